@@ -1,0 +1,26 @@
+"""Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers.
+
+Names are loaded when first used, so that `Sampler` needs NumPy and LiteRT only.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfvae.export.sampler import Sampler as Sampler
+    from tfvae.export.saved_model import to_saved_model as to_saved_model
+    from tfvae.export.tflite import to_tflite as to_tflite
+
+_NAMES = {"Sampler": "sampler", "to_saved_model": "saved_model", "to_tflite": "tflite"}
+
+__all__ = [*_NAMES]
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"tfvae.export.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'tfvae.export' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,69 @@
+"""Variational autoencoders in TensorFlow and Keras.
+
+Names are loaded when first used (PEP 562), so that `import tfvae` costs
+milliseconds and a machine with only LiteRT can use `tfvae.export.Sampler`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from tfvae import _keras_hook
+from tfvae._version import __version__
+
+if TYPE_CHECKING:
+    from tfvae import datasets as datasets
+    from tfvae import evaluation as evaluation
+    from tfvae import export as export
+    from tfvae import gradients as gradients
+    from tfvae import likelihoods as likelihoods
+    from tfvae import networks as networks
+    from tfvae import objectives as objectives
+    from tfvae import plots as plots
+    from tfvae import posteriors as posteriors
+    from tfvae import priors as priors
+    from tfvae import random as random
+    from tfvae.networks import conv_vae as conv_vae
+    from tfvae.networks import mlp_vae as mlp_vae
+    from tfvae.objectives import ELBO as ELBO
+    from tfvae.objectives import IWAE as IWAE
+    from tfvae.vae import VAE as VAE
+    from tfvae.vae import load_model as load_model
+
+_MODULES = [
+    "datasets",
+    "evaluation",
+    "export",
+    "gradients",
+    "likelihoods",
+    "networks",
+    "objectives",
+    "plots",
+    "posteriors",
+    "priors",
+    "random",
+]
+_NAMES = {
+    "VAE": "vae",
+    "load_model": "vae",
+    "mlp_vae": "networks",
+    "conv_vae": "networks",
+    "ELBO": "objectives",
+    "IWAE": "objectives",
+}
+
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"tfvae.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"tfvae.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'tfvae' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+_keras_hook.install()

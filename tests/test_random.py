@@ -1,0 +1,124 @@
+"""The counter-based stream against published answers, a NumPy reference and JAX."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+
+from tests.conftest import largest_difference, matches
+from tfvae import random
+from tfvae.stream_range import as_int32, check_range
+
+VECTORS = np.load(Path(__file__).parent / "vectors" / "jax_normal.npz")  # see make_jax_normal.py there
+SEEDS = sorted({int(name.split("_")[1]) for name in VECTORS})
+
+# Random123's kat_vectors, threefry2x32 with 20 rounds: counter, key, output.
+KNOWN_ANSWERS = [
+    ((0x00000000, 0x00000000), (0x00000000, 0x00000000), (0x6B200159, 0x99BA4EFE)),
+    ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+    ((0x243F6A88, 0x85A308D3), (0x13198A2E, 0x03707344), (0xC4923A9C, 0x483DF7A0)),
+]
+
+
+def numpy_threefry(key, counter):
+    """Threefry-2x32-20 as the paper writes it, in NumPy's own unsigned arithmetic."""
+    key = [np.uint32(k) for k in key]
+    keys = [*key, key[0] ^ key[1] ^ np.uint32(0x1BD11BDA)]
+    x = [np.asarray(c, np.uint32) for c in counter]
+    with np.errstate(over="ignore"):
+        x = [x[0] + keys[0], x[1] + keys[1]]
+        for i in range(20):
+            r = np.uint32([13, 15, 26, 6, 17, 29, 16, 24][i % 8])
+            x[0] = x[0] + x[1]
+            x[1] = ((x[1] << r) | (x[1] >> (np.uint32(32) - r))) ^ x[0]
+            if i % 4 == 3:
+                s = i // 4 + 1
+                x = [x[0] + keys[s % 3], x[1] + keys[(s + 1) % 3] + np.uint32(s)]
+    return x
+
+
+def words(pair):
+    return tuple(tf.constant(np.asarray(w, np.uint32).view(np.int32)) for w in pair)
+
+
+@pytest.mark.parametrize(("counter", "key", "output"), KNOWN_ANSWERS)
+def test_threefry_gives_the_published_answers(counter, key, output):
+    found = random.threefry2x32(words(key), words(counter))
+    assert tuple(int(np.asarray(w).view(np.uint32)) for w in found) == output
+    assert tuple(int(w) for w in numpy_threefry(key, counter)) == output
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_threefry_equals_the_numpy_reference_bit_for_bit(compiled):
+    numbers = np.random.default_rng(0).integers(0, 2**32, (4, 10_000), dtype=np.uint32)
+    function = tf.function(random.threefry2x32, jit_compile=True) if compiled else random.threefry2x32
+    for column in (0, 9_999):
+        key = (numbers[0, column], numbers[1, column])
+        found = function(words(key), words(numbers[2:]))
+        expected = numpy_threefry(key, numbers[2:])
+        assert all((np.asarray(f).view(np.uint32) == e).all() for f, e in zip(found, expected))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_stream_is_jax_random(seed):
+    expected = VECTORS[f"normal_{seed}"]
+    stream = random.Stream(random.seed_key(as_int32(seed)), tf.range(len(expected)))
+    assert largest_difference(stream.normal(expected.shape[1]), expected) < 1e-6
+    assert largest_difference(stream.uniform(expected.shape[1]), VECTORS[f"uniform_{seed}"]) == 0
+    folded = stream.fold_in(random.TAGS["draw"])
+    assert largest_difference(folded.normal(expected.shape[1]), VECTORS[f"folded_{seed}"]) < 1e-6
+
+
+def test_every_uniform_becomes_a_finite_normal_close_to_the_exact_one():
+    mantissas = np.arange(2**23, dtype=np.float32)
+    u = mantissas * np.float32(2.0**-22) - np.float32(0.99999994)
+    assert (np.abs(u) < 1).all()
+    assert (u != 0).all()
+    found = np.asarray(random.erfinv(tf.constant(u)))
+    assert np.isfinite(found).all()
+    error = np.abs(found - scipy.special.erfinv(u.astype(np.float64)))
+    assert error[np.abs(u) < 0.999].max() < 4e-6
+    assert error.max() < 2e-5  # 1 - u*u has few bits left at the ends, in JAX as here
+
+
+def test_a_sample_depends_on_its_number_alone():
+    key = random.seed_key(tf.constant([7]))
+    whole, two = random.Stream(key, tf.range(40)), random.Stream(key, tf.constant([37, 2]))
+    assert largest_difference(two.bits(5), tf.gather(whole.bits(5), [37, 2])) == 0
+    assert largest_difference(two.normal(5), tf.gather(whole.normal(5), [37, 2])) < 1e-6
+
+
+def test_the_counter_wraps_above_two_to_the_31():
+    index = 2**32 // 16 - 1
+    found = random.Stream(random.seed_key(tf.constant(3)), tf.constant([index])).bits(16)
+    low = (np.arange(16) + index * 16).astype(np.uint32)
+    high_word, low_word = numpy_threefry((0, 3), (np.zeros(16, np.uint32), low))
+    assert (np.asarray(found).view(np.uint32)[0] == (high_word ^ low_word)).all()
+
+
+@pytest.mark.parametrize("seed", [-(2**31) - 1, 2**32])
+def test_a_seed_of_more_than_32_bits_is_refused(seed):
+    with pytest.raises(ValueError, match=matches("seed")):
+        as_int32(seed)
+
+
+@pytest.mark.parametrize("seed", [1.5, "7", True, None])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(TypeError, match=matches("seed")):
+        as_int32(seed)
+
+
+def test_seeds_keep_their_32_bits():
+    assert [as_int32(s) for s in (0, 2**31 - 1, 2**31, 2**32 - 1, -1)] == [0, 2**31 - 1, -(2**31), -1, -1]
+
+
+@pytest.mark.parametrize(("start", "count", "size"), [(-1, 4, 8), (0, 0, 8), (2**29 - 3, 4, 8), (0, 2**32 + 1, 1)])
+def test_what_leaves_the_stream_is_refused(start, count, size):
+    with pytest.raises(ValueError, match=matches()):
+        check_range(start, count, size)
+
+
+def test_the_last_sample_of_the_stream_is_allowed():
+    check_range(2**29 - 4, 4, 8)

@@ -1,0 +1,126 @@
+"""The counter-based stream behind every seeded sample, in ops that exist on the device.
+
+Sample number `i` under a seed is a pure function of `(seed, i)`: whatever the batch,
+the platform or the order of calls, seed 7 draws the same picture. The generator is
+Threefry-2x32 with 20 rounds and the stream is that of `jax.random` (key words
+`(0, seed)`, element `e` of a draw at counter `(0, e)`, its bits the XOR of the two
+output words), so `Stream(seed_key(s), indices).normal(d)` equals rows `indices` of
+`jax.random.normal(jax.random.key(s), (n, d))`.
+
+The state is kept in int32, whose ADD and MUL wrap in TensorFlow and in TFLite alike;
+only the right shift, which must be logical, is done in uint32. TFLite has no left
+shift and no bitwise OR, so a rotation is a multiplication, a shift and an XOR.
+
+References:
+    [1] Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3. SC 2011.
+    [2] Giles, Approximating the erfinv function. GPU Computing Gems 2, 2010 (table 5).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+# One tag per purpose other than the latent's normals, which use the seed's key itself.
+# A number given once is never changed: it would change every picture drawn since.
+TAGS = {"draw": 1}
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_ERFINV_CENTRAL = (  # for w < 5
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+    -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
+)  # fmt: skip
+_ERFINV_TAIL = (
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+    -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
+)  # fmt: skip
+
+
+class Stream:
+    """Noise for the samples `indices` under `key`.
+
+    Args:
+        key: pair of int32 scalars or `[1]` tensors, see `seed_key`.
+        indices: int32 `[B]`, the numbers of the samples.
+    """
+
+    def __init__(self, key, indices):
+        self.key = key
+        self.indices = indices
+
+    def bits(self, size):
+        """32 random bits per element, int32 `[B, size]`."""
+        counter = self.indices[:, None] * size + tf.range(size, dtype=tf.int32)[None, :]
+        high, low = threefry2x32(self.key, (tf.zeros_like(counter), counter))
+        return tf.bitwise.bitwise_xor(high, low)
+
+    def uniform(self, size):
+        """Uniforms in [0, 1), multiples of 2^-23, float32 `[B, size]`."""
+        return _mantissa(self.bits(size)) * np.float32(2.0**-23)
+
+    def normal(self, size):
+        """Standard normals, float32 `[B, size]`."""
+        # The product is exact, so a fused multiply-add changes nothing; never 0 or +-1.
+        u = _mantissa(self.bits(size)) * np.float32(2.0**-22) - np.float32(0.99999994)
+        return np.float32(1.41421354) * erfinv(u)
+
+    def fold_in(self, tag):
+        """The stream of another purpose for the same samples; `tag` is a value of `TAGS`."""
+        return Stream(fold_in(self.key, tag), self.indices)
+
+
+def seed_key(seed):
+    """Key words `(0, seed)` of an int32 seed, scalar or `[1]`, as two int32 tensors."""
+    seed = tf.convert_to_tensor(seed, tf.int32)
+    return tf.zeros_like(seed), seed
+
+
+def fold_in(key, tag):
+    """The key of another purpose: Threefry of the counter `(0, tag)` under `key`."""
+    return threefry2x32(key, (tf.zeros_like(key[0]), tf.zeros_like(key[0]) + np.int32(tag)))
+
+
+def threefry2x32(key, counter):
+    """Threefry-2x32-20 [1]: two words of output for two of counter and two of key.
+
+    Args:
+        key, counter: pairs of int32 tensors of broadcastable shapes.
+    """
+    keys = (*key, tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY)))
+    x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, rotation), x0)
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + np.int32(group + 1)
+    return x0, x1
+
+
+def erfinv(u):
+    """Giles' single-precision inverse error function [2], for -1 < u < 1."""
+    w = -tf.math.log(1.0 - u * u)  # (1 - u)(1 + u), the textbook form, drifts 2e-5 from JAX
+    central = _polynomial(_ERFINV_CENTRAL, w - 2.5)
+    tail = _polynomial(_ERFINV_TAIL, tf.sqrt(w) - 3.0)
+    return tf.where(w < 5.0, central, tail) * u
+
+
+def _polynomial(coefficients, x):
+    result = tf.fill(tf.shape(x), np.float32(coefficients[0]))
+    for coefficient in coefficients[1:]:
+        result = result * x + np.float32(coefficient)
+    return result
+
+
+def _rotate_left(x, r):
+    # int32 multiplication wraps, which is the left shift that TFLite does not have.
+    return tf.bitwise.bitwise_xor(x * np.int32(2**r), _shift_right(x, 32 - r))
+
+
+def _shift_right(x, r):
+    shifted = tf.bitwise.right_shift(tf.cast(x, tf.uint32), np.uint32(r))
+    return tf.cast(shifted, tf.int32)
+
+
+def _mantissa(bits):
+    """The upper 23 bits as a float32, exactly."""
+    return tf.cast(_shift_right(bits, 9), tf.float32)

@@ -1,0 +1,146 @@
+"""Refuses data a model cannot learn from, before the first step.
+
+Arrays are read through once. Of a stream (`tf.data`, generator, `PyDataset`) the first
+batch is checked before training starts, and of a `tf.data.Dataset` every later batch as
+it passes.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._backend import keras
+from tfvae.errors import InputError, invalid
+
+_MARK = "tfvae data check"
+
+
+def check_events(x, likelihood, event_shape, name="x"):
+    """Checks an array of examples, `[N, *event]`, and returns it as an array.
+
+    Raises:
+        InputError: wrong shape, no examples, or values outside the likelihood's support.
+    """
+    x = np.asarray(x)
+    if x.shape[1:] != tuple(event_shape) or x.ndim == 0:
+        raise invalid(
+            f"{name} of shape [N, {', '.join(map(str, event_shape))}]",
+            f"{name} of shape {list(x.shape)}",
+            _shape_fix(x.shape, tuple(event_shape), name),
+        )
+    if len(x) == 0:
+        raise invalid(f"at least one example in {name}", f"{name} of shape {list(x.shape)}", "pass data that is not empty")
+    if x.dtype.kind not in "fiub":
+        raise invalid(f"numbers in {name}", f"dtype {x.dtype}", f"convert {name} to float32")
+    _check_support(x, likelihood, name)
+    return x
+
+
+def check_batch(x, event_shape):
+    """Checks the static shape of one batch, in eager and in traced code."""
+    if len(x.shape) != len(event_shape) + 1 or not x.shape[1:].is_compatible_with(event_shape):
+        raise invalid(
+            f"a batch of shape [B, {', '.join(map(str, event_shape))}]",
+            f"shape {list(x.shape)}",
+            _shape_fix(tuple(x.shape), tuple(event_shape), "x"),
+        )
+
+
+def check_data(x, y, vae, name="x"):
+    """Checks what `fit` or `evaluate` was given: an array, or a stream of batches.
+
+    Returns:
+        x, or for a stream an equal one in which the batches are still to come.
+    """
+    if isinstance(x, tf.data.Dataset):
+        return _check_dataset(x, vae, name)
+    if isinstance(x, keras.utils.PyDataset):
+        _check_element(x[0], vae, name)
+        return x
+    if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
+        check_condition(x, y, vae, name)
+        checked = check_events(x, vae.likelihood, vae.event_shape, name)
+        return x if hasattr(x, "dtype") else checked
+    if hasattr(x, "__next__"):
+        first = next(x)
+        _check_element(first, vae, name)
+        return _resumed(first, x)
+    return x
+
+
+def check_condition(x, y, vae, name="x"):
+    """Refuses labels for a model that takes none, and their absence for one that does.
+
+    Raises:
+        InputError: y where none is expected, y missing, or of another length or shape.
+    """
+    if vae.condition_shape is None:
+        if y is None:
+            return
+        twice = y is x or tuple(np.shape(y)) == tuple(np.shape(x))
+        raise invalid(
+            "no targets: the loss of a VAE is its objective, computed from x alone",
+            f"y equal in shape to {name}, as for an autoencoder" if twice else f"y of shape {list(np.shape(y))}",
+            "call fit(x); for a dataset of pairs, map them to x first",
+        )
+    expected = f"y of shape [N, {', '.join(map(str, vae.condition_shape))}] beside {name}, for a conditional model"
+    if y is None:
+        raise invalid(expected, "no y", "call fit(x, y)")
+    if tuple(np.shape(y))[1:] != vae.condition_shape or np.shape(y)[0] != np.shape(x)[0]:
+        raise invalid(expected, f"y of shape {list(np.shape(y))}", "give every example its y")
+
+
+def translate(error):
+    """The `InputError` behind an error of the data pipeline, or None."""
+    return InputError(error.message.split(_MARK + ": ")[1].split("\n")[0]) if _MARK in error.message else None
+
+
+def _resumed(first, rest):
+    """A generator, which is what Keras takes, that starts again at `first`."""
+    yield first
+    yield from rest
+
+
+def _check_dataset(dataset, vae, name):
+    first = next(iter(dataset.take(1)), None)
+    if first is None:
+        raise invalid(f"at least one batch in {name}", "an empty tf.data.Dataset", "pass a dataset that is not empty")
+    _check_element(first, vae, name)
+    message = _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
+
+    def check(*element):
+        x = element[0]
+        tf.debugging.Assert(tf.reduce_all(vae.likelihood.in_support(x)), [message])
+        return x if len(element) == 1 else element
+
+    return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _check_element(element, vae, name):
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(element)
+    check_condition(x, y, vae, name)
+    check_events(x, vae.likelihood, vae.event_shape, f"a batch of {name}")
+
+
+def _check_support(x, likelihood, name):
+    inside = np.asarray(likelihood.in_support(x))
+    if inside.all():
+        return
+    first = tuple(int(i) for i in np.argwhere(~inside)[0])
+    value = x[first]
+    with np.errstate(invalid="ignore"):
+        received = f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, dtype {x.dtype}, {(~inside).sum()} such values)"
+    fix = likelihood.hint(x) if np.isfinite(value) else "remove or repair NaN and infinite values"
+    raise _outside(likelihood, name, received, fix)
+
+
+def _outside(likelihood, name, received, fix):
+    expected = f"{name} within what {type(likelihood).__name__} models: {likelihood.support}"
+    return invalid(expected, received, fix or "check the data with tfvae.checks.check_events first")
+
+
+def _shape_fix(shape, event_shape, name):
+    if tuple(shape) == event_shape:
+        return f"pass a batch: {name}[None]"
+    if len(shape) > 0 and None not in shape[1:] and np.prod(shape[1:]) == np.prod(event_shape):
+        return f"reshape it: {name}.reshape(-1, {', '.join(map(str, event_shape))})"
+    return f"build the model with event_shape={tuple(shape[1:])}, or pass data of the model's shape"

@@ -1,0 +1,231 @@
+"""Data by name or path, as arrays of one form.
+
+Images are float32 `[N, H, W, C]` with values from 0 to 1, or 0 and 1 only. Other
+numbers keep their shape and values.
+
+Data directory: `data_dir`, else `$TFVAE_DATA`, else the user's cache. Its layout is
+`mnist/*.gz` and `fashion_mnist/*.gz` (the IDX files as published) and
+`binarized_mnist/binarized_mnist.npz` (`train`, `valid`, `test`). Absent files are
+downloaded by the ordinary loader (`keras.datasets`, TensorFlow Datasets).
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfvae import readers
+from tfvae.errors import InputTypeError, invalid
+
+BINARIZATION_SEED = 0
+
+_SPLIT_SEED = 0
+_HELD_OUT = 6  # one example in six, as MNIST's 10,000 of 60,000
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Arrays to train on and arrays held out; `(x_train, y_train), (x_test, y_test) = dataset` too.
+
+    Attributes:
+        name: its name, or the path it came from.
+        x_train, x_test: `[N, *event]`, float32.
+        y_train, y_test: labels `[N]`, int32, or None.
+        note: what was done to the values, in words.
+    """
+
+    name: str
+    x_train: np.ndarray
+    x_test: np.ndarray
+    y_train: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    note: str = ""
+
+    def __iter__(self):
+        return iter(((self.x_train, self.y_train), (self.x_test, self.y_test)))
+
+    @property
+    def event_shape(self):
+        return self.x_train.shape[1:]
+
+
+def load(name_or_path, data_dir=None):
+    """Loads a data set by name, or a `.npz`, a `.npy` or a folder of images by path.
+
+    A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array. One array
+    or folder is split: a seeded random sixth is held out.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        InputError: an unknown name, an unreadable or unfitting file (named), empty data.
+    """
+    if str(name_or_path) in _NAMED:
+        return _NAMED[str(name_or_path)](_folder(data_dir))
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return _split(str(path), readers.read_images(path), note="8-bit images divided by 255")
+    if path.suffix in (".npz", ".npy"):
+        return _load_arrays(path)
+    raise invalid(
+        f"a data set ({', '.join(_NAMED)}), a .npz or .npy file, or a folder of images",
+        repr(str(name_or_path)) + ("" if path.exists() else ", which is no file or folder either"),
+        "check the spelling, or give the path of your data",
+    )
+
+
+def binarize(x, seed=BINARIZATION_SEED):
+    """One Bernoulli draw of each grey value in [0, 1], the same for the same seed: float32."""
+    return (np.random.default_rng(seed).random(x.shape, dtype=np.float32) < x).astype(np.float32)
+
+
+def is_grey(x):
+    """Whether any value lies strictly between 0 and 1."""
+    return bool(((x > 0) & (x < 1)).any())
+
+
+def check_batches(dataset, batch_size):
+    """Refuses a data set of which training or evaluation would not fill one batch.
+
+    Raises:
+        InputError: naming the part and its size.
+    """
+    for part, x in (("to train on", dataset.x_train), ("held out", dataset.x_test)):
+        if len(x) < batch_size:
+            raise invalid(
+                f"at least one batch of {batch_size} examples {part}",
+                f"{len(x)} examples {part} in {dataset.name}",
+                f"set the batch size to {max(len(x), 1)} or less, or give more data",
+            )
+
+
+# ---- by name
+
+
+def _digits(folder):
+    """scikit-learn's `load_digits`: 1,797 scans of 8x8 in 17 levels, in the package itself."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise invalid("scikit-learn, which holds the digits", "it is not installed", "pip install 'tfvae[app]'") from error
+    found = load_digits()
+    images = (found.images / 16).astype(np.float32)[..., None]
+    return _split("digits", images, found.target.astype(np.int32), note="17 grey levels divided by 16")
+
+
+def _idx_images(name):
+    def load_named(folder):
+        files = {part: folder / name / f"{part}.gz" for part in _IDX_FILES}
+        if all(file.exists() for file in files.values()):
+            x_train, y_train, x_test, y_test = (readers.read_idx(file) for file in files.values())
+        else:
+            (x_train, y_train), (x_test, y_test) = _download(name, folder)
+        return Dataset(
+            name, readers.unit(x_train)[..., None], readers.unit(x_test)[..., None],
+            y_train.astype(np.int32), y_test.astype(np.int32), "8-bit images divided by 255",
+        )  # fmt: skip
+
+    return load_named
+
+
+_IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def _binarized_mnist(folder):
+    """Larochelle's fixed binarization; its validation rows stay unused, as in the literature."""
+    file = folder / "binarized_mnist" / "binarized_mnist.npz"
+    parts = readers.read_npz(file) if file.exists() else _download_binarized_mnist(folder)
+    train, test = (np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) for k in ("train", "test"))
+    return Dataset("binarized_mnist", train, test, note="binarized as published")
+
+
+_NAMED = {
+    "digits": _digits,
+    "mnist": _idx_images("mnist"),
+    "fashion_mnist": _idx_images("fashion_mnist"),
+    "binarized_mnist": _binarized_mnist,
+}
+
+
+def _folder(data_dir):
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "tfvae"
+    return Path(data_dir or os.environ.get("TFVAE_DATA") or cache).expanduser()
+
+
+def _download(name, folder):
+    from tfvae._backend import keras
+
+    try:
+        return getattr(keras.datasets, name).load_data()
+    except Exception as error:  # urllib, OSError and Keras' own, by version
+        raise _absent(folder / name, error) from error
+
+
+def _download_binarized_mnist(folder):
+    try:
+        import tensorflow_datasets as tfds
+
+        return {k: tfds.as_numpy(tfds.load("binarized_mnist", split=k, batch_size=-1))["image"] for k in ("train", "test")}
+    except Exception as error:  # not installed, or no network
+        raise _absent(folder / "binarized_mnist", error) from error
+
+
+def _absent(folder, error):
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return invalid(
+        f"the files of the data set in {folder}, or a network to download them",
+        f"no such files, and the download failed ({reason[:160]})",
+        "put the published files there, or name their folder with data_dir (--data-dir, TFVAE_DATA)",
+    )
+
+
+# ---- by path
+
+
+def _load_arrays(path):
+    arrays = {"x": readers.read_npy(path)} if path.suffix == ".npy" else readers.read_npz(path)
+    for train, test in (("x_train", "x_test"), ("train", "test")):
+        if train in arrays and test in arrays:
+            (x_train, note), (x_test, _) = _array(arrays[train], path), _array(arrays[test], path)
+            if x_train.shape[1:] != x_test.shape[1:]:
+                raise invalid(
+                    f"{train} and {test} of the same shape per example in {path}",
+                    f"{list(x_train.shape)} and {list(x_test.shape)}",
+                    "store both parts in one form",
+                )
+            return Dataset(str(path), x_train, x_test, note=note)
+    arrays = {"x": arrays["x"]} if "x" in arrays else arrays
+    if len(arrays) != 1:
+        raise invalid(
+            f"arrays x_train and x_test, or train and test, or one array in {path}",
+            f"arrays {', '.join(arrays) or 'none'}",
+            "rename the arrays",
+        )
+    x, note = _array(next(iter(arrays.values())), path)
+    return _split(str(path), x, note=note)
+
+
+def _array(x, path):
+    """The examples of one array, and what was done to them: 8-bit images are scaled to [0, 1]."""
+    if x.dtype.kind not in "fiub":
+        raise invalid(f"numbers in {path}", f"dtype {x.dtype}", "convert the array to float32", InputTypeError)
+    if x.ndim < 2:
+        raise invalid(f"examples [N, ...] in {path}", f"shape {list(x.shape)}", "reshape the array to [N, features]")
+    if x.dtype == np.uint8 and x.size and x.max() > 1:
+        return readers.unit(x), "8-bit values divided by 255"
+    return x.astype(np.float32), ""
+
+
+def _split(name, x, y=None, note=""):
+    """Holds out a seeded random sixth."""
+    if len(x) < 2:
+        raise invalid(f"examples to train on and to hold out in {name}", f"{len(x)} examples", "give more data")
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
+    held_out = max(1, len(x) // _HELD_OUT)
+    test, train = order[:held_out], order[held_out:]
+    note = f"{note}; a random sixth held out, seed {_SPLIT_SEED}".lstrip("; ")
+    if y is None:
+        return Dataset(name, x[train], x[test], note=note)
+    return Dataset(name, x[train], x[test], y[train], y[test], note)

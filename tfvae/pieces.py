@@ -1,0 +1,132 @@
+"""The base of what a VAE is composed of: posteriors, priors and likelihoods.
+
+A piece is a Keras layer only so that Keras tracks its weights and writes them into
+`.keras` files. It is never called: its methods take tensors and return TFP
+distributions, which cannot pass through a layer's `call`. To write one, subclass
+`Posterior`, `Prior` or `Likelihood`, decorate it with
+`keras.saving.register_keras_serializable`, and return constructor arguments from
+`get_config`.
+"""
+
+import inspect
+
+import tensorflow as tf
+
+from tfvae._backend import keras
+
+
+class Piece(keras.layers.Layer):
+    """A part of the model that makes distributions, with or without weights of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
+    def build(self, shape):
+        """Creates weights. `shape` is the latent structure's or the event's, see subclasses."""
+        del shape
+        self.built = True
+
+    # The VAE builds its pieces itself, from its own networks, when it is constructed.
+    def get_build_config(self):
+        return None
+
+    def build_from_config(self, config):
+        pass
+
+    def __repr__(self):
+        arguments = inspect.signature(type(self).__init__).parameters
+        settings = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items() if k in arguments)
+        return f"{type(self).__name__}({settings})"
+
+
+class Posterior(Piece):
+    """Encoder output -> q(z|x)."""
+
+    def params_size(self, latent_dim):
+        """How many numbers the encoder gives per example for a latent of `latent_dim`."""
+        raise NotImplementedError
+
+    def distribution(self, params):
+        """`params [B, P]` -> a `tfd.Distribution` of batch `[B]` over the latent `[D]`."""
+        raise NotImplementedError
+
+    def summary(self, q):
+        """`{"loc": [B, D], "scale": [B, D]}`: mean and standard deviation of `q`."""
+        return {"loc": q.mean(), "scale": q.stddev()}
+
+
+class Prior(Piece):
+    """p(z): a density, and a sampler of the counter-based stream that agrees with it."""
+
+    def distribution(self, y=None):
+        """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""
+        raise NotImplementedError
+
+    def sample(self, noise, y=None):
+        """z for the samples of `noise`, a `tfvae.random.Stream` of B samples: `[B, D]`."""
+        raise NotImplementedError
+
+
+class Likelihood(Piece):
+    """Decoder output -> p(x|z), the support it models, and its draws.
+
+    Attributes:
+        support: the values it gives a density or a probability, in words.
+        value_range: `(low, high)` of those values, or None where they have no bounds.
+    """
+
+    support = "finite numbers"
+    value_range: tuple | None = None
+
+    def params_shape(self, event_shape):
+        """Shape of the decoder's output for one example, a tuple."""
+        return tuple(event_shape)
+
+    def params_size(self, event_shape):
+        """How many numbers that is."""
+        size = 1
+        for n in self.params_shape(event_shape):
+            size *= n
+        return size
+
+    def distribution(self, params):
+        """`params [..., *params_shape]` -> a `tfd.Distribution` of batch `[...]` over one event."""
+        raise NotImplementedError
+
+    def mean(self, params):
+        """E[x|z], `[..., *event]`."""
+        return self.distribution(params).mean()
+
+    def draw(self, params, noise):
+        """x ~ p(x|z) from a `tfvae.random.Stream` of B samples: `[B, *event]`."""
+        raise NotImplementedError
+
+    def in_support(self, x):
+        """Which elements of `x` the likelihood can model: a Boolean array or tensor like `x`.
+
+        Written with operators only, so that it serves NumPy arrays and tensors.
+        """
+        return (x == x) & (abs(x) != float("inf"))
+
+    def prepare(self, x, seed):
+        """Training data as the likelihood models it, float32.
+
+        Args:
+            x: a batch within `in_support`, any dtype.
+            seed: int32 `[2]`, new in every step, for likelihoods that randomize their data.
+        """
+        del seed
+        return tf.cast(x, tf.float32)
+
+    def prepare_fixed(self, x):
+        """The same for evaluation, the same for every call: an array of x's shape and a note.
+
+        Returns:
+            (x, note): note is None, or says in words what was done, for reports.
+        """
+        return x, None
+
+    def hint(self, x):
+        """The likely fix where `x`, a NumPy array, lies outside the support."""
+        del x
+        return "remove or repair these values"

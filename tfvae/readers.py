@@ -1,0 +1,90 @@
+"""Reads files of data, and says which file is wrong and why."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from tfvae.errors import invalid
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+_IDX_DTYPES: dict[int, np.dtype] = {
+    code: np.dtype(kind) for code, kind in ((8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"))
+}
+
+
+def read_idx(file):
+    """The array of a gzipped IDX file, the format MNIST is published in.
+
+    Raises:
+        InputError: a file that is not one, or is cut short.
+    """
+    try:
+        data = gzip.decompress(Path(file).read_bytes())
+        zero, code, rank = struct.unpack(">HBB", data[:4])
+        shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
+        if zero != 0:
+            raise ValueError("it does not start with two zero bytes")
+        return np.frombuffer(data, _IDX_DTYPES[code], offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, struct.error, KeyError, ValueError) as error:
+        raise invalid(f"{file} to be a gzipped IDX file", f"{type(error).__name__}: {error}", "fetch the file again") from error
+
+
+def read_images(folder):
+    """All images of a folder, in the order of their names, `[N, H, W, 1 or 3]` from 0 to 1.
+
+    Raises:
+        InputError: no image, one that cannot be read, or one of another size (each named).
+    """
+    from PIL import Image
+
+    files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise invalid(f"images in {folder} ({' '.join(sorted(IMAGE_SUFFIXES))})", "none", "check the path")
+    images = []
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
+                images.append(np.asarray(image.convert("L" if grey else "RGB")))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise invalid(f"{file} to be an image", f"{error}", "remove or repair the file") from error
+    if len({i.ndim for i in images}) > 1:
+        images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=-1) for i in images]
+    for file, pixels in zip(files, images):
+        if pixels.shape != images[0].shape:
+            raise invalid(
+                f"images of one size, {images[0].shape[:2]} as {files[0].name}",
+                f"{file} of size {pixels.shape[:2]}",
+                "resize or crop the images to one size",
+            )
+    stacked = unit(np.stack(images))
+    return stacked if stacked.ndim == 4 else stacked[..., None]
+
+
+def read_npz(path):
+    """The arrays of a `.npz`, by name. Pickled objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # zipfile, pickle, OSError and ValueError, by what is wrong
+        raise _unreadable(path, error) from error
+
+
+def read_npy(path):
+    """The array of a `.npy`."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error):
+    return invalid(f"{path} to be a NumPy file of numbers", f"{type(error).__name__}: {error}", "save it with numpy.save")
+
+
+def unit(x):
+    """8-bit values as float32 from 0 to 1."""
+    return x.astype(np.float32) / np.float32(255)

@@ -1,0 +1,54 @@
+"""The `.json` beside a `.tflite`: what the file is, and proof that it is that file."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from tfvae.errors import invalid
+
+FORMAT_VERSION = 1
+RANDOM_SCHEME = "threefry2x32-20, JAX stream: key (0, seed), counter (0, index * latent_dim + j)"
+
+
+def path_of(model_path):
+    """`NAME.json` for `NAME.tflite`."""
+    return Path(model_path).with_suffix(".json")
+
+
+def sha256(data):
+    """Hexadecimal hash of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def dumps(metadata):
+    """The sidecar's text."""
+    return json.dumps(metadata, indent=2, sort_keys=True) + "\n"
+
+
+def read(model_path):
+    """The metadata and the bytes of a model file that its sidecar vouches for.
+
+    Raises:
+        InputError: no model, no sidecar, one of another format, or a hash that differs.
+    """
+    model_path = Path(model_path)
+    fix = "export the model again, and keep both files together"
+    if not model_path.is_file():
+        raise invalid(f"a .tflite file at {model_path}", "no such file", "check the path, or export the model first")
+    if not path_of(model_path).is_file():
+        raise invalid(f"the sidecar {path_of(model_path).name} beside {model_path}", "no such file", fix)
+    try:
+        metadata = json.loads(path_of(model_path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise invalid(f"{path_of(model_path)} to be JSON", str(error), fix) from error
+    if not isinstance(metadata, dict) or metadata.get("format_version") != FORMAT_VERSION:
+        found = metadata.get("format_version") if isinstance(metadata, dict) else type(metadata).__name__
+        raise invalid(f"a sidecar of format version {FORMAT_VERSION}", f"format version {found}", "use the tfvae that wrote it")
+    data = model_path.read_bytes()
+    if sha256(data) != metadata.get("sha256"):
+        raise invalid(
+            f"{model_path} with the sha256 its sidecar names ({metadata.get('sha256')})",
+            f"sha256 {sha256(data)}",
+            fix,
+        )
+    return metadata, data

@@ -1,0 +1,165 @@
+"""The command `tfvae`. Nothing here imports TensorFlow before it is needed."""
+
+import enum
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tfvae.errors import InputError, InputTypeError
+
+app = typer.Typer(
+    help="Train, measure, export and sample variational autoencoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+
+
+class Network(str, enum.Enum):
+    auto = "auto"
+    mlp = "mlp"
+    conv = "conv"
+
+
+class LikelihoodName(str, enum.Enum):
+    auto = "auto"
+    bernoulli = "bernoulli"
+    normal = "normal"
+
+
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")]
+NumExamples = Annotated[int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")]
+DataDir = Annotated[str | None, typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache.")]
+
+
+Data = Annotated[str, typer.Argument(help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images.")]
+BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Static batch of the file; may be given several times.")]
+
+
+@app.command()
+def train(
+    data: Data = "digits",
+    data_dir: DataDir = None,
+    latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
+    network: Annotated[Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")] = Network.auto,
+    likelihood: Annotated[LikelihoodName, typer.Option(help="auto: bernoulli for values from 0 to 1.")] = LikelihoodName.auto,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default 20; 120 for the digits.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Default 128; 64 for the digits.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")] = None,
+    num_samples: Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")] = 500,
+    num_examples: NumExamples = 1000,
+    seed: Seed = 0,
+    out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
+):
+    """Train a VAE, measure it on held-out data, export it, and draw samples from the exported file."""
+    from tfvae import runs
+
+    settings = runs.Settings(
+        data, data_dir, latent_dim, network.value, likelihood.value, epochs,
+        batch_size, learning_rate, num_samples, num_examples, seed, out,
+    )  # fmt: skip
+    report = runs.train(settings, say=_say)
+    table = _evaluation_table(report["evaluation"])
+    _add_export(table, report["export"])
+    console.print(table)
+    _say(f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Folder of a run.")],
+    num_samples: Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")] = 5000,
+    num_examples: NumExamples = 1000,
+    data_dir: DataDir = None,
+):
+    """Estimate the log-likelihood of held-out data under a trained model."""
+    from tfvae import runs
+
+    console.print(_evaluation_table(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict()))
+
+
+@app.command()
+def sample(
+    run_or_file: Annotated[str, typer.Argument(help="Folder of a run, or a .tflite file.")],
+    count: Annotated[int, typer.Option(min=1)] = 16,
+    seed: Annotated[int, typer.Option(min=-(2**31), max=2**32 - 1)] = 0,
+    out: Annotated[str, typer.Option(help="The picture to write.")] = "samples.png",
+):
+    """Draw a grid of samples with LiteRT from an exported file."""
+    from tfvae import runs
+
+    runs.sample(run_or_file, count, seed, out)
+    _say(f"{count} samples of seed {seed} in {out}")
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Folder of a run.")],
+    out: Annotated[str, typer.Option(help="Folder for the files.")],
+    batch_size: BatchSizes = None,
+    encoder: Annotated[bool, typer.Option("--encoder", help="Include encode and reconstruct.")] = False,
+):
+    """Write the SavedModel and the TFLite file of a trained model."""
+    from tfvae import runs
+
+    vae, _ = runs.load(run)
+    table = _new_table()
+    _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder))
+    console.print(table)
+
+
+def main():
+    """Runs the command; a user's mistake ends in one message and exit status 2."""
+    from tfvae.quiet import native_stderr
+
+    try:
+        with native_stderr():
+            app()
+    except (InputError, InputTypeError, OSError) as error:
+        Console(stderr=True, highlight=False).print(f"[red]tfvae:[/red] {_escape(error)}", soft_wrap=True)
+        sys.exit(2)
+
+
+def _say(text):
+    console.print(text, soft_wrap=True, markup=False)
+
+
+def _escape(error):
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _new_table():
+    table = Table(show_header=False, box=None, padding=(0, 3, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    return table
+
+
+def _evaluation_table(found):
+    table = _new_table()
+    notes = {"NLL": "-log p(x), importance sampling", "rate": "KL(q(z|x) || p(z))", "distortion": "-E log p(x|z)"}
+    for title in ("NLL", "ELBO", "rate", "distortion"):
+        value, error = found[title.lower()], found[title.lower() + "_stderr"]
+        table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
+    table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
+    table.add_row("held-out examples", f"{found['num_examples']:,}", "")
+    table.add_row("bits per dimension", f"{found['bits_per_dim']:.3f}", "")
+    table.add_row("active units", f"{found['active_units']} of {found['latent_dim']}", "")
+    if found["binarization"]:
+        table.add_row("binarization", "fixed", found["binarization"])
+    return table
+
+
+def _add_export(table, exported):
+    for name, size in exported["sizes"].items():
+        table.add_row(name, f"{size / 1000:,.0f} kB", "")
+    parity = exported["parity"]
+    for title, key in (("parity of the file, x", "max_abs_error_x"), ("parity of the file, z", "max_abs_error_z")):
+        table.add_row(title, f"{parity[key]:.1e}", f"from Keras, largest of {parity['samples']}")

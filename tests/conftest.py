@@ -1,0 +1,64 @@
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+import tfvae
+from tests import zoo
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The embedded digits, grey."""
+    return tfvae.datasets.load("digits")
+
+
+@pytest.fixture(scope="session")
+def digits_vae(digits):
+    """A small model of the digits, trained for a moment."""
+    keras.utils.set_random_seed(0)
+    likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae(digits.event_shape, 8, (64,), likelihood=likelihood, seed=0)
+    vae.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
+    vae.fit(digits.x_train, batch_size=100, epochs=8, verbose=0)
+    return vae
+
+
+@pytest.fixture(scope="session")
+def exported(digits_vae, tmp_path_factory):
+    """The digits model as files: `batch_1.tflite`, `batch_5_16.tflite` with the encoder, `saved_model`."""
+    folder = tmp_path_factory.mktemp("exported")
+    tfvae.export.to_tflite(digits_vae, folder / "batch_1.tflite")
+    tfvae.export.to_tflite(digits_vae, folder / "batch_5_16.tflite", batch_size=(5, 16), include_encoder=True)
+    tfvae.export.to_saved_model(digits_vae, folder / "saved_model")
+    return folder
+
+
+@pytest.fixture
+def specimen(request):
+    return zoo.BUILDERS[request.param]()
+
+
+@pytest.fixture
+def small():
+    """An untrained Bernoulli model, compiled, and data for it."""
+    specimen = zoo.BUILDERS["diagonal-standard"]()
+    specimen.vae.compile(jit_compile=False)
+    return specimen
+
+
+def matches(*words):
+    """A pattern that wants the three parts of a message, and `words` in any order."""
+    return "(?s)^" + "".join(f"(?=.*{word})" for word in ("Expected", "Received", "Fix", *words))
+
+
+def largest_difference(a, b):
+    return float(np.abs(np.asarray(a) - np.asarray(b)).max())

@@ -1,0 +1,103 @@
+"""What every composition of pieces does, whatever the pieces."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tests import zoo
+from tests.conftest import largest_difference
+from tfvae import gradients, likelihoods, objectives, pieces, posteriors, priors
+
+everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
+
+
+def trained(specimen):
+    vae, x, y = specimen
+    vae.compile(jit_compile=False)
+    vae.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)
+    return vae, x, y
+
+
+@everything
+def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_path):
+    vae, x, y = trained(specimen)
+    first = vae.evaluate(x, y, verbose=0, return_dict=True)
+    assert set(first) == {"loss", "elbo", "rate", "distortion"}
+    assert np.isfinite(list(first.values())).all()
+    assert first["elbo"] == pytest.approx(-first["rate"] - first["distortion"], rel=1e-5)
+    assert vae.evaluate(x, y, verbose=0, return_dict=True) == first
+    sample = vae.sample(4, seed=7, y=None if y is None else y[:4])
+    assert sample.shape == (4, *vae.event_shape)
+    assert vae.sample(4, seed=7, y=None if y is None else y[:4], draw=True).shape == sample.shape
+    inputs = x if y is None else [x, y]
+    assert vae.predict(inputs, verbose=0).shape == x.shape
+
+    vae.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
+    assert largest_difference(loaded.sample(4, seed=7, y=None if y is None else y[:4]), sample) < 1e-6
+    # The optimizer and the random state came along: one more epoch ends at the same weights.
+    for model in (vae, loaded):
+        model.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)
+    for ours, theirs in zip(vae.weights, loaded.weights):
+        assert largest_difference(ours, theirs) < 1e-6
+
+
+@everything
+def test_log_weights_have_a_row_per_sample_and_estimate_the_likelihood(specimen):
+    vae, x, y = specimen
+    if isinstance(vae.likelihood, likelihoods.Bernoulli):
+        x = (x > 0.5).astype(np.float32)
+    for weight in vae.encoder.weights:  # a q(z|x) as wide for every x, so that few samples are enough
+        weight.assign(0 * weight)
+    log_weights = vae.log_weights(x, 50, seed=3, y=y)
+    assert log_weights.shape == (50, len(x))
+    found = tfvae.evaluation.log_likelihood(vae, x, 2000, y=y)
+    assert found.shape == (len(x),)
+    by_hand = tf.reduce_logsumexp(vae.log_weights(x, 2000, seed=4, y=y), axis=0) - np.log(2000)
+    assert largest_difference(found, by_hand) < 0.5
+    assert (found > log_weights.numpy().mean(axis=0) - 0.5).all()
+
+
+@pytest.mark.parametrize("specimen", zoo.EXPORTED, indirect=True)
+def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
+    vae, _, y = specimen
+    y = None if y is None else np.arange(7, dtype=np.int32)
+    metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite", batch_size=3, include_encoder=True)
+    sampler = tfvae.export.Sampler(tmp_path / "m.tflite")
+    x, z = sampler.sample(7, seed=7, y=y, return_latent=True)
+    assert largest_difference(x, vae.sample(7, seed=7, y=y)) < 1e-5
+    for ours, theirs in zip(tf.nest.flatten(z), tf.nest.flatten(vae.sample_latent(7, seed=7, y=y))):
+        assert largest_difference(ours, theirs) < 1e-6
+    assert largest_difference(sampler.decode(z, y=y), x) < 1e-5
+    assert set(metadata["signatures"]) == {"decode", "sample", "encode", "reconstruct"}
+
+
+@everything
+def test_the_density_of_a_structure_is_that_of_its_layers(specimen):
+    """log q and log p sum over the latent's layers: shape [K, B] whatever the structure."""
+    vae, x, y = specimen
+    terms = vae.terms(x, 5, seed=0, y=y)
+    assert terms.log_prior.shape == terms.log_posterior.shape == terms.log_likelihood.shape == (5, len(x))
+    if terms.analytic_rate is not None:
+        many = vae.terms(x, 4000, seed=0, y=y)
+        assert largest_difference(many.monte_carlo_rate, many.analytic_rate) < 0.25
+
+
+def test_every_public_piece_is_in_the_zoo():
+    def public(module, base):
+        found = {c for _, c in inspect.getmembers(module, inspect.isclass)}
+        return {c for c in found if c.__module__ == module.__name__ and issubclass(c, base) and c is not base}
+
+    def in_zoo(makers):
+        return {type(make()) for make in makers}
+
+    assert public(posteriors, pieces.Posterior) <= in_zoo(zoo.POSTERIORS.values())
+    assert public(priors, pieces.Prior) <= in_zoo(zoo.PRIORS.values())
+    assert public(likelihoods, pieces.Likelihood) <= in_zoo(make for make, _ in zoo.LIKELIHOODS.values())
+    assert public(objectives, objectives.Objective) <= in_zoo(zoo.OBJECTIVES.values())
+    assert public(gradients, object) <= in_zoo(zoo.ESTIMATORS.values())

@@ -1,0 +1,38 @@
+"""Every example runs, and finds what it should."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs an example in a folder of its own and returns what it defined."""
+    monkeypatch.chdir(tmp_path)
+    return lambda name: runpy.run_path(str(Path(__file__).parents[1] / "examples" / name), run_name="__main__")
+
+
+def test_every_example_has_a_test_here():
+    names = {path.name for path in EXAMPLES}
+    assert names == {"first_vae.py"}
+
+
+def test_first_vae_finds_the_digits(run, tmp_path):
+    found = run("first_vae.py")
+    assert 21 < found["report"].nll < 24.5  # an independent Bernoulli per pixel gives 27.3
+    assert found["report"].active_units >= 3
+    assert Image.open(tmp_path / "digits.png").size[0] > 200
+    assert found["images"].shape == (16, 8, 8, 1)
+
+
+def test_the_readme_shows_the_first_example():
+    """The README's ten lines are those of `examples/first_vae.py`."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0].splitlines()
+    example = (Path(__file__).parents[1] / "examples" / "first_vae.py").read_text(encoding="utf-8").splitlines()
+    assert [line for line in code if line and line not in example] == []
+    assert len([line for line in code if line and not line.startswith("import")]) <= 12

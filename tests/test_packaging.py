@@ -1,0 +1,84 @@
+"""`tfvae.export` is importable in every way the package is used, and the wheel holds what it should."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROBE = """
+import sys, tfvae, tfvae.export
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+from tfvae.export import Sampler
+from tfvae.export.sidecar import FORMAT_VERSION
+print(tfvae.__file__); print(tfvae.export.__file__)
+"""
+
+
+def probe(cwd, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT], check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_both_packages_once_and_the_marker(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"tfvae"}
+    assert {"tfvae/py.typed", "tfvae/vae.py", "tfvae/export/__init__.py", "tfvae/export/sampler.py"} <= set(names)
+    assert len(names) == len(set(names))
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_export_is_importable_from_the_wheel(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    package, export, *_ = probe(tmp_path, PYTHONPATH=str(tmp_path / "site"), PYTHONSAFEPATH="1")
+    assert package.startswith(str(tmp_path))
+    assert export.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", [ROOT, ROOT / "tests", ROOT / "export"])
+def test_export_is_importable_from_the_repository(place):
+    package, export, *_ = probe(place, PYTHONPATH=str(ROOT))
+    assert Path(package).resolve() == ROOT / "tfvae" / "__init__.py"
+    assert Path(export).resolve() == ROOT / "export" / "__init__.py"
+
+
+def test_export_is_importable_as_installed(tmp_path):
+    probe(tmp_path)
+
+
+@pytest.mark.parametrize("order", ["keras, tfvae", "tfvae, keras", "tfvae, tensorflow, keras", "tensorflow, tfvae, keras"])
+def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tmp_path):
+    program = f"import {order}\nassert keras.saving.get_registered_object('tfvae>VAE') is tfvae.VAE"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_exists():
+    import tfvae
+
+    for name in tfvae.__all__:
+        assert getattr(tfvae, name) is not None
+    assert set(tfvae.__all__) <= set(dir(tfvae))
+    for module in (tfvae, tfvae.export):
+        with pytest.raises(AttributeError, match="nonsense"):
+            _ = module.nonsense
+
+
+def test_no_source_file_is_long():
+    for path in (*ROOT.glob("tfvae/*.py"), *ROOT.glob("export/*.py")):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 260, path

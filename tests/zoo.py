@@ -1,0 +1,160 @@
+"""Every composition of public pieces, small: `BUILDERS[name]() -> Specimen`.
+
+A new piece is added here once; the conformance tests then take it through fit, evaluate,
+sample, `.keras` and export.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow_probability as tfp
+
+import tfvae
+from tfvae import gradients, likelihoods, objectives, pieces, posteriors, priors
+
+tfd = tfp.distributions
+LATENT = 3
+SHAPE = (4, 4, 1)
+
+
+class Specimen(NamedTuple):
+    vae: Any
+    x: np.ndarray
+    y: Any = None
+
+
+def binary(n=12, shape=SHAPE):
+    return np.random.default_rng(0).integers(0, 2, (n, *shape)).astype(np.float32)
+
+
+def grey(n=12, shape=SHAPE):
+    return np.random.default_rng(0).random((n, *shape)).astype(np.float32)
+
+
+def real(n=12, shape=SHAPE):
+    return np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
+
+
+POSTERIORS = {"diagonal": posteriors.DiagonalNormal}
+PRIORS = {"standard": priors.StandardNormal}
+LIKELIHOODS = {
+    "bernoulli": (likelihoods.Bernoulli, binary),
+    "bernoulli_dynamic": (lambda: likelihoods.Bernoulli(dynamic_binarization=True), grey),
+    "normal_fixed": (lambda: likelihoods.Normal(0.5), real),
+    "normal_learned": (lambda: likelihoods.Normal(0.5, learn_scale=True), real),
+    "normal_per_element": (lambda: likelihoods.Normal(per_element_scale=True), real),
+}
+_SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
+OBJECTIVES = {
+    "elbo": objectives.ELBO,
+    "elbo_schedule": lambda: objectives.ELBO(num_samples=2, beta=_SCHEDULE),
+    "elbo_monte_carlo": lambda: objectives.ELBO(num_samples=2, analytic_rate=False),
+    "iwae": lambda: objectives.IWAE(num_samples=3),
+}
+ESTIMATORS = {"pathwise": gradients.Pathwise}
+
+
+def _mlp(posterior, prior, likelihood, objective, estimator):
+    make, data = LIKELIHOODS[likelihood]
+    vae = tfvae.mlp_vae(
+        SHAPE,
+        LATENT,
+        (8,),
+        posterior=POSTERIORS[posterior](),
+        prior=PRIORS[prior](),
+        likelihood=make(),
+        objective=OBJECTIVES[objective](),
+        estimator=ESTIMATORS[estimator](),
+        seed=1,
+    )
+    return Specimen(vae, data())
+
+
+def _conv(shape):
+    return Specimen(tfvae.conv_vae(shape, LATENT, (4, 8), 8, seed=1), binary(shape=shape))
+
+
+def _conditional():
+    x, y = keras.Input(SHAPE), keras.Input((), dtype="int32")
+    hidden = keras.layers.concatenate([keras.layers.Flatten()(x), keras.layers.Embedding(10, 4)(y)])
+    encoder = keras.Model([x, y], keras.layers.Dense(2 * LATENT)(hidden))
+    z, y = keras.Input((LATENT,)), keras.Input((), dtype="int32")
+    hidden = keras.layers.concatenate([z, keras.layers.Embedding(10, 4)(y)])
+    decoder = keras.Model([z, y], keras.layers.Reshape(SHAPE)(keras.layers.Dense(16)(hidden)))
+    return Specimen(tfvae.VAE(encoder, decoder, seed=1), binary(), np.arange(12) % 10)
+
+
+@keras.saving.register_keras_serializable("tests")
+class TwoNormals(pieces.Posterior):
+    """q(z_0, z_1 | x) of two independent layers: shows that `vae.py` needs no change for a structure."""
+
+    def params_size(self, latent_dim):
+        return [2 * size for size in latent_dim]
+
+    def distribution(self, params):
+        return tfd.JointDistributionSequential([posteriors.DiagonalNormal().distribution(p) for p in params])
+
+    def summary(self, q):
+        return {f"loc_{i}": loc for i, loc in enumerate(q.mean())}
+
+
+@keras.saving.register_keras_serializable("tests")
+class TwoStandardNormals(pieces.Prior):
+    def build(self, latent_dim):
+        self.parts = [priors.StandardNormal() for _ in latent_dim]
+        for part, size in zip(self.parts, latent_dim):
+            part.build(size)
+        self.built = True
+
+    def distribution(self, y=None):
+        return tfd.JointDistributionSequential([part.distribution() for part in self.parts])
+
+    def sample(self, noise, y=None):
+        return [part.sample(noise.fold_in(100 + i)) for i, part in enumerate(self.parts)]
+
+
+def _two_layers():
+    x = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(x)
+    encoder = keras.Model(x, [keras.layers.Dense(4)(flat), keras.layers.Dense(6)(flat)])
+    z = [keras.Input((2,)), keras.Input((3,))]
+    decoder = keras.Model(z, keras.layers.Reshape(SHAPE)(keras.layers.Dense(16)(keras.layers.concatenate(z))))
+    return Specimen(tfvae.VAE(encoder, decoder, TwoNormals(), TwoStandardNormals(), seed=1), binary())
+
+
+def _named(*names):
+    return "-".join(names)
+
+
+# Every pair of (prior, posterior), and every triple of (likelihood, objective, estimator).
+BUILDERS = {
+    **{
+        _named(posterior, prior): lambda a=posterior, b=prior: _mlp(a, b, "bernoulli", "elbo", "pathwise")
+        for posterior in POSTERIORS
+        for prior in PRIORS
+    },
+    **{
+        _named(likelihood, objective, estimator): lambda a=likelihood, b=objective, c=estimator: _mlp(
+            "diagonal", "standard", a, b, c
+        )
+        for likelihood in LIKELIHOODS
+        for objective in OBJECTIVES
+        for estimator in ESTIMATORS
+    },
+    "conv": lambda: _conv((8, 8, 1)),
+    "conv_odd_size": lambda: _conv((7, 10, 3)),
+    "conv_without_channel": lambda: _conv((8, 6)),
+    "conditional": _conditional,
+    "two_layers": _two_layers,
+}
+# One of each kind goes through the converter, which is slow.
+EXPORTED = (
+    "bernoulli_dynamic-elbo-pathwise",
+    "normal_per_element-elbo-pathwise",
+    "normal_learned-iwae-pathwise",
+    "conv_odd_size",
+    "conv_without_channel",
+    "conditional",
+    "two_layers",
+)

@@ -171,12 +171,16 @@ def test_train_takes_arrays_folders_and_named_sets(tfvae_command, tmp_path, kind
         (["export", "nowhere", "--out", "x"], ["a run"]),
         (["sample", "nowhere.tflite"], ["no such file"]),
         (["sample", "file"], ["sidecar"]),
+        (["evaluate", "damaged"], ["readable files", "damaged"]),
     ],
 )
 def test_a_mistake_ends_in_one_message_and_no_file(tfvae_command, tmp_path, arguments, words):
     (tmp_path / "file").write_text("")
     np.save(tmp_path / "nan.npy", np.full((30, 3), np.nan))
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).normal(size=(30, 3)))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "model.keras").write_text("no zip")
+    (tmp_path / "damaged" / "report.json").write_text('{"settings": {}}')
     before = sorted(tmp_path.iterdir())
     status, out, err = tfvae_command(*arguments)
     assert status == 2

@@ -57,6 +57,27 @@ def test_export_is_importable_from_the_repository(place):
     assert Path(export).resolve() == ROOT / "export" / "__init__.py"
 
 
+def test_export_is_importable_under_a_type_checker(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "user.py").write_text(
+        "import tfvae\n"
+        "from tfvae.export import Sampler, to_tflite\n"
+        "print(Sampler('m.tflite').sample(3), to_tflite, tfvae.export.to_tflite)\n"
+        "from tfvae.export.sampler import nonsense\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--ignore-missing-imports", "user.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    errors = [line for line in done.stdout.splitlines() if line.startswith("user.py") and "error" in line]
+    assert len(errors) == 1, done.stdout + done.stderr  # it sees the package, and that it has no such name
+    assert "nonsense" in errors[0]
+
+
 def test_export_is_importable_as_installed(tmp_path):
     probe(tmp_path)
 

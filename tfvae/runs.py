@@ -130,8 +130,12 @@ def load(run):
             raise invalid(f"a run, a folder with {MODEL} and {REPORT}", f"{run}, without {name}", "give the --out of tfvae train")
     from tfvae.vae import load_model
 
-    settings = json.loads((run / REPORT).read_text(encoding="utf-8"))["settings"]
-    return load_model(run / MODEL), Settings(**settings)
+    try:
+        settings = Settings(**json.loads((run / REPORT).read_text(encoding="utf-8"))["settings"])
+        return load_model(run / MODEL), settings
+    except Exception as error:  # zipfile, HDF5, JSON and Keras errors, by what is damaged
+        reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
+        raise invalid(f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again") from error
 
 
 def sample(run_or_file, count, seed, out):

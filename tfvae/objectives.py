@@ -1,56 +1,15 @@
 """Objectives: the terms of a bound -> the loss of each example, in nats.
 
-Everything follows from `log_weights[k, b] = log p(x_b|z_kb) + log p(z_kb) - log q(z_kb|x_b)`.
+Everything follows from the log-weights, see `tfvae.terms`.
 """
 
 import math
-from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-
-
-class Terms(NamedTuple):
-    """What one draw of K latents per example says about the model, in nats.
-
-    Attributes:
-        log_likelihood: log p(x|z), `[K, B]`.
-        log_prior: log p(z), `[K, B]`.
-        log_posterior: log q(z|x), `[K, B]`.
-        analytic_rate: KL(q(z|x) || p(z)), `[B]`, where it has a closed form, else None.
-    """
-
-    log_likelihood: Any
-    log_prior: Any
-    log_posterior: Any
-    analytic_rate: Any = None
-
-    @property
-    def log_weights(self):
-        """log p(x, z) - log q(z|x), `[K, B]`."""
-        return self.log_likelihood + self.log_prior - self.log_posterior
-
-    @property
-    def monte_carlo_rate(self):
-        """Mean over K of log q(z|x) - log p(z), `[B]`."""
-        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0)
-
-    @property
-    def rate(self):
-        """KL(q(z|x) || p(z)), `[B]`, in closed form where there is one."""
-        return self.monte_carlo_rate if self.analytic_rate is None else self.analytic_rate
-
-    @property
-    def distortion(self):
-        """Mean over K of -log p(x|z), `[B]`."""
-        return -tf.reduce_mean(self.log_likelihood, axis=0)
-
-    @property
-    def elbo(self):
-        """The evidence lower bound, `[B]`, whatever objective is trained."""
-        return -(self.rate + self.distortion)
+from tfvae.terms import Terms as Terms
 
 
 class Objective:
@@ -58,20 +17,27 @@ class Objective:
 
     To write one, return the loss `[B]` from `__call__`, the constructor's arguments
     from `get_config`, and decorate it with `keras.saving.register_keras_serializable`.
+
+    Attributes:
+        linear: whether the loss is linear in the log-weights, as the ELBO is.
+        importance_weighted: whether it is the IWAE bound, whose gradient weights the samples.
+        has_encoder_loss: whether the encoder is trained by a loss of its own.
     """
 
+    linear = False
+    importance_weighted = False
+    has_encoder_loss = False
+
     def __init__(self, num_samples=1):
-        if not isinstance(num_samples, int) or num_samples < 1:
-            raise invalid(
-                "num_samples, the number of latents per example, to be a whole number from 1",
-                f"num_samples={num_samples!r}",
-                "pass num_samples=1 or more",
-            )
-        self.num_samples = num_samples
+        self.num_samples = _count("num_samples", num_samples)
 
     def __call__(self, terms, step=0):
         """`Terms` -> the loss of each example, `[B]`; `step` counts optimizer updates."""
         raise NotImplementedError
+
+    def encoder_loss(self, terms, step=0):
+        """The loss the encoder is trained by, `[B]`, or None where it is the same."""
+        return None
 
     def get_config(self):
         return {"num_samples": self.num_samples}
@@ -89,39 +55,52 @@ class Objective:
 class ELBO(Objective):
     """distortion + beta * rate; with beta = 1 the negative evidence lower bound [1].
 
+    Collapse of the posterior is treated by a beta that rises from 0, or by free bits: each
+    latent's rate, averaged over the batch, costs nothing below `free_bits` [3]. A capacity
+    holds the rate near a target: distortion + beta * |rate - capacity| [4].
+
     Args:
         num_samples: K, latents per example.
         beta: weight of the rate [2]: a number, or a Keras learning-rate schedule of the step.
+        free_bits: nats per latent that cost nothing; needs a q and a p that factorize.
+        capacity: target of the rate in nats: a number or a schedule, or None.
         analytic_rate: use KL(q || p) in closed form where there is one, else its estimate.
 
     Raises:
-        InputError: a beta that is negative or not finite, or num_samples below 1.
+        InputError: a number that is negative or not finite, num_samples below 1, or free
+            bits together with a capacity.
 
     References:
         [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014, equation 3.
         [2] Higgins et al., beta-VAE. ICLR 2017, equation 4.
+        [3] Kingma et al., Inverse Autoregressive Flow. NeurIPS 2016, equation 15.
+        [4] Burgess et al., Understanding disentangling in beta-VAE. 2018. arXiv:1804.03599, equation 8.
     """
 
-    def __init__(self, num_samples=1, beta=1.0, *, analytic_rate=True):
+    def __init__(self, num_samples=1, beta=1.0, *, free_bits=0.0, capacity=None, analytic_rate=True):
         super().__init__(num_samples)
-        scheduled = isinstance(beta, keras.optimizers.schedules.LearningRateSchedule)
-        if not scheduled and not (isinstance(beta, (int, float)) and 0 <= beta < math.inf):
-            raise invalid(
-                "beta to be a number from 0 or a keras.optimizers.schedules schedule",
-                f"beta={beta!r}",
-                "pass beta=1.0 for the evidence lower bound",
-            )
-        self.beta = beta
+        self.beta = _number_or_schedule("beta", beta)
+        self.free_bits = _number_or_schedule("free_bits", free_bits)
+        self.capacity = None if capacity is None else _number_or_schedule("capacity", capacity)
         self.analytic_rate = analytic_rate
+        if capacity is not None and free_bits:
+            raise invalid("free_bits or a capacity", f"free_bits={free_bits!r} and capacity={capacity!r}", "set one of them")
+        self.linear = not free_bits and capacity is None
 
     def __call__(self, terms, step=0):
-        beta = self.beta(step) if callable(self.beta) else self.beta
+        return terms.distortion + _at(self.beta, step) * self._rate(terms, step)
+
+    def _rate(self, terms, step):
+        if self.free_bits:
+            per_latent = tf.reduce_mean(terms.rate_per_latent(self.analytic_rate), axis=0)  # [D]
+            return tf.reduce_sum(tf.maximum(per_latent, _at(self.free_bits, step)))
         rate = terms.rate if self.analytic_rate else terms.monte_carlo_rate
-        return terms.distortion + beta * rate
+        return rate if self.capacity is None else tf.abs(rate - _at(self.capacity, step))
 
     def get_config(self):
-        beta = keras.saving.serialize_keras_object(self.beta)
-        return {**super().get_config(), "beta": beta, "analytic_rate": self.analytic_rate}
+        schedules = ("beta", "free_bits", "capacity")
+        values = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in schedules}
+        return {**super().get_config(), **values, "analytic_rate": self.analytic_rate}
 
 
 @register
@@ -138,8 +117,121 @@ class IWAE(Objective):
         [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
     """
 
+    importance_weighted = True
+
     def __init__(self, num_samples=5):
         super().__init__(num_samples)
 
     def __call__(self, terms, step=0):
-        return math.log(self.num_samples) - tf.reduce_logsumexp(terms.log_weights, axis=0)
+        return -_iwae(terms.log_weights)
+
+
+class _Grouped(Objective):
+    """A bound of `groups` importance-weighted bounds of `group_size` latents each."""
+
+    def __init__(self, groups=4, group_size=4):
+        super().__init__(_count("groups", groups) * _count("group_size", group_size))
+        self.groups = groups
+        self.group_size = group_size
+
+    def miwae(self, terms):
+        """The mean over groups of the bound of each group, `[B]`."""
+        log_weights = terms.log_weights
+        grouped = tf.reshape(log_weights, [self.group_size, self.groups, -1])
+        return tf.reduce_mean(_iwae(grouped), axis=0)
+
+    def get_config(self):
+        return {"groups": self.groups, "group_size": self.group_size}
+
+
+@register
+class MIWAE(_Grouped):
+    """The mean of M importance-weighted bounds of K latents each [1], equation 8.
+
+    (Not the missing-data bound of the same name.)
+
+    Args:
+        groups: M.
+        group_size: K.
+
+    Raises:
+        InputError: a number below 1.
+
+    References:
+        [1] Rainforth et al., Tighter Variational Bounds are Not Necessarily Better. ICML 2018. arXiv:1802.04537.
+    """
+
+    def __call__(self, terms, step=0):
+        return -self.miwae(terms)
+
+
+@register
+class PIWAE(_Grouped):
+    """Decoder and prior by the IWAE bound of M K latents, the encoder by the MIWAE bound [1], section 5.
+
+    Arguments and references as `MIWAE`.
+    """
+
+    has_encoder_loss = True
+
+    def __call__(self, terms, step=0):
+        return -_iwae(terms.log_weights)
+
+    def encoder_loss(self, terms, step=0):
+        return -self.miwae(terms)
+
+
+@register
+class CIWAE(Objective):
+    """mix * ELBO + (1 - mix) * IWAE of the same latents [1], equation 9.
+
+    Args:
+        num_samples: K, latents per example.
+        mix: from 0, the IWAE bound, to 1, the ELBO.
+
+    Raises:
+        InputError: a number out of range.
+
+    References:
+        [1] Rainforth et al., Tighter Variational Bounds are Not Necessarily Better. ICML 2018. arXiv:1802.04537.
+    """
+
+    def __init__(self, num_samples=5, mix=0.5):
+        super().__init__(num_samples)
+        if _number_or_schedule("mix", mix) is mix and not callable(mix) and mix > 1:
+            raise invalid("mix from 0 to 1", f"mix={mix!r}", "pass mix=0.5")
+        self.mix = mix
+
+    def __call__(self, terms, step=0):
+        mix = _at(self.mix, step)
+        elbo = tf.reduce_mean(terms.log_weights, axis=0)
+        return -(mix * elbo + (1 - mix) * _iwae(terms.log_weights))
+
+    def get_config(self):
+        return {**super().get_config(), "mix": keras.saving.serialize_keras_object(self.mix)}
+
+
+def _iwae(log_weights):
+    """log of the mean of the weights over the first axis: `[K, ...] -> [...]`."""
+    return tf.reduce_logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
+
+
+def _at(value, step):
+    return value(step) if callable(value) else value
+
+
+def _count(name, value):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise invalid(f"{name}, a number of latents, to be whole and from 1", f"{name}={value!r}", f"pass {name}=1 or more")
+    return value
+
+
+def _number_or_schedule(name, value):
+    scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+    if not scheduled and not (isinstance(value, (int, float)) and 0 <= value < math.inf):
+        raise invalid(
+            f"{name} to be a number from 0 or a keras.optimizers.schedules schedule",
+            f"{name}={value!r}",
+            f"pass a number such as {name}=1.0",
+        )
+    return value

@@ -60,6 +60,7 @@ class ObjectiveTrainer(keras.Model):
         x = checks.check_data(x, y, self)
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
+        self.prior.initialize(checks.first_examples(x))
         y = _stand_in(x, y, kwargs.get("sample_weight"))
         return self._run(super().fit, x, y, *args, validation_data=validation_data, **kwargs)
 
@@ -73,23 +74,21 @@ class ObjectiveTrainer(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         seed = tf.cast(self.seed_generator.next(), tf.int32)
-
-        def forward():
-            loss, logs = self._loss(x, y, sample_weight, seed, training=True)
-            # A strategy sums the replicas' gradients; their losses are means.
-            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
-            return self.optimizer.scale_loss(share), logs
-
-        logs, gradients = self.estimator(forward, self.trainable_variables)
+        variables = [v.value for v in self.trainable_variables]
+        with tf.GradientTape(persistent=True) as tape:
+            terms = self._terms(x, y, seed, training=True, estimator=self.estimator)
+            losses = self.estimator.losses(self.objective, terms, self.optimizer.iterations)
+            means = [self.optimizer.scale_loss(self._mean(loss, sample_weight)) for loss in losses]
+        gradients = self.estimator.gradients(tape, means, terms, variables, self._belong_to_encoder())
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._track(logs, sample_weight)
+        return self._track(losses[0], terms, sample_weight)
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples seen is a new seed for each batch, the same in each evaluation.
         seed = tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)])
-        _, logs = self._loss(x, y, sample_weight, seed, training=False)
-        return self._track(logs, sample_weight)
+        terms = self._terms(x, y, seed, training=False)
+        return self._track(self.objective(terms, self.optimizer.iterations), terms, sample_weight)
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
     # generators, without which training would not go on as it would have.
@@ -114,15 +113,22 @@ class ObjectiveTrainer(keras.Model):
 
     # ---- inside
 
-    def _loss(self, x, y, sample_weight, seed, training):
-        """The mean loss, and what is logged, each `[B]`."""
+    def _terms(self, x, y, seed, training, estimator=None):
         seeds = tf.random.split(seed, 2)
         x = self.likelihood.prepare(self.events(x), seeds[0])
         y = None if self.condition_shape is None else self.condition(y)
-        terms = self.batch_terms(x, y, self.objective.num_samples, seeds[1], training)
-        loss = self.objective(terms, self.optimizer.iterations)
-        weighted = loss if sample_weight is None else loss * tf.cast(tf.reshape(sample_weight, [-1]), loss.dtype)
-        return tf.reduce_mean(weighted), (loss, terms.elbo, terms.rate, terms.distortion)
+        return self.batch_terms(x, y, self.objective.num_samples, seeds[1], training, estimator)
+
+    def _mean(self, loss, sample_weight):
+        """The loss `[B]` of a batch as one number, whose gradients a strategy adds up over replicas."""
+        if sample_weight is not None:
+            loss = loss * tf.cast(tf.reshape(sample_weight, [-1]), loss.dtype)
+        return tf.reduce_mean(loss) / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _belong_to_encoder(self):
+        """For each trainable variable, whether q(z|x) is made by it."""
+        own = {id(v) for part in (self.encoder, self.posterior) for v in part.trainable_variables}
+        return [id(v) in own for v in self.trainable_variables]
 
     def _check_validation(self, validation_data):
         if isinstance(validation_data, tuple):
@@ -140,8 +146,8 @@ class ObjectiveTrainer(keras.Model):
                 raise
             raise translated from error
 
-    def _track(self, logs, sample_weight):
-        for tracker, values in zip(self._trackers, logs):
+    def _track(self, loss, terms, sample_weight):
+        for tracker, values in zip(self._trackers, (loss, terms.elbo, terms.rate, terms.distortion)):
             tracker.update_state(values, sample_weight=sample_weight)
         return {tracker.name: tracker.result() for tracker in self._trackers}
 

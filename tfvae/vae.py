@@ -8,10 +8,11 @@ from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.gradients import Pathwise
 from tfvae.likelihoods import Bernoulli
-from tfvae.objectives import ELBO, Terms
+from tfvae.objectives import ELBO
 from tfvae.posteriors import DiagonalNormal
 from tfvae.priors import StandardNormal
 from tfvae.stream_range import as_int32, check_range
+from tfvae.terms import Terms
 from tfvae.training import ObjectiveTrainer
 
 _SAMPLE_PAGE = 256  # samples decoded at once
@@ -65,11 +66,13 @@ class VAE(ObjectiveTrainer):
         self.likelihood = likelihood or Bernoulli()
         self.objective = objective or ELBO()
         self.estimator = estimator or Pathwise()
+        self.estimator.check(self.objective, self.posterior)
         self.seed = seed
         found = wiring.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
         wiring.check(found, encoder, decoder, self.posterior, self.likelihood)
+        self.prior.connect(self)
         for piece, shape in (
             (self.posterior, self.latent_dim),
             (self.prior, self.latent_dim),
@@ -150,16 +153,31 @@ class VAE(ObjectiveTrainer):
 
     # ---- the same for traced code, which has checked its batches
 
-    def batch_terms(self, x, y, num_samples, seed, training):
-        """`Terms` of a prepared batch; `seed` is an int32 pair."""
-        return self.terms_given(self.encode_batch(x, y, training), x, y, num_samples, seed, training)
+    def batch_terms(self, x, y, num_samples, seed, training, estimator=None):
+        """`Terms` of a prepared batch; `seed` is an int32 pair; `estimator` says what is held constant."""
+        params = self.encoder_params(x, y, training)
+        q = self.posterior.distribution(params)
+        stopped = None
+        if estimator is not None and estimator.stops_density:
+            stopped = self.posterior.distribution(tf.nest.map_structure(tf.stop_gradient, params))
+        stop_samples = estimator is not None and estimator.stops_samples
+        return self.terms_given(q, x, y, num_samples, seed, training, stopped, stop_samples)
 
-    def terms_given(self, q, x, y, num_samples, seed, training):
-        """`Terms` where q(z|x) is known already, as when the encoder runs once for many chunks."""
+    def terms_given(self, q, x, y, num_samples, seed, training, density=None, stop_samples=False):
+        """`Terms` where q(z|x) is known already, as when the encoder runs once for many chunks.
+
+        Args:
+            density: what log q is taken of, where its parameters are held constant.
+            stop_samples: hold z constant.
+        """
         p = self.prior.distribution(y)
         z = q.sample(num_samples, seed=seed)  # [K, B, D]
+        z = tf.nest.map_structure(tf.stop_gradient if stop_samples else tf.identity, z)
         likelihood = self.likelihood.distribution(self.decode_batch(z, y, training))
-        return Terms(likelihood.log_prob(x), p.log_prob(z), q.log_prob(z), _closed_form_kl(q, p))
+        # Where log q holds its parameters constant, a closed form would bring their gradient back.
+        rate = _closed_form_kl(q, p) if density is None else None
+        density = q if density is None else density
+        return Terms(likelihood.log_prob(x), p.log_prob(z), density.log_prob(z), rate, z, q, p, seed)
 
     def closed_form_rate(self, q, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
@@ -167,8 +185,11 @@ class VAE(ObjectiveTrainer):
 
     def encode_batch(self, x, y, training):
         """q(z|x)."""
-        params = self.encoder(wiring.network_input(tf.cast(x, tf.float32), y), training=training)
-        return self.posterior.distribution(_float32(params))
+        return self.posterior.distribution(self.encoder_params(x, y, training))
+
+    def encoder_params(self, x, y, training):
+        """The encoder's output, `[B, P]`, float32."""
+        return _float32(self.encoder(wiring.network_input(tf.cast(x, tf.float32), y), training=training))
 
     def decode_batch(self, z, y, training):
         """Decoder output `[..., *params_shape]` for z `[..., D]` and y `[B, ...]`."""

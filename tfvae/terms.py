@@ -1,0 +1,78 @@
+"""The terms of a bound: what one draw of K latents per example says about the model.
+
+log_weights[k, b] = log p(x_b|z_kb) + log p(z_kb) - log q(z_kb|x_b)
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import invalid
+
+tfd = tfp.distributions
+
+
+class Terms(NamedTuple):
+    """Log-probabilities in nats, and where they came from.
+
+    Attributes:
+        log_likelihood: log p(x|z), `[K, B]`.
+        log_prior: log p(z), `[K, B]`.
+        log_posterior: log q(z|x), `[K, B]`.
+        analytic_rate: KL(q(z|x) || p(z)), `[B]`, where it has a closed form, else None.
+        z: the latents, `[K, B, D]`.
+        posterior, prior: the distributions q(z|x) and p(z).
+        seed: int32 pair, for additions to a bound that draw samples of their own.
+    """
+
+    log_likelihood: Any
+    log_prior: Any
+    log_posterior: Any
+    analytic_rate: Any = None
+    z: Any = None
+    posterior: Any = None
+    prior: Any = None
+    seed: Any = None
+
+    @property
+    def log_weights(self):
+        """log p(x, z) - log q(z|x), `[K, B]`."""
+        return self.log_likelihood + self.log_prior - self.log_posterior
+
+    @property
+    def monte_carlo_rate(self):
+        """Mean over K of log q(z|x) - log p(z), `[B]`."""
+        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0)
+
+    @property
+    def rate(self):
+        """KL(q(z|x) || p(z)), `[B]`, in closed form where there is one."""
+        return self.monte_carlo_rate if self.analytic_rate is None else self.analytic_rate
+
+    def rate_per_latent(self, analytic=True):
+        """KL of each latent, `[B, D]`, where q and p factorize over the latents.
+
+        Raises:
+            InputError: a q or p that does not.
+        """
+        if not all(isinstance(d, tfd.Independent) for d in (self.posterior, self.prior)):
+            raise invalid(
+                "a posterior and a prior that are independent over the latents, for free bits",
+                f"{type(self.posterior).__name__} and {type(self.prior).__name__}",
+                "use DiagonalNormal() and StandardNormal(), or a beta schedule in place of free bits",
+            )
+        q, p = self.posterior.distribution, self.prior.distribution
+        if analytic and self.analytic_rate is not None:
+            return q.kl_divergence(p)
+        return tf.reduce_mean(q.log_prob(self.z) - p.log_prob(self.z), axis=0)
+
+    @property
+    def distortion(self):
+        """Mean over K of -log p(x|z), `[B]`."""
+        return -tf.reduce_mean(self.log_likelihood, axis=0)
+
+    @property
+    def elbo(self):
+        """The evidence lower bound, `[B]`, whatever objective is trained."""
+        return -(self.rate + self.distortion)

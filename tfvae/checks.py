@@ -67,6 +67,15 @@ def check_data(x, y, vae, name="x"):
     return x
 
 
+def first_examples(x):
+    """Examples to start from: the array that was given, or the first batch of a dataset, else None."""
+    if isinstance(x, tf.data.Dataset):
+        x = keras.utils.unpack_x_y_sample_weight(next(iter(x.take(1))))[0]
+    elif isinstance(x, keras.utils.PyDataset):
+        x = keras.utils.unpack_x_y_sample_weight(x[0])[0]
+    return np.asarray(x) if hasattr(x, "__array__") else None
+
+
 def check_condition(x, y, vae, name="x"):
     """Refuses labels for a model that takes none, and their absence for one that does.
 

@@ -40,7 +40,13 @@ class Piece(keras.layers.Layer):
 
 
 class Posterior(Piece):
-    """Encoder output -> q(z|x)."""
+    """Encoder output -> q(z|x).
+
+    Attributes:
+        reparameterized: whether a sample's gradient reaches the parameters.
+    """
+
+    reparameterized = True
 
     def params_size(self, latent_dim):
         """How many numbers the encoder gives per example for a latent of `latent_dim`."""
@@ -50,6 +56,10 @@ class Posterior(Piece):
         """`params [B, P]` -> a `tfd.Distribution` of batch `[B]` over the latent `[D]`."""
         raise NotImplementedError
 
+    def sample(self, params, noise):
+        """z ~ q(z|x) from a `tfvae.random.Stream` of B samples, `[B, D]`."""
+        raise NotImplementedError
+
     def summary(self, q):
         """`{"loc": [B, D], "scale": [B, D]}`: mean and standard deviation of `q`."""
         return {"loc": q.mean(), "scale": q.stddev()}
@@ -57,6 +67,12 @@ class Posterior(Piece):
 
 class Prior(Piece):
     """p(z): a density, and a sampler of the counter-based stream that agrees with it."""
+
+    def connect(self, vae):
+        """Called once by the `VAE` it is given to, before `build`; for priors made of its parts."""
+
+    def initialize(self, x):
+        """Called by `fit` with data `[N, *event]` before the first step; for priors that start from data."""
 
     def distribution(self, y=None):
         """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""

@@ -1,5 +1,7 @@
 """Posteriors: encoder output -> q(z|x)."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -26,5 +28,50 @@ class DiagonalNormal(Posterior):
         return 2 * latent_dim
 
     def distribution(self, params):
+        return tfd.Independent(tfd.Normal(*self._loc_scale(params)), 1)
+
+    def sample(self, params, noise):
+        loc, scale = self._loc_scale(params)
+        return loc + scale * noise.normal(loc.shape[-1])
+
+    def _loc_scale(self, params):
         loc, raw_scale = tf.split(params, 2, axis=-1)  # [B, D] each
-        return tfd.Independent(tfd.Normal(loc, tf.nn.softplus(raw_scale) + _MIN_SCALE), 1)
+        return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
+
+
+@register
+class FullNormal(Posterior):
+    """q(z|x) = N(loc, L L') with a lower-triangular L, Kingma & Welling 2019 [1], section 2.5.1.
+
+    The encoder gives `[B, D + D (D + 1) / 2]`: loc, then L row by row as TFP's
+    `fill_triangular` orders it, its diagonal through a softplus.
+
+    References:
+        [1] An Introduction to Variational Autoencoders. 2019. arXiv:1906.02691.
+    """
+
+    def params_size(self, latent_dim):
+        return latent_dim + latent_dim * (latent_dim + 1) // 2
+
+    def distribution(self, params):
+        return tfd.MultivariateNormalTriL(*self._loc_scale_tril(params))
+
+    def sample(self, params, noise):
+        loc, scale_tril = self._loc_scale_tril(params)
+        return loc + tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]))
+
+    def _loc_scale_tril(self, params):
+        size = params.shape[-1]
+        latent_dim = (math.isqrt(9 + 8 * size) - 3) // 2  # size = D + D (D + 1) / 2
+        loc, raw = tf.split(params, [latent_dim, size - latent_dim], axis=-1)
+        scale_tril = tfp.math.fill_triangular(raw)  # [B, D, D]
+        diagonal = tf.nn.softplus(tf.linalg.diag_part(scale_tril)) + _MIN_SCALE
+        return loc, tf.linalg.set_diag(scale_tril, diagonal)
+
+
+@tfd.RegisterKL(tfd.MultivariateNormalTriL, tfd.Independent)
+def _kl_full_factorized(q, p, name=None):
+    """KL of a full normal from a factorized one, which TFP has only between multivariate normals."""
+    if not isinstance(p.distribution, tfd.Normal):
+        raise NotImplementedError
+    return q.kl_divergence(tfd.MultivariateNormalDiag(p.distribution.loc, p.distribution.scale), name=name)

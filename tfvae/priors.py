@@ -1,12 +1,17 @@
 """Priors: p(z) as a density, and as a sampler of the counter-based stream."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
+from tfvae import random
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
 from tfvae.pieces import Prior
 
 tfd = tfp.distributions
+
+_MIN_SCALE = 1e-6
 
 
 @register
@@ -23,3 +28,130 @@ class StandardNormal(Prior):
 
     def sample(self, noise, y=None):
         return noise.normal(self.latent_dim)  # [B, D]
+
+
+class _Mixture(Prior):
+    """p(z) = sum_c weight_c component_c(z): the choice of the component, shared by its kinds."""
+
+    def _choose(self, noise, weights):
+        """The component of each sample, int32 `[B]`, by inversion of the cumulative weights `[C]`."""
+        u = noise.fold_in(random.TAGS["component"]).uniform(1)  # [B, 1]
+        passed = u >= tf.cumsum(weights)[None, :-1]
+        return tf.reduce_sum(tf.cast(passed, tf.int32), axis=1)
+
+
+@register
+class GaussianMixture(_Mixture):
+    """p(z) = sum_c softmax(logits)_c N(loc_c, diag(scale_c^2)), all learned.
+
+    Args:
+        num_components: C.
+        spread: standard deviation of the first locations.
+
+    Raises:
+        InputError: fewer than one component, or a spread that is not positive.
+
+    References:
+        [1] Dilokthanakul et al., Deep Unsupervised Clustering with Gaussian Mixture VAEs. 2016. arXiv:1611.02648.
+    """
+
+    def __init__(self, num_components=10, spread=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_components = _components(num_components)
+        if not spread > 0:
+            raise invalid("a positive spread", f"spread={spread!r}", "pass spread=1.0")
+        self.spread = spread
+
+    def build(self, latent_dim):
+        self.latent_dim = int(latent_dim)
+        shape = (self.num_components, self.latent_dim)
+        initial = keras.initializers.RandomNormal(stddev=self.spread, seed=0)
+        self.logits = self.add_weight(shape=(self.num_components,), initializer="zeros", name="logits")
+        self.loc = self.add_weight(shape=shape, initializer=initial, name="loc")
+        # softplus(0.5413) = 1
+        self.raw_scale = self.add_weight(shape=shape, initializer=keras.initializers.Constant(0.5413), name="raw_scale")
+        self.built = True
+
+    def distribution(self, y=None):
+        components = tfd.Independent(tfd.Normal(tf.cast(self.loc, tf.float32), self._scale()), 1)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.cast(self.logits, tf.float32)), components)
+
+    def sample(self, noise, y=None):
+        chosen = self._choose(noise, tf.nn.softmax(tf.cast(self.logits, tf.float32)))
+        loc, scale = tf.cast(self.loc, tf.float32), self._scale()
+        return tf.gather(loc, chosen) + tf.gather(scale, chosen) * noise.normal(self.latent_dim)
+
+    def _scale(self):
+        return tf.nn.softplus(tf.cast(self.raw_scale, tf.float32)) + _MIN_SCALE
+
+    def get_config(self):
+        return {**super().get_config(), "num_components": self.num_components, "spread": self.spread}
+
+
+@register
+class VampPrior(_Mixture):
+    """p(z) = 1/C sum_c q(z|u_c): the posterior of learned pseudo-inputs u [1], equation 9.
+
+    The pseudo-inputs start as examples of the first data `fit` sees (a seeded choice), and
+    stay within the likelihood's range of values.
+
+    Args:
+        num_components: C.
+        seed: of that choice.
+
+    Raises:
+        InputError: fewer than one component, or a conditional model.
+
+    References:
+        [1] Tomczak & Welling, VAE with a VampPrior. AISTATS 2018. arXiv:1705.07120.
+    """
+
+    def __init__(self, num_components=100, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_components = _components(num_components)
+        self.seed = seed
+
+    def connect(self, vae):
+        if vae.condition_shape is not None:
+            raise invalid("a model without condition for VampPrior", "a conditional model", "use GaussianMixture()")
+        self.event_shape, posterior = vae.event_shape, vae.posterior
+        low, high = vae.likelihood.value_range or (None, None)
+        self._posterior = lambda: posterior
+        # Functions, since Keras would take a layer held here for a part of the prior
+        self._encode = lambda x: vae.encoder_params(x if low is None else tf.clip_by_value(x, low, high), None, False)
+
+    def build(self, latent_dim):
+        self.latent_dim = int(latent_dim)
+        shape = (self.num_components, *self.event_shape)
+        initial = keras.initializers.RandomUniform(0.0, 1.0, seed=self.seed)
+        self.pseudo_inputs = self.add_weight(shape=shape, initializer=initial, name="pseudo_inputs")
+        self.initialized = self.add_weight(shape=(), initializer="zeros", trainable=False, name="initialized")
+        self.built = True
+
+    def initialize(self, x):
+        if x is None or self.initialized > 0:  # a generator has no examples to give away
+            return
+        rng = np.random.default_rng(self.seed)
+        rows = rng.choice(len(x), self.num_components, replace=len(x) < self.num_components)
+        self.pseudo_inputs.assign(np.asarray(x, np.float32)[rows])
+        self.initialized.assign(1.0)
+
+    def distribution(self, y=None):
+        uniform = tfd.Categorical(logits=tf.zeros([self.num_components]))
+        return tfd.MixtureSameFamily(uniform, self._posterior().distribution(self._params()))
+
+    def sample(self, noise, y=None):
+        chosen = self._choose(noise, tf.fill([self.num_components], 1.0 / self.num_components))
+        return self._posterior().sample(tf.gather(self._params(), chosen), noise)
+
+    def _params(self):
+        return self._encode(tf.cast(self.pseudo_inputs, tf.float32))  # [C, P]
+
+    def get_config(self):
+        return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}
+
+
+def _components(number):
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise invalid("num_components, a whole number from 1", f"num_components={number!r}", "pass num_components=10")
+    return number

@@ -1,4 +1,4 @@
-"""Likelihoods: decoder output -> p(x|z)."""
+"""Likelihoods of binary data, and of grey data between 0 and 1."""
 
 import math
 
@@ -7,14 +7,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import datasets
-from tfvae._backend import keras, register
-from tfvae.errors import invalid
+from tfvae._backend import register
 from tfvae.pieces import Likelihood
 
 tfd = tfp.distributions
-
-# Keeps a density finite where the decoder reproduces an element exactly.
-_MIN_SCALE = 1e-3
 
 
 @register
@@ -84,74 +80,44 @@ class Bernoulli(Likelihood):
 
 
 @register
-class Normal(Likelihood):
-    """p(x|z) = N(x; loc, scale^2) for each element of real-valued data.
+class ContinuousBernoulli(Likelihood):
+    """p(x|z) = C(p) p^x (1 - p)^(1 - x) for x in [0, 1], p = sigmoid(params) [1], equation 2.
 
-    The scale is fixed, or one learned number, or given by the decoder for each element:
+    The density for grey pixels whose binarization is not wanted.
 
-        Normal(0.1)                    fixed
-        Normal(0.1, learn_scale=True)  learned, starting there
-        Normal(per_element_scale=True) the decoder's last axis is twice the event's:
-                                       loc, then the inverse softplus of scale
-
-    Args:
-        scale: the fixed or first value, positive.
-        learn_scale: make it a weight.
-        per_element_scale: take it from the decoder; `scale` is then unused.
-
-    Raises:
-        InputError: a scale that is not positive and finite, or both options at once.
+    References:
+        [1] Loaiza-Ganem & Cunningham, The continuous Bernoulli. NeurIPS 2019. arXiv:1907.06845.
     """
 
-    def __init__(self, scale=1.0, *, learn_scale=False, per_element_scale=False, **kwargs):
-        super().__init__(**kwargs)
-        if not (isinstance(scale, (int, float, np.number)) and 0 < scale < math.inf):
-            raise invalid("a positive, finite scale", f"scale={scale!r}", "pass a number such as Normal(0.1)")
-        if learn_scale and per_element_scale:
-            raise invalid(
-                "one learned scale or one per element",
-                "learn_scale=True and per_element_scale=True",
-                "set one of them",
-            )
-        self.scale = float(scale)
-        self.learn_scale = learn_scale
-        self.per_element_scale = per_element_scale
-
-    def params_shape(self, event_shape):
-        if not self.per_element_scale:
-            return tuple(event_shape)
-        return (*event_shape[:-1], 2 * event_shape[-1])
+    support = "values from 0 to 1"
+    value_range = (0.0, 1.0)
 
     def build(self, event_shape):
         self.event_rank = len(event_shape)
-        if self.learn_scale:
-            initial = keras.initializers.Constant(math.log(self.scale))
-            self.log_scale = self.add_weight(shape=(), initializer=initial, name="log_scale")
         self.built = True
 
     def distribution(self, params):
-        return tfd.Independent(tfd.Normal(*self._loc_scale(params)), self.event_rank)
+        return tfd.Independent(tfd.ContinuousBernoulli(logits=params), self.event_rank)
 
     def mean(self, params):
-        return self._loc_scale(params)[0]
+        """1 / (1 - exp(-logit)) - 1 / logit, by its series near 0."""
+        small = tf.abs(params) < 0.1
+        logit = tf.where(small, tf.ones_like(params), params)
+        series = 0.5 + params / 12.0 - params**3 / 720.0
+        return tf.where(small, series, 1.0 / (1.0 - tf.exp(-logit)) - 1.0 / logit)
 
     def draw(self, params, noise):
-        loc, scale = self._loc_scale(params)
-        normal = tf.reshape(noise.normal(math.prod(loc.shape[1:])), tf.shape(loc))
-        return loc + scale * normal
+        """By inversion: log(1 + u (exp(logit) - 1)) / logit."""
+        u = tf.reshape(noise.uniform(math.prod(params.shape[1:])), tf.shape(params))
+        small = tf.abs(params) < 1e-3
+        logit = tf.where(small, tf.ones_like(params), params)
+        # For a positive logit the mirror image, so that no exponential overflows.
+        steep = -tf.abs(logit)
+        low = tf.math.log(1.0 + u * (tf.exp(steep) - 1.0)) / steep
+        return tf.where(small, u, tf.where(logit > 0, 1.0 - low, low))
 
-    def _loc_scale(self, params):
-        if self.per_element_scale:
-            loc, raw_scale = tf.split(params, 2, axis=-1)
-            return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
-        if self.learn_scale:
-            return params, tf.exp(tf.cast(self.log_scale, tf.float32))
-        return params, tf.constant(self.scale)
+    def in_support(self, x):
+        return (x >= 0) & (x <= 1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "learn_scale": self.learn_scale,
-            "per_element_scale": self.per_element_scale,
-        }
+    def hint(self, x):
+        return "divide 8-bit values by 255, or use a likelihood such as Normal() for values of another range"

@@ -1,0 +1,166 @@
+"""Each density is one, each sampler agrees with its density, each KL with its estimate."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+
+import tfvae
+from tests import zoo
+from tests.conftest import largest_difference, matches
+from tfvae import likelihoods, posteriors, priors, random
+
+N = 20_000
+CONTINUOUS = {
+    "normal": likelihoods.Normal(0.7),
+    "normal_per_element": likelihoods.Normal(per_element_scale=True),
+    "laplace": likelihoods.Laplace(0.7),
+    "student": likelihoods.StudentT(0.7, df=3.0),
+    "continuous_bernoulli": likelihoods.ContinuousBernoulli(),
+}
+continuous = pytest.mark.parametrize("name", CONTINUOUS)
+
+
+def stream(n=N, seed=5):
+    return random.Stream(random.seed_key(tf.constant(seed)), tf.range(n))
+
+
+def built(name):
+    likelihood = CONTINUOUS[name]
+    if not likelihood.built:
+        likelihood.build((1,))
+    return likelihood
+
+
+def params(likelihood, value):
+    return np.full(likelihood.params_shape((1,)), value, np.float32)
+
+
+@continuous
+@pytest.mark.parametrize("value", [-2.0, 0.0, 0.4, 3.0])
+def test_the_density_integrates_to_one_and_has_its_mean(name, value):
+    likelihood = built(name)
+    low, high = likelihood.value_range or (-400.0, 400.0)
+    x = np.linspace(low, high, 800_001, dtype=np.float32)[:, None]
+    density = np.exp(likelihood.distribution(params(likelihood, value)).log_prob(x).numpy().astype(np.float64))
+    assert np.trapezoid(density, x[:, 0].astype(np.float64)) == pytest.approx(1.0, abs=2e-4)
+    mean = np.trapezoid(density * x[:, 0], x[:, 0].astype(np.float64))
+    assert float(likelihood.mean(params(likelihood, value))[0]) == pytest.approx(mean, abs=2e-3)
+
+
+@pytest.mark.parametrize("value", [-2.0, 0.0, 3.0])
+def test_bernoulli_sums_to_one(value):
+    likelihood = likelihoods.Bernoulli()
+    likelihood.build((1,))
+    p = likelihood.distribution(np.array([value], np.float32))
+    assert float(p.prob([0.0]) + p.prob([1.0])) == pytest.approx(1.0, abs=1e-6)
+    draws = likelihood.draw(tf.fill([N, 1], value), stream())
+    assert float(tf.reduce_mean(draws)) == pytest.approx(float(p.prob([1.0])), abs=4 * 0.5 / np.sqrt(N))
+
+
+@continuous
+@pytest.mark.parametrize("value", [-2.0, 0.0, 3.0])
+def test_draws_follow_the_density(name, value):
+    """Kolmogorov-Smirnov against the integrated density, at a level of 0.001 and a fixed seed."""
+    likelihood = built(name)
+    draws = likelihood.draw(np.tile(params(likelihood, value), (N, 1)), stream()).numpy()[:, 0]
+    cdf = likelihood.distribution(params(likelihood, value)).distribution.cdf
+    assert scipy.stats.kstest(draws, lambda x: np.ravel(cdf(x.astype(np.float32)))).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("logit", [-60.0, -1.0, -1e-4, 0.0, 1e-2, 0.0999, 0.1001, 60.0])
+def test_the_continuous_bernoulli_stays_accurate_at_its_ends_and_its_middle(logit):
+    """The mean by its formula in double precision; draws within [0, 1]."""
+    likelihood = built("continuous_bernoulli")
+    exact = 0.5 if logit == 0 else 1 / -np.expm1(-logit) - 1 / logit
+    exact = 0.5 + logit / 12 if abs(logit) < 1e-3 else exact
+    assert float(likelihood.mean(tf.constant([logit]))[0]) == pytest.approx(exact, abs=2e-6)
+    draws = likelihood.draw(tf.fill([N, 1], logit), stream()).numpy()
+    assert 0 <= draws.min() <= draws.max() <= 1
+    assert draws.mean() == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("prior", ["standard", "mixture", "vamp"])
+def test_a_prior_samples_what_its_density_says(prior):
+    """Against the TFP distribution's own samples: Kolmogorov-Smirnov in each coordinate and in the log-density."""
+    vae = zoo._mlp("diagonal", prior, "bernoulli", "elbo", "pathwise").vae
+    for weight in vae.prior.weights:  # away from where it starts
+        if weight.shape.rank:
+            weight.assign_add(np.random.default_rng(1).normal(size=weight.shape).astype(np.float32))
+    p = vae.prior.distribution()
+    z, theirs = vae.prior.sample(stream()), p.sample(N, seed=tf.constant([1, 2]))
+    for ours, other in ((z.numpy().T, theirs.numpy().T), (p.log_prob(z).numpy()[None], p.log_prob(theirs).numpy()[None])):
+        for a, b in zip(ours, other):
+            assert scipy.stats.ks_2samp(a, b).pvalue > 1e-3
+
+
+def test_mixture_components_come_as_often_as_their_weights():
+    """Chi-squared at a level of 0.001."""
+    prior = priors.GaussianMixture(5)
+    prior.build(2)
+    prior.logits.assign([0.0, 1.0, -1.0, 2.0, 0.5])
+    weights = tf.nn.softmax(prior.logits)
+    found = np.bincount(prior._choose(stream(), weights), minlength=5)
+    expected = N * scipy.special.softmax(prior.logits.numpy().astype(np.float64))
+    assert scipy.stats.chisquare(found, expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("posterior", [posteriors.DiagonalNormal(), posteriors.FullNormal()])
+def test_a_posterior_has_the_closed_form_divergence_and_a_sampler_of_its_own(posterior):
+    raw = np.random.default_rng(2).normal(size=(1, posterior.params_size(3))).astype(np.float32)
+    q = posterior.distribution(raw)
+    p = priors.StandardNormal()
+    p.build(3)
+    z = q.sample(200_000, seed=tf.constant([3, 4]))
+    difference = q.log_prob(z) - p.distribution().log_prob(z)
+    stderr = float(tf.math.reduce_std(difference)) / np.sqrt(len(z))
+    assert float(q.kl_divergence(p.distribution())[0]) == pytest.approx(float(tf.reduce_mean(difference)), abs=4 * stderr)
+    drawn = posterior.sample(np.tile(raw, (N, 1)), stream()).numpy()
+    assert largest_difference(drawn.mean(0), q.mean()[0]) < 5 * float(tf.reduce_max(q.stddev())) / np.sqrt(N)
+    assert largest_difference(np.cov(drawn.T), np.cov(z[:, 0].numpy().T)) < 0.1
+
+
+def test_vamp_starts_from_data_and_stays_in_range(digits):
+    likelihood = likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae(digits.event_shape, 3, (8,), prior=priors.VampPrior(6), likelihood=likelihood, seed=0)
+    assert vae.prior.initialized == 0
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    vae.fit(digits.x_train[:100], epochs=1, verbose=0)
+    start = vae.prior.pseudo_inputs.numpy()
+    assert all((digits.x_train[:100] == u).all(axis=(1, 2, 3)).any() for u in start)
+    vae.fit(digits.x_test, epochs=1, verbose=0)
+    assert np.array_equal(vae.prior.pseudo_inputs.numpy(), start)
+    expected = vae.encode(start).mean()
+    vae.prior.pseudo_inputs.assign(start * 3 - 1)
+    assert largest_difference(vae.prior.distribution().components_distribution.mean(), expected) > 1e-3
+    clipped = vae.encode(np.clip(start * 3 - 1, 0, 1)).mean()
+    assert largest_difference(vae.prior.distribution().components_distribution.mean(), clipped) < 1e-6
+
+
+def test_vamp_trains_its_pseudo_inputs():
+    vae, x, _ = zoo.BUILDERS["diagonal-vamp"]()
+    vae.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    vae.prior.initialize(x)
+    before = vae.prior.pseudo_inputs.numpy()
+    vae.fit(x, verbose=0)
+    assert largest_difference(vae.prior.pseudo_inputs, before) > 1e-6
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: priors.GaussianMixture(0),
+        lambda: priors.GaussianMixture(3, spread=0.0),
+        lambda: priors.VampPrior(2.5),
+        lambda: likelihoods.StudentT(df=0),
+        lambda: likelihoods.Laplace(-1.0),
+        lambda: zoo.BUILDERS["conditional"]().vae.__class__(
+            *(getattr(zoo.BUILDERS["conditional"]().vae, n) for n in ("encoder", "decoder")), prior=priors.VampPrior(3)
+        ),
+    ],
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(ValueError, match=matches()):
+        make()

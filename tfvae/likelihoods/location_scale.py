@@ -1,0 +1,161 @@
+"""Likelihoods of real-valued data: a location and a scale for each element."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
+from tfvae.pieces import Likelihood
+
+tfd = tfp.distributions
+
+# Keeps a density finite where the decoder reproduces an element exactly.
+_MIN_SCALE = 1e-3
+
+
+class _LocationScale(Likelihood):
+    """Elements of a location and a scale, which is fixed, one learned number, or the decoder's.
+
+    Raises:
+        InputError: a scale that is not positive and finite, or both options at once.
+    """
+
+    def __init__(self, scale=1.0, *, learn_scale=False, per_element_scale=False, **kwargs):
+        super().__init__(**kwargs)
+        if not (isinstance(scale, (int, float, np.number)) and 0 < scale < math.inf):
+            raise invalid("a positive, finite scale", f"scale={scale!r}", "pass a number such as scale=0.1")
+        if learn_scale and per_element_scale:
+            raise invalid(
+                "one learned scale or one per element",
+                "learn_scale=True and per_element_scale=True",
+                "set one of them",
+            )
+        self.scale = float(scale)
+        self.learn_scale = learn_scale
+        self.per_element_scale = per_element_scale
+
+    def params_shape(self, event_shape):
+        if not self.per_element_scale:
+            return tuple(event_shape)
+        return (*event_shape[:-1], 2 * event_shape[-1])
+
+    def build(self, event_shape):
+        self.event_rank = len(event_shape)
+        if self.learn_scale:
+            initial = keras.initializers.Constant(math.log(self.scale))
+            self.log_scale = self.add_weight(shape=(), initializer=initial, name="log_scale")
+        self.built = True
+
+    def distribution(self, params):
+        return tfd.Independent(self._element(*self._loc_scale(params)), self.event_rank)
+
+    def mean(self, params):
+        return self._loc_scale(params)[0]
+
+    def draw(self, params, noise):
+        loc, scale = self._loc_scale(params)
+        standard = tf.reshape(self._standard(noise, math.prod(loc.shape[1:])), tf.shape(loc))
+        return loc + scale * standard
+
+    def _element(self, loc, scale):
+        """The distribution of each element."""
+        raise NotImplementedError
+
+    def _standard(self, noise, size):
+        """Draws of location 0 and scale 1, `[B, size]`."""
+        raise NotImplementedError
+
+    def _loc_scale(self, params):
+        if self.per_element_scale:
+            loc, raw_scale = tf.split(params, 2, axis=-1)
+            return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
+        if self.learn_scale:
+            return params, tf.exp(tf.cast(self.log_scale, tf.float32))
+        return params, tf.constant(self.scale)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "learn_scale": self.learn_scale,
+            "per_element_scale": self.per_element_scale,
+        }
+
+
+@register
+class Normal(_LocationScale):
+    """p(x|z) = N(x; loc, scale^2) for each element of real-valued data.
+
+    The scale is fixed, or one learned number, or given by the decoder for each element:
+
+        Normal(0.1)                    fixed
+        Normal(0.1, learn_scale=True)  learned, starting there
+        Normal(per_element_scale=True) the decoder's last axis is twice the event's:
+                                       loc, then the inverse softplus of scale
+
+    Args:
+        scale: the fixed or first value, positive.
+        learn_scale: make it a weight.
+        per_element_scale: take it from the decoder; `scale` is then unused.
+
+    Raises:
+        InputError: a scale that is not positive and finite, or both options at once.
+    """
+
+    def _element(self, loc, scale):
+        return tfd.Normal(loc, scale)
+
+    def _standard(self, noise, size):
+        return noise.normal(size)
+
+
+@register
+class Laplace(_LocationScale):
+    """p(x|z) = exp(-|x - loc| / scale) / (2 scale) for each element: an L1 distortion that is a density.
+
+    Arguments and errors as `Normal`.
+    """
+
+    def _element(self, loc, scale):
+        return tfd.Laplace(loc, scale)
+
+    def _standard(self, noise, size):
+        u = noise.uniform(size) - np.float32(0.5 - 2.0**-24)  # between -0.5 and 0.5, never at an end
+        return -tf.sign(u) * tf.math.log(1.0 - 2.0 * tf.abs(u))
+
+
+@register
+class StudentT(_LocationScale):
+    """Student's t for each element of real-valued data with outliers.
+
+    Args:
+        scale, learn_scale, per_element_scale: as `Normal`; the scale is not the deviation.
+        df: degrees of freedom, positive.
+
+    Raises:
+        InputError: as `Normal`, and a df that is not positive and finite.
+
+    References:
+        [1] Takahashi et al., Student-t Variational Autoencoder for Robust Density Estimation. IJCAI 2018.
+        [2] Bailey, Polar generation of random variates with the t-distribution. 1994. (the draws)
+    """
+
+    def __init__(self, scale=1.0, *, df=4.0, learn_scale=False, per_element_scale=False, **kwargs):
+        super().__init__(scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs)
+        if not (isinstance(df, (int, float)) and 0 < df < math.inf):
+            raise invalid("positive, finite degrees of freedom", f"df={df!r}", "pass df=4.0")
+        self.df = float(df)
+
+    def _element(self, loc, scale):
+        return tfd.StudentT(self.df, loc, scale)
+
+    def _standard(self, noise, size):
+        u, v = tf.split(noise.uniform(2 * size), 2, axis=-1)
+        u = u + np.float32(2.0**-24)  # never 0
+        return tf.sqrt(self.df * (u ** (-2.0 / self.df) - 1.0)) * tf.cos(2.0 * math.pi * v)
+
+    def get_config(self):
+        return {**super().get_config(), "df": self.df}

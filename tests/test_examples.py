@@ -3,8 +3,13 @@
 import runpy
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 from PIL import Image
+
+import tfvae
+from tests import zoo
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
@@ -27,6 +32,19 @@ def test_first_vae_finds_the_digits(run, tmp_path):
     assert found["report"].active_units >= 3
     assert Image.open(tmp_path / "digits.png").size[0] > 200
     assert found["images"].shape == (16, 8, 8, 1)
+
+
+def known_names():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = readme.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    return {name.strip(): code.strip().strip("`") for _, name, code, _ in (row.split("|") for row in rows)}
+
+
+@pytest.mark.parametrize("name", known_names())
+def test_what_the_readme_writes_for_a_known_name_trains(name):
+    vae = eval(known_names()[name], {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE})
+    vae.compile(run_eagerly=True)
+    assert np.isfinite(vae.fit(zoo.binary(), verbose=0).history["loss"]).all()
 
 
 def test_the_readme_shows_the_first_example():

@@ -36,23 +36,47 @@ def real(n=12, shape=SHAPE):
     return np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
 
 
-POSTERIORS = {"diagonal": posteriors.DiagonalNormal}
-PRIORS = {"standard": priors.StandardNormal}
+POSTERIORS = {"diagonal": posteriors.DiagonalNormal, "full": posteriors.FullNormal}
+PRIORS = {
+    "standard": priors.StandardNormal,
+    "mixture": lambda: priors.GaussianMixture(4),
+    "vamp": lambda: priors.VampPrior(5),
+}
 LIKELIHOODS = {
     "bernoulli": (likelihoods.Bernoulli, binary),
     "bernoulli_dynamic": (lambda: likelihoods.Bernoulli(dynamic_binarization=True), grey),
     "normal_fixed": (lambda: likelihoods.Normal(0.5), real),
     "normal_learned": (lambda: likelihoods.Normal(0.5, learn_scale=True), real),
     "normal_per_element": (lambda: likelihoods.Normal(per_element_scale=True), real),
+    "laplace": (lambda: likelihoods.Laplace(0.5), real),
+    "student": (lambda: likelihoods.StudentT(0.5, df=3.0, learn_scale=True), real),
+    "continuous_bernoulli": (likelihoods.ContinuousBernoulli, grey),
 }
 _SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
 OBJECTIVES = {
     "elbo": objectives.ELBO,
     "elbo_schedule": lambda: objectives.ELBO(num_samples=2, beta=_SCHEDULE),
     "elbo_monte_carlo": lambda: objectives.ELBO(num_samples=2, analytic_rate=False),
+    "elbo_free_bits": lambda: objectives.ELBO(free_bits=0.1),
+    "elbo_capacity": lambda: objectives.ELBO(beta=5.0, capacity=_SCHEDULE),
     "iwae": lambda: objectives.IWAE(num_samples=3),
+    "miwae": lambda: objectives.MIWAE(2, 3),
+    "piwae": lambda: objectives.PIWAE(2, 3),
+    "ciwae": lambda: objectives.CIWAE(3, mix=0.2),
 }
-ESTIMATORS = {"pathwise": gradients.Pathwise}
+ESTIMATORS = {
+    "pathwise": gradients.Pathwise,
+    "sticking": gradients.StickingTheLanding,
+    "doubly": gradients.DoublyReparameterized,
+    "score": gradients.ScoreFunction,
+}
+# What each estimator is right for; the rest is refused at construction.
+SENSIBLE = {
+    "pathwise": set(OBJECTIVES),
+    "sticking": {"elbo", "elbo_schedule", "elbo_monte_carlo"},
+    "doubly": {"iwae"},
+    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae"},
+}
 
 
 def _mlp(posterior, prior, likelihood, objective, estimator):
@@ -141,6 +165,7 @@ BUILDERS = {
         for likelihood in LIKELIHOODS
         for objective in OBJECTIVES
         for estimator in ESTIMATORS
+        if objective in SENSIBLE[estimator]
     },
     "conv": lambda: _conv((8, 8, 1)),
     "conv_odd_size": lambda: _conv((7, 10, 3)),
@@ -150,6 +175,9 @@ BUILDERS = {
 }
 # One of each kind goes through the converter, which is slow.
 EXPORTED = (
+    "diagonal-mixture",
+    "full-vamp",
+    "continuous_bernoulli-elbo-pathwise",
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",
     "normal_learned-iwae-pathwise",

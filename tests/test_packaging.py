@@ -95,6 +95,28 @@ def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tm
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import tfvae; tfvae.mlp_vae",
+        "import tfvae; tfvae.ELBO",
+        "import tfvae; tfvae.evaluation",
+        "from tfvae import likelihoods",
+        "from tfvae.networks import conv_vae",
+        "from tfvae.priors import StandardNormal",
+        "import tfvae.gradients",
+        "from tfvae.export import to_tflite",
+        "import tfvae.vae",
+        "from tfvae._backend import keras",
+    ],
+)
+def test_any_name_may_be_the_first_to_be_used(first, tmp_path):
+    """In a process where nothing has imported Keras yet; the classes are registered all the same."""
+    program = f"{first}\nimport keras\nassert keras.saving.get_registered_object('tfvae>VAE') is not None"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_public_name_exists():
     import tfvae
 

@@ -2,17 +2,15 @@
 
 Keras finds the classes named in a `.keras` file in a registry that is filled when
 those classes are defined. `import tfvae` defines none, because that would import
-TensorFlow; so they are defined at the moment Keras itself has been imported. TensorFlow
-imports Keras halfway through its own import, when it cannot be used yet: then they are
-defined once TensorFlow is complete.
+TensorFlow; so they are defined at the moment Keras itself has been imported. Where that
+happens inside another import that is not complete, TensorFlow's or that of a module of
+this package, they are defined once that one is.
 """
 
 import importlib
 import importlib.abc
 import importlib.util
 import sys
-
-_WATCHED = ("keras", "tensorflow")
 
 
 def install():
@@ -23,17 +21,19 @@ def install():
 
 
 def _register():
-    if not _complete("keras") or ("tensorflow" in sys.modules and not _complete("tensorflow")):
+    if "tfvae.vae" in sys.modules or "keras" not in sys.modules or any(map(_incomplete, list(sys.modules))):
         return
     # A process that uses another backend may import both packages; VAE refuses it when used.
-    # When tfvae.vae is the one importing Keras, it is registering already.
-    if sys.modules["keras"].config.backend() == "tensorflow" and "tfvae.vae" not in sys.modules:
+    if sys.modules["keras"].config.backend() == "tensorflow":
         importlib.import_module("tfvae.vae")
 
 
-def _complete(name):
-    module = sys.modules.get(name)
-    return module is not None and not getattr(module.__spec__, "_initializing", False)
+def _watched(name):
+    return name in ("keras", "tensorflow") or name.startswith("tfvae.")
+
+
+def _incomplete(name):
+    return _watched(name) and getattr(sys.modules[name].__spec__, "_initializing", False)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -43,7 +43,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self.busy = False
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname not in _WATCHED or self.busy:
+        if self.busy or not _watched(fullname):
             return None
         self.busy = True
         try:

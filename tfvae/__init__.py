@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfvae import posteriors as posteriors
     from tfvae import priors as priors
     from tfvae import random as random
+    from tfvae import regularizers as regularizers
     from tfvae.networks import conv_vae as conv_vae
     from tfvae.networks import mlp_vae as mlp_vae
     from tfvae.objectives import ELBO as ELBO
@@ -41,6 +42,7 @@ _MODULES = [
     "posteriors",
     "priors",
     "random",
+    "regularizers",
 ]
 _NAMES = {
     "VAE": "vae",

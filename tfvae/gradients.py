@@ -156,8 +156,8 @@ class ScoreFunction(Estimator):
                 repr(objective),
                 "set the objective's num_samples to 2 or more",
             )
-        if objective.has_encoder_loss:
-            raise invalid("one loss for encoder and decoder", repr(objective), "use gradients.Pathwise()")
+        if objective.has_encoder_loss or objective.needs_sample_gradients:
+            raise invalid("one loss that is a function of the log-weights", repr(objective), "use gradients.Pathwise()")
 
     def losses(self, objective, terms, step):
         loss = objective(terms, step)

@@ -22,11 +22,13 @@ class Objective:
         linear: whether the loss is linear in the log-weights, as the ELBO is.
         importance_weighted: whether it is the IWAE bound, whose gradient weights the samples.
         has_encoder_loss: whether the encoder is trained by a loss of its own.
+        needs_sample_gradients: whether it holds terms of z that only a gradient through z can lower.
     """
 
     linear = False
     importance_weighted = False
     has_encoder_loss = False
+    needs_sample_gradients = False
 
     def __init__(self, num_samples=1):
         self.num_samples = _count("num_samples", num_samples)
@@ -44,7 +46,7 @@ class Objective:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        return cls(**keras.saving.deserialize_keras_object(config))
 
     def __repr__(self):
         settings = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.get_config())

@@ -1,0 +1,159 @@
+"""Additions to a bound, for what is not a function of the log-weights.
+
+`ELBO() + 10.0 * MMD()` is an objective: its loss is the sum, and `elbo`, `rate` and
+`distortion` are logged as for any other.
+"""
+
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
+from tfvae.objectives import Objective
+
+tfd = tfp.distributions
+
+
+class Regularizer:
+    """A penalty on the latents of a batch, times `weight`."""
+
+    def __init__(self, weight=1.0):
+        if not (isinstance(weight, (int, float)) and math.isfinite(weight)):
+            raise invalid("a finite weight", f"weight={weight!r}", "pass a number such as 10.0")
+        self.weight = weight
+
+    def __call__(self, terms):
+        """`Terms` -> the penalty of the batch, a scalar or `[B]`, before the weight."""
+        raise NotImplementedError
+
+    def __rmul__(self, factor):
+        return type(self).from_config({**self.get_config(), "weight": factor * self.weight})
+
+    def __radd__(self, objective):
+        return Regularized(objective, [self])
+
+    def get_config(self):
+        return {"weight": self.weight}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+@register
+class Regularized(Objective):
+    """An objective and the regularizers added to it; written `objective + regularizer`.
+
+    Raises:
+        InputError: what is added to is no objective.
+    """
+
+    needs_sample_gradients = True
+
+    def __init__(self, objective, regularizers):
+        if not isinstance(objective, Objective):
+            raise invalid("an objective to add a regularizer to", repr(objective), "write ELBO() + 10.0 * MMD()")
+        super().__init__(objective.num_samples)
+        self.objective = objective
+        self.regularizers = list(regularizers)
+        self.has_encoder_loss = objective.has_encoder_loss
+
+    def __call__(self, terms, step=0):
+        return self.objective(terms, step) + self._penalty(terms)
+
+    def encoder_loss(self, terms, step=0):
+        loss = self.objective.encoder_loss(terms, step)
+        return None if loss is None else loss + self._penalty(terms)
+
+    def __add__(self, regularizer):
+        return Regularized(self.objective, [*self.regularizers, regularizer])
+
+    def _penalty(self, terms):
+        return tf.add_n([tf.reduce_mean(r.weight * r(terms)) for r in self.regularizers])
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {"objective": serialize(self.objective), "regularizers": [serialize(r) for r in self.regularizers]}
+
+
+@register
+class MMD(Regularizer):
+    """Maximum mean discrepancy between the aggregate posterior and the prior.
+
+    The unbiased estimate from one latent per example and as many of the prior, with
+    the inverse multiquadratic kernels of [1]: sum over s of C / (C + |a - b|^2), C = 2 D s.
+    WAE-MMD [1] is `ELBO(beta=0.0) + w * MMD()`; InfoVAE [2] is
+    `ELBO(beta=1 - alpha) + w * MMD()` with w = alpha + lambda - 1.
+
+    References:
+        [1] Tolstikhin et al., Wasserstein Auto-Encoders. ICLR 2018. arXiv:1711.01558, section 4.
+        [2] Zhao et al., InfoVAE. AAAI 2019. arXiv:1706.02262, equation 6.
+    """
+
+    SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+    def __call__(self, terms):
+        z = tf.concat(tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1)  # [B, D]
+        seed = tf.random.fold_in(terms.seed, 1)  # apart from the seed of the latents
+        count = tf.shape(z)[0]
+        drawn = terms.prior.sample(count, seed=seed)
+        prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
+        between = tf.reduce_mean(self._kernel(z, prior))
+        return _mean_of_pairs(self._kernel(z, z)) + _mean_of_pairs(self._kernel(prior, prior)) - 2.0 * between
+
+    def _kernel(self, a, b):
+        squares = tf.reduce_sum((a[:, None] - b[None]) ** 2, axis=-1)  # [B, B]
+        widths = [2.0 * a.shape[-1] * scale for scale in self.SCALES]
+        return tf.add_n([width / (width + squares) for width in widths])
+
+
+@register
+class TotalCorrelation(Regularizer):
+    """KL(q(z) || prod_j q(z_j)) of the aggregate posterior, by minibatch-weighted sampling [1].
+
+    beta-TC-VAE [1] is `ELBO() + (beta - 1) * TotalCorrelation()`.
+
+    Args:
+        weight: of the penalty.
+        dataset_size: N of equation S3 in [1]; it moves the value, not the gradient. Default:
+            the batch stands for the data.
+
+    Raises:
+        InputError: a weight that is not finite; when used, a posterior that does not factorize.
+
+    References:
+        [1] Chen et al., Isolating Sources of Disentanglement in VAEs. NeurIPS 2018. arXiv:1802.04942.
+    """
+
+    def __init__(self, weight=1.0, dataset_size=1):
+        super().__init__(weight)
+        if not isinstance(dataset_size, int) or dataset_size < 1:
+            raise invalid("dataset_size from 1", f"dataset_size={dataset_size!r}", "pass len(x_train)")
+        self.dataset_size = dataset_size
+
+    def __call__(self, terms):
+        if not isinstance(terms.posterior, tfd.Independent):
+            raise invalid(
+                "a posterior that is independent over the latents, for TotalCorrelation",
+                type(terms.posterior).__name__,
+                "use DiagonalNormal()",
+            )
+        pairs = terms.posterior.distribution.log_prob(terms.z[0][:, None])  # [B of z, B of q, D]
+        offset = tf.math.log(float(self.dataset_size) * tf.cast(tf.shape(pairs)[1], tf.float32))
+        joint = tf.reduce_logsumexp(tf.reduce_sum(pairs, axis=-1), axis=1) - offset  # [B]
+        marginals = tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1) - offset, axis=-1)
+        return joint - marginals
+
+    def get_config(self):
+        return {**super().get_config(), "dataset_size": self.dataset_size}
+
+
+def _mean_of_pairs(kernel):
+    """Mean over pairs of different rows, `[B, B] -> []`."""
+    count = tf.cast(tf.shape(kernel)[0], tf.float32)
+    return (tf.reduce_sum(kernel) - tf.linalg.trace(kernel)) / tf.maximum(count * (count - 1.0), 1.0)

@@ -143,6 +143,29 @@ def test_the_reparameterized_gradient_is_the_gradient_of_the_exact_bound(wrong, 
     assert (np.abs(estimates.mean(axis=0) - exact) < 5 * stderr + 1e-5).all()
 
 
+def test_a_linear_vae_trained_by_fit_reaches_the_maximum_likelihood_of_probabilistic_pca(digits):
+    """On the 64 grey values of the digits, within 0.1 nats (Lucas et al. 2019, section 4: the ELBO adds no local optima).
+
+    Tipping & Bishop 1999, equation 7: with eigenvalues l_1 >= ... >= l_D of the covariance and q latents,
+    log L / N = -(sum_{i<=q} log l_i + (D - q) log s + D log 2 pi + D) / 2,  s = mean of the others.
+    """
+    latent = 3
+    x = digits.x_train.reshape(-1, 64) + np.random.default_rng(0).normal(0, 0.05, (len(digits.x_train), 64))
+    eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
+    rest = eigenvalues[latent:].mean()
+    terms = np.log(eigenvalues[:latent]).sum() + (64 - latent) * np.log(rest) + 64 * np.log(2 * np.pi) + 64
+    encoder = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2 * latent)])
+    decoder = keras.Sequential([keras.Input((latent,)), keras.layers.Dense(64)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(0.5, learn_scale=True), seed=0)
+    epochs = 150
+    steps = epochs * -(-len(x) // 100)
+    vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, steps)), jit_compile=False)
+    vae.fit(x, batch_size=100, epochs=epochs, verbose=0)
+    report = tfvae.evaluation.evaluate(vae, x, num_samples=50)
+    assert -report.nll == pytest.approx(-terms / 2, abs=0.1)
+    assert report.elbo == pytest.approx(-terms / 2, abs=0.1)
+
+
 def _exact_negative_elbo(vae, x):
     """E_q[-log p(x|z)] + KL(q || p) of the linear model, by hand."""
     kernel, bias = (v.value for v in vae.encoder.trainable_variables)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import gradients, likelihoods, objectives, pieces, posteriors, priors
+from tfvae import gradients, likelihoods, objectives, pieces, posteriors, priors, regularizers
 
 tfd = tfp.distributions
 LATENT = 3
@@ -63,6 +63,8 @@ OBJECTIVES = {
     "miwae": lambda: objectives.MIWAE(2, 3),
     "piwae": lambda: objectives.PIWAE(2, 3),
     "ciwae": lambda: objectives.CIWAE(3, mix=0.2),
+    "wae": lambda: objectives.ELBO(beta=0.0) + 10.0 * regularizers.MMD(),
+    "beta_tc": lambda: objectives.ELBO() + 4.0 * regularizers.TotalCorrelation() + regularizers.MMD(),
 }
 ESTIMATORS = {
     "pathwise": gradients.Pathwise,
@@ -75,7 +77,7 @@ SENSIBLE = {
     "pathwise": set(OBJECTIVES),
     "sticking": {"elbo", "elbo_schedule", "elbo_monte_carlo"},
     "doubly": {"iwae"},
-    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae"},
+    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "wae", "beta_tc"},
 }
 
 

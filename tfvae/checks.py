@@ -67,6 +67,13 @@ def check_data(x, y, vae, name="x"):
     return x
 
 
+def check_latent(z, latent_dim):
+    """Refuses latents of other sizes than the model's."""
+    sizes = [part.shape[-1] if len(part.shape) else None for part in tf.nest.flatten(z)]
+    if sizes != tf.nest.flatten(latent_dim):
+        raise invalid(f"z of latent size {latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]")
+
+
 def first_examples(x):
     """Examples to start from: the array that was given, or the first batch of a dataset, else None."""
     if isinstance(x, tf.data.Dataset):

@@ -60,12 +60,16 @@ class FullNormal(Posterior):
         loc, scale_tril = self._loc_scale_tril(params)
         return loc + tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]))
 
+    def summary(self, q):
+        return {"loc": q.mean(), "scale": tf.sqrt(tf.reduce_sum(q.scale.to_dense() ** 2, axis=-1))}
+
     def _loc_scale_tril(self, params):
         size = params.shape[-1]
         latent_dim = (math.isqrt(9 + 8 * size) - 3) // 2  # size = D + D (D + 1) / 2
         loc, raw = tf.split(params, [latent_dim, size - latent_dim], axis=-1)
         scale_tril = tfp.math.fill_triangular(raw)  # [B, D, D]
-        diagonal = tf.nn.softplus(tf.linalg.diag_part(scale_tril)) + _MIN_SCALE
+        # Not diag_part, which TFLite does not have.
+        diagonal = tf.nn.softplus(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1)) + _MIN_SCALE
         return loc, tf.linalg.set_diag(scale_tril, diagonal)
 
 

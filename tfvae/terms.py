@@ -76,3 +76,11 @@ class Terms(NamedTuple):
     def elbo(self):
         """The evidence lower bound, `[B]`, whatever objective is trained."""
         return -(self.rate + self.distortion)
+
+
+def closed_form_kl(q, p):
+    """KL(q || p), `[B]`, or None where TFP has no closed form."""
+    try:
+        return q.kl_divergence(p)
+    except NotImplementedError:
+        return None

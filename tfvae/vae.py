@@ -12,7 +12,7 @@ from tfvae.objectives import ELBO
 from tfvae.posteriors import DiagonalNormal
 from tfvae.priors import StandardNormal
 from tfvae.stream_range import as_int32, check_range
-from tfvae.terms import Terms
+from tfvae.terms import Terms, closed_form_kl
 from tfvae.training import ObjectiveTrainer
 
 _SAMPLE_PAGE = 256  # samples decoded at once
@@ -92,7 +92,7 @@ class VAE(ObjectiveTrainer):
     def decode(self, z, y=None):
         """p(x|z), a `tfd.Distribution` of batch `[...]`, for z `[..., D]`."""
         z = tf.nest.map_structure(lambda part: tf.convert_to_tensor(part, tf.float32), z)
-        self._check_latent(z)
+        checks.check_latent(z, self.latent_dim)
         return self.likelihood.distribution(self.decode_batch(z, self.condition(y), training=False))
 
     def log_weights(self, x, num_samples, seed=None, y=None):
@@ -175,13 +175,13 @@ class VAE(ObjectiveTrainer):
         z = tf.nest.map_structure(tf.stop_gradient if stop_samples else tf.identity, z)
         likelihood = self.likelihood.distribution(self.decode_batch(z, y, training))
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
-        rate = _closed_form_kl(q, p) if density is None else None
+        rate = closed_form_kl(q, p) if density is None else None
         density = q if density is None else density
         return Terms(likelihood.log_prob(x), p.log_prob(z), density.log_prob(z), rate, z, q, p, seed)
 
     def closed_form_rate(self, q, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
-        return _closed_form_kl(q, self.prior.distribution(y))
+        return closed_form_kl(q, self.prior.distribution(y))
 
     def encode_batch(self, x, y, training):
         """q(z|x)."""
@@ -189,7 +189,7 @@ class VAE(ObjectiveTrainer):
 
     def encoder_params(self, x, y, training):
         """The encoder's output, `[B, P]`, float32."""
-        return _float32(self.encoder(wiring.network_input(tf.cast(x, tf.float32), y), training=training))
+        return wiring.float32(self.encoder(wiring.network_input(tf.cast(x, tf.float32), y), training=training))
 
     def decode_batch(self, z, y, training):
         """Decoder output `[..., *params_shape]` for z `[..., D]` and y `[B, ...]`."""
@@ -199,7 +199,7 @@ class VAE(ObjectiveTrainer):
         if y is not None:
             copies = tf.size(first) // first.shape[-1] // tf.shape(y)[0]
             y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))
-        params = _float32(self.decoder(wiring.network_input(flat, y), training=training))
+        params = wiring.float32(self.decoder(wiring.network_input(flat, y), training=training))
         if len(first.shape) == 2:
             return params
         return tf.reshape(params, tf.concat([leading, params.shape[1:]], axis=0))
@@ -231,11 +231,6 @@ class VAE(ObjectiveTrainer):
             pages.append(self.generate(noise, None if y is None else tf.gather(y, rows), draw=draw))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *pages)
 
-    def _check_latent(self, z):
-        sizes = [part.shape[-1] if len(part.shape) else None for part in tf.nest.flatten(z)]
-        if sizes != tf.nest.flatten(self.latent_dim):
-            raise invalid(f"z of latent size {self.latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]")
-
     def _seed_pair(self, seed, purpose):
         seed = np.random.randint(2**31) if seed is None else seed
         return tf.constant([as_int32(seed), purpose], tf.int32)
@@ -261,16 +256,3 @@ def load_model(path):
     if not isinstance(model, VAE):
         raise invalid("a saved tfvae.VAE", f"{type(model).__name__} in {path}", "load it with Keras", InputTypeError)
     return model
-
-
-def _closed_form_kl(q, p):
-    """KL(q || p), `[B]`, or None where TFP has no closed form."""
-    try:
-        return q.kl_divergence(p)
-    except NotImplementedError:
-        return None
-
-
-def _float32(params):
-    """Log-probabilities are computed in float32, whatever the networks compute in."""
-    return tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)

@@ -125,3 +125,8 @@ def _check_decoder(params, event_shape, likelihood):
             f"end the decoder with that shape, for example Dense({likelihood.params_size(event_shape)}) "
             f"and Reshape({tuple(needed)})",
         )
+
+
+def float32(params):
+    """Log-probabilities are computed in float32, whatever the networks compute in."""
+    return tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)

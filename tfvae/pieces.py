@@ -66,13 +66,19 @@ class Posterior(Piece):
 
 
 class Prior(Piece):
-    """p(z): a density, and a sampler of the counter-based stream that agrees with it."""
+    """p(z): a density, and a sampler of the counter-based stream that agrees with it.
+
+    Attributes:
+        starts_from_data: whether `fit` is to call `initialize`.
+    """
+
+    starts_from_data = False
 
     def connect(self, vae):
         """Called once by the `VAE` it is given to, before `build`; for priors made of its parts."""
 
     def initialize(self, x):
-        """Called by `fit` with data `[N, *event]` before the first step; for priors that start from data."""
+        """Called by `fit` with data `[N, *event]` before the first step, where `starts_from_data`."""
 
     def distribution(self, y=None):
         """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""

@@ -106,6 +106,8 @@ class VampPrior(_Mixture):
         [1] Tomczak & Welling, VAE with a VampPrior. AISTATS 2018. arXiv:1705.07120.
     """
 
+    starts_from_data = True
+
     def __init__(self, num_components=100, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.num_components = _components(num_components)

@@ -60,7 +60,8 @@ class ObjectiveTrainer(keras.Model):
         x = checks.check_data(x, y, self)
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
-        self.prior.initialize(checks.first_examples(x))
+        if self.prior.starts_from_data:
+            self.prior.initialize(checks.first_examples(x))
         y = _stand_in(x, y, kwargs.get("sample_weight"))
         return self._run(super().fit, x, y, *args, validation_data=validation_data, **kwargs)
 

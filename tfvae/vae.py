@@ -100,7 +100,7 @@ class VAE(ObjectiveTrainer):
         return self.terms(x, num_samples, seed=seed, y=y).log_weights
 
     def terms(self, x, num_samples, seed=None, y=None):
-        """`objectives.Terms` of `num_samples` latents per example; the same for the same seed.
+        """`tfvae.terms.Terms` of `num_samples` latents per example; the same for the same seed.
 
         Raises:
             InputError: x of the wrong shape or outside the likelihood's support.

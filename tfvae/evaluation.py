@@ -111,7 +111,7 @@ def evaluate(vae, x, num_samples=5000, seed=0, y=None):
     return Report(
         len(x), num_samples, seed, nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
         distortion, distortion_stderr, gap, gap_stderr,
-        nll / (math.log(2) * math.prod(vae.event_shape)),
+        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape)),
         active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_dim)), note,
     )  # fmt: skip
 

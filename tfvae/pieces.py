@@ -9,6 +9,7 @@ distributions, which cannot pass through a layer's `call`. To write one, subclas
 """
 
 import inspect
+import math
 
 import tensorflow as tf
 
@@ -106,14 +107,29 @@ class Likelihood(Piece):
 
     def params_size(self, event_shape):
         """How many numbers that is."""
-        size = 1
-        for n in self.params_shape(event_shape):
-            size *= n
-        return size
+        return math.prod(self.params_shape(event_shape))
 
     def distribution(self, params):
         """`params [..., *params_shape]` -> a `tfd.Distribution` of batch `[...]` over one event."""
         raise NotImplementedError
+
+    def training_distribution(self, params, x):
+        """`distribution(params)` as the training step takes it, for likelihoods that fit a number to the batch.
+
+        Args:
+            params: `[K, B, *params_shape]`.
+            x: the batch, `[B, *event]`.
+        """
+        del x
+        return self.distribution(params)
+
+    def encoder_view(self, x):
+        """What the encoder is shown of `x [B, *event]`, a tensor of the same shape."""
+        return x
+
+    def dimensions(self, event_shape):
+        """How many numbers one example counts for in bits per dimension."""
+        return math.prod(event_shape)
 
     def mean(self, params):
         """E[x|z], `[..., *event]`."""

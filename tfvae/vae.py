@@ -173,11 +173,13 @@ class VAE(ObjectiveTrainer):
         p = self.prior.distribution(y)
         z = q.sample(num_samples, seed=seed)  # [K, B, D]
         z = tf.nest.map_structure(tf.stop_gradient if stop_samples else tf.identity, z)
-        likelihood = self.likelihood.distribution(self.decode_batch(z, y, training))
+        params = self.decode_batch(z, y, training)
+        likelihood = self.likelihood
+        p_x = likelihood.training_distribution(params, x) if training else likelihood.distribution(params)
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
         rate = closed_form_kl(q, p) if density is None else None
         density = q if density is None else density
-        return Terms(likelihood.log_prob(x), p.log_prob(z), density.log_prob(z), rate, z, q, p, seed)
+        return Terms(p_x.log_prob(x), p.log_prob(z), density.log_prob(z), rate, z, q, p, seed)
 
     def closed_form_rate(self, q, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
@@ -189,7 +191,8 @@ class VAE(ObjectiveTrainer):
 
     def encoder_params(self, x, y, training):
         """The encoder's output, `[B, P]`, float32."""
-        return wiring.float32(self.encoder(wiring.network_input(tf.cast(x, tf.float32), y), training=training))
+        x = self.likelihood.encoder_view(tf.cast(x, tf.float32))
+        return wiring.float32(self.encoder(wiring.network_input(x, y), training=training))
 
     def decode_batch(self, z, y, training):
         """Decoder output `[..., *params_shape]` for z `[..., D]` and y `[B, ...]`."""

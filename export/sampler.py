@@ -91,7 +91,7 @@ class Sampler:
     @property
     def latent_size(self):
         """How many numbers of the stream one sample takes."""
-        return sum(self._latent_sizes)
+        return sum(self.metadata["latent_sizes"])
 
     @property
     def _latent_sizes(self):

@@ -43,7 +43,7 @@ def _sample(vae, batch):
 
 def _encode(vae, batch):
     def encode(inputs):
-        return vae.posterior.summary(vae.encode_batch(inputs["x"], inputs.get("y"), training=False))
+        return vae.posterior.summary(vae.encoder_params(inputs["x"], inputs.get("y"), training=False))
 
     return encode, _event_specs(vae, batch)
 

@@ -107,7 +107,7 @@ def measure(vae, model, metadata, count=16, seed=0):
         "max_abs_error_x": _max_difference(x, expected),
         "mean_abs_error_x": float(np.abs(x - expected).mean()),
         "max_abs_error_z": _max_difference(z, expected_z),
-        "max_abs_error_decode": _max_difference(sampler.decode(expected_z, y=y), expected),
+        "max_abs_error_decode": _max_difference(sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected),
     }
     worst = max(quality["max_abs_error_z"], quality["max_abs_error_x"] / scale, quality["max_abs_error_decode"] / scale)
     if not worst <= TOLERANCE:
@@ -147,6 +147,7 @@ def _describe(vae, functions, sizes, model, operators, quantization):
         "event_shape": list(vae.event_shape),
         "value_range": vae.likelihood.value_range,
         "latent_dim": vae.latent_dim,
+        "latent_sizes": tf.nest.flatten(vae.latent_sizes),
         "condition_shape": None if vae.condition_shape is None else list(vae.condition_shape),
         "condition_dtype": vae.condition_dtype,
         "batch_sizes": list(sizes),

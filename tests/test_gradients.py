@@ -16,8 +16,8 @@ def wrong():
 
 def estimates(vae, x, objective, estimator, repeats, seed=0):
     """`repeats` gradients by every weight, `[repeats, P]`, the encoder's first, and how many are the encoder's."""
-    variables = [v.value for v in vae.trainable_variables]
-    of_encoder = vae._belong_to_encoder()
+    encoders_first = sorted(zip(vae._belong_to_encoder(), vae.trainable_variables), key=lambda pair: not pair[0])
+    of_encoder, variables = [mine for mine, _ in encoders_first], [v.value for _, v in encoders_first]
 
     @tf.function(autograph=False)
     def one(pair):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import gradients, likelihoods, objectives, pieces, posteriors, priors, regularizers
+from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, regularizers
 
 tfd = tfp.distributions
 LATENT = 3
@@ -36,12 +36,47 @@ def real(n=12, shape=SHAPE):
     return np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
 
 
-POSTERIORS = {"diagonal": posteriors.DiagonalNormal, "full": posteriors.FullNormal}
+def incomplete(n=12, shape=SHAPE):
+    return np.where(np.random.default_rng(1).random((n, *shape)) < 0.3, np.nan, binary(n, shape)).astype(np.float32)
+
+
+FLOWS = {
+    "realnvp": lambda: flows.RealNVP(3, (8,)),
+    "maf": lambda: flows.MaskedAutoregressive(2, (8,)),
+    "iaf": lambda: flows.InverseAutoregressive(2, (8,)),
+    "planar": lambda: flows.Planar(4),
+}
+POSTERIORS = {
+    "diagonal": posteriors.DiagonalNormal,
+    "full": posteriors.FullNormal,
+    "iaf": lambda: posteriors.Flow(FLOWS["iaf"](), context_size=4),
+    "planar": lambda: posteriors.Flow(FLOWS["planar"](), posteriors.FullNormal(), context_size=4),
+    "realnvp": lambda: posteriors.Flow(FLOWS["realnvp"](), context_size=0),
+    "sphere": posteriors.VonMisesFisher,
+    "categorical": posteriors.Categorical,
+    "relaxed": posteriors.RelaxedCategorical,
+    "deterministic": posteriors.Deterministic,
+}
 PRIORS = {
     "standard": priors.StandardNormal,
     "mixture": lambda: priors.GaussianMixture(4),
     "vamp": lambda: priors.VampPrior(5),
+    "realnvp": lambda: priors.Flow(FLOWS["realnvp"]()),
+    "maf": lambda: priors.Flow(FLOWS["maf"](), priors.GaussianMixture(2)),
+    "expost": lambda: priors.ExPostMixture(2),
+    "sphere": priors.UniformSphere,
+    "categorical": lambda: priors.Categorical(learn_weights=True),
+    "relaxed": lambda: priors.RelaxedCategorical(learn_weights=True),
 }
+
+
+def fitting(posterior, prior):
+    """Whether a posterior and a prior are over the same set, and the prior needs no density that is not there."""
+    if prior == "vamp":
+        return posterior != "deterministic"
+    return POSTERIORS[posterior]().support == PRIORS[prior]().support
+
+
 LIKELIHOODS = {
     "bernoulli": (likelihoods.Bernoulli, binary),
     "bernoulli_dynamic": (lambda: likelihoods.Bernoulli(dynamic_binarization=True), grey),
@@ -51,6 +86,7 @@ LIKELIHOODS = {
     "laplace": (lambda: likelihoods.Laplace(0.5), real),
     "student": (lambda: likelihoods.StudentT(0.5, df=3.0, learn_scale=True), real),
     "continuous_bernoulli": (likelihoods.ContinuousBernoulli, grey),
+    "observed": (lambda: likelihoods.Observed(likelihoods.Bernoulli()), incomplete),
 }
 _SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
 OBJECTIVES = {
@@ -63,6 +99,7 @@ OBJECTIVES = {
     "miwae": lambda: objectives.MIWAE(2, 3),
     "piwae": lambda: objectives.PIWAE(2, 3),
     "ciwae": lambda: objectives.CIWAE(3, mix=0.2),
+    "autoencoder": lambda: objectives.ELBO(beta=0.0) + 0.1 * regularizers.LatentNorm(),
     "wae": lambda: objectives.ELBO(beta=0.0) + 10.0 * regularizers.MMD(),
     "beta_tc": lambda: objectives.ELBO() + 4.0 * regularizers.TotalCorrelation() + regularizers.MMD(),
 }
@@ -71,13 +108,15 @@ ESTIMATORS = {
     "sticking": gradients.StickingTheLanding,
     "doubly": gradients.DoublyReparameterized,
     "score": gradients.ScoreFunction,
+    "enumeration": gradients.Enumeration,
 }
 # What each estimator is right for; the rest is refused at construction.
 SENSIBLE = {
     "pathwise": set(OBJECTIVES),
     "sticking": {"elbo", "elbo_schedule", "elbo_monte_carlo"},
     "doubly": {"iwae"},
-    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "wae", "beta_tc"},
+    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "autoencoder", "wae", "beta_tc"},
+    "enumeration": set(),  # only for classes, see below
 }
 
 
@@ -91,14 +130,43 @@ def _mlp(posterior, prior, likelihood, objective, estimator):
         prior=PRIORS[prior](),
         likelihood=make(),
         objective=OBJECTIVES[objective](),
-        estimator=ESTIMATORS[estimator](),
+        estimator=estimator and ESTIMATORS[estimator](),
         seed=1,
     )
     return Specimen(vae, data())
 
 
+def _pair(posterior, prior):
+    objective = "autoencoder" if posterior == "deterministic" else "elbo"
+    return _mlp(posterior, prior, "bernoulli", objective, None)
+
+
+def _score_function():
+    """Classes too many to enumerate, in a bound of several samples."""
+    vae = tfvae.mlp_vae(
+        SHAPE,
+        12,
+        (8,),
+        posterior=posteriors.Categorical(4),
+        prior=priors.Categorical(4),
+        objective=objectives.IWAE(3),
+        estimator=gradients.ScoreFunction(),
+        seed=1,
+    )
+    return Specimen(vae, binary())
+
+
+def _hierarchical(**kwargs):
+    return Specimen(tfvae.hierarchical_vae(SHAPE, (4, 3, 2), (8,), seed=1, **kwargs), binary())
+
+
 def _conv(shape):
     return Specimen(tfvae.conv_vae(shape, LATENT, (4, 8), 8, seed=1), binary(shape=shape))
+
+
+def _conditional_vamp():
+    vae = tfvae.mlp_vae(SHAPE, LATENT, (8,), condition=10, prior=priors.VampPrior(4), seed=1)
+    return Specimen(vae, binary(), np.arange(12) % 10)
 
 
 def _conditional():
@@ -115,18 +183,22 @@ def _conditional():
 class TwoNormals(pieces.Posterior):
     """q(z_0, z_1 | x) of two independent layers: shows that `vae.py` needs no change for a structure."""
 
+    support = pieces.LAYERS
+
     def params_size(self, latent_dim):
         return [2 * size for size in latent_dim]
 
     def distribution(self, params):
         return tfd.JointDistributionSequential([posteriors.DiagonalNormal().distribution(p) for p in params])
 
-    def summary(self, q):
-        return {f"loc_{i}": loc for i, loc in enumerate(q.mean())}
+    def summary(self, params):
+        return {f"loc_{i}": loc for i, loc in enumerate(self.location(params))}
 
 
 @keras.saving.register_keras_serializable("tests")
 class TwoStandardNormals(pieces.Prior):
+    support = pieces.LAYERS
+
     def build(self, latent_dim):
         self.parts = [priors.StandardNormal() for _ in latent_dim]
         for part, size in zip(self.parts, latent_dim):
@@ -156,9 +228,10 @@ def _named(*names):
 # Every pair of (prior, posterior), and every triple of (likelihood, objective, estimator).
 BUILDERS = {
     **{
-        _named(posterior, prior): lambda a=posterior, b=prior: _mlp(a, b, "bernoulli", "elbo", "pathwise")
+        _named(posterior, prior): lambda a=posterior, b=prior: _pair(a, b)
         for posterior in POSTERIORS
         for prior in PRIORS
+        if fitting(posterior, prior)
     },
     **{
         _named(likelihood, objective, estimator): lambda a=likelihood, b=objective, c=estimator: _mlp(
@@ -173,12 +246,30 @@ BUILDERS = {
     "conv_odd_size": lambda: _conv((7, 10, 3)),
     "conv_without_channel": lambda: _conv((8, 6)),
     "conditional": _conditional,
+    "conditional_vamp": _conditional_vamp,
+    "score_function": _score_function,
+    "bottom_up": _hierarchical,
+    "ladder": lambda: _hierarchical(ladder=True),
+    "ladder_doubly": lambda: _hierarchical(
+        ladder=True, objective=objectives.IWAE(3), estimator=gradients.DoublyReparameterized()
+    ),
     "two_layers": _two_layers,
 }
 # One of each kind goes through the converter, which is slow.
 EXPORTED = (
     "diagonal-mixture",
+    "diagonal-realnvp",
+    "diagonal-maf",
+    "diagonal-expost",
     "full-vamp",
+    "iaf-vamp",
+    "sphere-sphere",
+    "sphere-vamp",
+    "categorical-categorical",
+    "relaxed-relaxed",
+    "deterministic-standard",
+    "bottom_up",
+    "ladder",
     "continuous_bernoulli-elbo-pathwise",
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tfvae import datasets as datasets
     from tfvae import evaluation as evaluation
     from tfvae import export as export
+    from tfvae import flows as flows
     from tfvae import gradients as gradients
+    from tfvae import imputation as imputation
     from tfvae import likelihoods as likelihoods
     from tfvae import networks as networks
     from tfvae import objectives as objectives
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tfvae import random as random
     from tfvae import regularizers as regularizers
     from tfvae.networks import conv_vae as conv_vae
+    from tfvae.networks import hierarchical_vae as hierarchical_vae
     from tfvae.networks import mlp_vae as mlp_vae
     from tfvae.objectives import ELBO as ELBO
     from tfvae.objectives import IWAE as IWAE
@@ -34,7 +37,9 @@ _MODULES = [
     "datasets",
     "evaluation",
     "export",
+    "flows",
     "gradients",
+    "imputation",
     "likelihoods",
     "networks",
     "objectives",
@@ -49,6 +54,7 @@ _NAMES = {
     "load_model": "vae",
     "mlp_vae": "networks",
     "conv_vae": "networks",
+    "hierarchical_vae": "networks",
     "ELBO": "objectives",
     "IWAE": "objectives",
 }

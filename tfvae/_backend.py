@@ -23,4 +23,7 @@ import keras  # noqa: E402
 if keras.config.backend() != "tensorflow":
     raise _wrong_backend(keras.config.backend())
 
-register = keras.saving.register_keras_serializable("tfvae")
+
+def register(cls):
+    """Makes a class known to `.keras` files, as `tfvae.priors>Flow`: priors and posteriors share names."""
+    return keras.saving.register_keras_serializable(".".join(cls.__module__.split(".")[:2]))(cls)

@@ -74,13 +74,13 @@ def check_latent(z, latent_dim):
         raise invalid(f"z of latent size {latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]")
 
 
-def first_examples(x):
-    """Examples to start from: the array that was given, or the first batch of a dataset, else None."""
+def first_examples(x, y=None):
+    """(x, y) to start from: the arrays that were given, or the first batch of a dataset, else None."""
     if isinstance(x, tf.data.Dataset):
-        x = keras.utils.unpack_x_y_sample_weight(next(iter(x.take(1))))[0]
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(next(iter(x.take(1))))
     elif isinstance(x, keras.utils.PyDataset):
-        x = keras.utils.unpack_x_y_sample_weight(x[0])[0]
-    return np.asarray(x) if hasattr(x, "__array__") else None
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(x[0])
+    return tuple(np.asarray(part) if hasattr(part, "__array__") else None for part in (x, y))
 
 
 def check_condition(x, y, vae, name="x"):

@@ -18,6 +18,7 @@ import tensorflow as tf
 from tfvae import checks
 from tfvae.errors import invalid
 from tfvae.stream_range import as_int32
+from tfvae.terms import no_density
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
 _BUDGET = 2**24  # numbers in the widest layer's output at once: 64 MB
@@ -111,8 +112,8 @@ def evaluate(vae, x, num_samples=5000, seed=0, y=None):
     return Report(
         len(x), num_samples, seed, nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
         distortion, distortion_stderr, gap, gap_stderr,
-        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape)),
-        active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_dim)), note,
+        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),  # NaN: not observed
+        active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_sizes)), note,
     )  # fmt: skip
 
 
@@ -122,7 +123,8 @@ def active_units(vae, x, y=None):
     means = []
     for first in range(0, len(x), 1024):
         chosen = slice(first, first + 1024)
-        mean = vae.encode(x[chosen], None if y is None else y[chosen]).mean()
+        condition = None if y is None else vae.condition(np.asarray(y)[chosen])
+        mean = vae.posterior.location(vae.encoder_params(x[chosen], condition, training=False))
         means.append(np.concatenate(tf.nest.flatten(mean), axis=-1))
     return int((np.concatenate(means).var(axis=0) > ACTIVE_VARIANCE).sum())
 
@@ -131,6 +133,8 @@ def estimate(vae, x, num_samples=5000, seed=0, y=None):
     """The `Estimates` behind `log_likelihood` and `evaluate`, from one pass over K x N latents."""
     if not isinstance(num_samples, int) or num_samples < 1:
         raise invalid("num_samples from 1", f"num_samples={num_samples!r}", "pass num_samples=5000")
+    if not vae.posterior.has_density:
+        raise no_density(vae.posterior)
     checks.check_condition(x, y, vae)
     x, _ = vae.likelihood.prepare_fixed(checks.check_events(x, vae.likelihood, vae.event_shape))
     x = np.asarray(x, np.float32)
@@ -175,12 +179,12 @@ def _accumulator(vae, samples, num_samples):
     @tf.function(jit_compile=bool(tf.config.list_physical_devices("GPU")), autograph=False, reduce_retracing=True)
     def accumulate(x, y, seed):
         y = None if y is None else vae.condition(y)
-        q = vae.encode_batch(x, y, training=False)
+        params = vae.encoder_params(x, y, training=False)
         zeros = tf.zeros([tf.shape(x)[0]])
 
         def body(chunk, log_sum, log_weight_sum, distortion_sum):
             chunk_seed = tf.random.fold_in(seed, chunk)
-            terms = vae.terms_given(q, x, y, samples, chunk_seed, training=False)
+            terms = vae.terms_given(params, x, y, samples, chunk_seed, training=False)
             # The last chunk counts only the latents still missing.
             used = (chunk * samples + tf.range(samples) < num_samples)[:, None]
             log_weights = tf.where(used, terms.log_weights, -np.inf)
@@ -194,7 +198,7 @@ def _accumulator(vae, samples, num_samples):
         start = (0, tf.fill(tf.shape(zeros), -np.inf), zeros, zeros)
         _, log_sum, log_weight_sum, distortion_sum = tf.while_loop(lambda chunk, *_: chunk < chunks, body, start)
         distortion = distortion_sum / num_samples
-        rate = vae.closed_form_rate(q, y)
+        rate = vae.closed_form_rate(params, y)
         rate = -log_weight_sum / num_samples - distortion if rate is None else rate
         return log_sum - math.log(num_samples), -(rate + distortion), rate, distortion
 

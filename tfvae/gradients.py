@@ -5,10 +5,33 @@ on the encoder twice: through z, and through the parameters of its density. Esti
 differ in how they treat those two.
 """
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
-from tfvae._backend import register
+from tfvae._backend import keras, register
 from tfvae.errors import invalid
+from tfvae.terms import no_density
+
+# Values of z over which an expectation is summed rather than estimated, by default.
+MAX_VALUES = 64
+
+
+class Latents(NamedTuple):
+    """What an estimator draws: the `[K, B, D]` latents, how likely they are, and what they come from."""
+
+    z: Any
+    log_q: Any
+    q: Any
+    weights: Any = None
+
+
+def default(posterior, latent_dim):
+    """The estimator of a posterior for which none is chosen."""
+    if posterior.reparameterized:
+        return Pathwise()
+    values = posterior.values(latent_dim)
+    return ScoreFunction() if values is None or len(values) > MAX_VALUES else Enumeration()
 
 
 class Estimator:
@@ -16,24 +39,38 @@ class Estimator:
 
     Attributes:
         stops_density: log q is taken with its parameters held constant.
-        stops_samples: z is held constant.
+        exact: the latents are all there are, in evaluation as well.
     """
 
     stops_density = False
-    stops_samples = False
+    exact = False
 
-    def check(self, objective, posterior):
+    def check(self, objective, posterior, latent_dim):
         """Refuses an objective or a posterior the estimator is wrong for.
 
         Raises:
             InputError: naming both.
         """
+        if objective.needs_density and not posterior.has_density:
+            raise no_density(posterior)
+        self._check(objective, posterior, latent_dim)
+
+    def _check(self, objective, posterior, latent_dim):
         if not posterior.reparameterized:
             raise invalid(
                 f"a posterior with reparameterized samples for {type(self).__name__}",
                 f"{type(posterior).__name__}, whose samples have no gradient",
-                "use gradients.ScoreFunction()",
+                "use gradients.ScoreFunction(), or gradients.Enumeration() where z has few values",
             )
+
+    def latents(self, vae, params, num_samples, seed):
+        """`Latents` of q(z|x) by the encoder's output: `num_samples` draws under an int32 pair `seed`."""
+        q = vae.posterior.distribution(params)
+        if not vae.posterior.has_density:
+            return Latents(_copies(q.sample(num_samples, seed=seed)), None, q)
+        # Together, since a flow knows the density of its own draws without inverting itself.
+        z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
+        return Latents(_copies(z), log_q, q)
 
     def losses(self, objective, terms, step):
         """The losses to differentiate, each `[B]`: the model's, and the encoder's where it has its own."""
@@ -90,14 +127,17 @@ class StickingTheLanding(Estimator):
 
     stops_density = True
 
-    def check(self, objective, posterior):
-        super().check(objective, posterior)
-        if not objective.linear:
+    def _check(self, objective, posterior, latent_dim):
+        super()._check(objective, posterior, latent_dim)
+        if not objective.linear or not posterior.has_density:
             raise invalid(
                 "an objective linear in the log-weights for StickingTheLanding",
                 f"{objective!r}, for whose encoder it is biased",
                 "use gradients.DoublyReparameterized()",
             )
+
+    def latents(self, vae, params, num_samples, seed):
+        return _density_held(vae, params, num_samples, seed)
 
 
 @register
@@ -113,14 +153,17 @@ class DoublyReparameterized(Estimator):
 
     stops_density = True
 
-    def check(self, objective, posterior):
-        super().check(objective, posterior)
+    def _check(self, objective, posterior, latent_dim):
+        super()._check(objective, posterior, latent_dim)
         if not objective.importance_weighted:
             raise invalid(
                 "IWAE as the objective of DoublyReparameterized",
                 repr(objective),
                 "use objectives.IWAE(num_samples=K), or gradients.StickingTheLanding() with this one",
             )
+
+    def latents(self, vae, params, num_samples, seed):
+        return _density_held(vae, params, num_samples, seed)
 
     def gradients(self, tape, losses, terms, variables, of_encoder):
         (loss,) = losses
@@ -147,9 +190,9 @@ class ScoreFunction(Estimator):
         [2] Mnih & Rezende, Variational inference for Monte Carlo objectives. ICML 2016. arXiv:1602.06725.
     """
 
-    stops_samples = True
-
-    def check(self, objective, posterior):
+    def _check(self, objective, posterior, latent_dim):
+        if not posterior.has_density:
+            raise no_density(posterior)
         if objective.num_samples < 2:
             raise invalid(
                 "at least two latents per example for ScoreFunction, whose baseline leaves one out",
@@ -159,6 +202,11 @@ class ScoreFunction(Estimator):
         if objective.has_encoder_loss or objective.needs_sample_gradients:
             raise invalid("one loss that is a function of the log-weights", repr(objective), "use gradients.Pathwise()")
 
+    def latents(self, vae, params, num_samples, seed):
+        q = vae.posterior.distribution(params)
+        z = tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))
+        return Latents(z, q.log_prob(z), q)
+
     def losses(self, objective, terms, step):
         loss = objective(terms, step)
         count = objective.num_samples
@@ -167,6 +215,59 @@ class ScoreFunction(Estimator):
             without = objective(_leave_out(terms, k, count), step)
             surrogate += tf.stop_gradient(loss - without) * terms.log_posterior[k]
         return [loss + surrogate - tf.stop_gradient(surrogate)]
+
+
+@register
+class Enumeration(Estimator):
+    """The bound itself, and its exact gradient: z runs through all its values, weighted by q(z|x).
+
+    For posteriors over classes with few values in all; the decoder runs once for each of
+    them. The objective's `num_samples` plays no part.
+
+    Args:
+        max_values: more values than this are refused.
+    """
+
+    exact = True
+
+    def __init__(self, max_values=1024):
+        self.max_values = max_values
+
+    def _check(self, objective, posterior, latent_dim):
+        values = posterior.values(latent_dim)
+        if values is None or len(values) > self.max_values:
+            raise invalid(
+                f"a posterior whose z has at most {self.max_values} values, for Enumeration",
+                f"{posterior!r} of latent size {latent_dim}" + ("" if values is None else f", {len(values)} values"),
+                "use gradients.ScoreFunction() for many classes, gradients.Pathwise() for real vectors",
+            )
+        if not objective.of_expectations:
+            raise invalid("an objective made of expectations under q, such as ELBO()", repr(objective), "use ELBO()")
+
+    def latents(self, vae, params, num_samples, seed):
+        q = vae.posterior.distribution(params)
+        values = vae.posterior.values(vae.latent_sizes)  # [S, D]
+        z = tf.tile(tf.constant(values)[:, None], [1, tf.shape(params)[0], 1])
+        log_q = q.log_prob(z)
+        return Latents(z, log_q, q, tf.exp(log_q))
+
+    def get_config(self):
+        return {"max_values": self.max_values}
+
+
+def _density_held(vae, params, num_samples, seed):
+    """Draws whose log q has a gradient through z alone: every weight of the model is held constant in it."""
+    q = vae.posterior.distribution(params)
+    z = _copies(q.sample(num_samples, seed=seed))
+    held = [(v, tf.stop_gradient(v.value)) for v in vae.trainable_variables]
+    with keras.StatelessScope(state_mapping=held):
+        density = vae.posterior.distribution(tf.nest.map_structure(tf.stop_gradient, params))
+        return Latents(z, density.log_prob(z), q)
+
+
+def _copies(z):
+    """z as tensors of their own, so that a gradient that arrives at one layer has not come through another."""
+    return tf.nest.map_structure(tf.identity, z)
 
 
 def _leave_out(terms, k, count):

@@ -5,13 +5,24 @@ import math
 from tfvae._backend import keras
 from tfvae.errors import InputTypeError, invalid
 from tfvae.likelihoods import Bernoulli
-from tfvae.posteriors import DiagonalNormal
+from tfvae.posteriors import BottomUp, DiagonalNormal, Ladder
+from tfvae.priors import Hierarchy
 from tfvae.vae import VAE
 
 layers = keras.layers
 
 
-def mlp_vae(event_shape, latent_dim, hidden=(512, 512), activation="relu", *, posterior=None, likelihood=None, **kwargs):
+def mlp_vae(
+    event_shape,
+    latent_dim,
+    hidden=(512, 512),
+    activation="relu",
+    *,
+    condition=None,
+    posterior=None,
+    likelihood=None,
+    **kwargs,
+):
     """A `VAE` of two fully connected networks.
 
     Args:
@@ -19,35 +30,38 @@ def mlp_vae(event_shape, latent_dim, hidden=(512, 512), activation="relu", *, po
         latent_dim: D.
         hidden: widths of the encoder's hidden layers; the decoder's are the same, reversed.
         activation: of the hidden layers.
+        condition: for p(x|z, y): a number of classes, where y `[B]` holds whole numbers below it,
+            or the shape of a y `[B, *condition]` of real numbers.
         posterior, likelihood, **kwargs: as `VAE`; the networks get the sizes these need.
 
     Raises:
         InputTypeError: a size that is not a whole number from 1.
     """
-    event_shape, posterior, likelihood = _defaults(event_shape, latent_dim, hidden, posterior, likelihood)
-    encoder = keras.Sequential(
-        [
-            keras.Input(event_shape),
-            layers.Flatten(),
-            *[layers.Dense(width, activation) for width in hidden],
-            layers.Dense(posterior.params_size(latent_dim)),
-        ],
-        name="encoder",
+    event_shape, posterior, likelihood = _defaults(event_shape, (latent_dim,), hidden, posterior, likelihood)
+    params_shape = likelihood.params_shape(event_shape)
+    outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
+    encoder = _network(
+        "encoder",
+        event_shape,
+        condition,
+        [layers.Flatten()],
+        [*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))],
     )
-    decoder = keras.Sequential(
-        [
-            keras.Input((latent_dim,)),
-            *[layers.Dense(width, activation) for width in reversed(hidden)],
-            layers.Dense(likelihood.params_size(event_shape)),
-            layers.Reshape(likelihood.params_shape(event_shape)),
-        ],
-        name="decoder",
-    )
+    decoder = _network("decoder", (latent_dim,), condition, [], outputs)
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
 
 def conv_vae(
-    event_shape, latent_dim, filters=(32, 64), dense=512, activation="relu", *, posterior=None, likelihood=None, **kwargs
+    event_shape,
+    latent_dim,
+    filters=(32, 64),
+    dense=512,
+    activation="relu",
+    *,
+    condition=None,
+    posterior=None,
+    likelihood=None,
+    **kwargs,
 ):
     """A `VAE` of two convolutional networks for images `(H, W)` or `(H, W, C)`.
 
@@ -61,6 +75,7 @@ def conv_vae(
         filters: channels after each halving.
         dense: width of the fully connected layer between the images and the latent.
         activation: of the hidden layers.
+        condition: as `mlp_vae`; it joins the images before the dense layer.
         posterior, likelihood, **kwargs: as `VAE`; the networks get the sizes these need.
 
     Raises:
@@ -68,50 +83,115 @@ def conv_vae(
         InputTypeError: a size that is not a whole number from 1.
     """
     sizes = (*filters, dense)
-    event_shape, posterior, likelihood = _defaults(event_shape, latent_dim, sizes, posterior, likelihood)
+    event_shape, posterior, likelihood = _defaults(event_shape, (latent_dim,), sizes, posterior, likelihood)
     if len(event_shape) not in (2, 3):
         raise invalid("images of shape (H, W) or (H, W, C)", f"event_shape={event_shape}", "use mlp_vae, or reshape the data")
-    encoder = _conv_encoder(event_shape, posterior.params_size(latent_dim), filters, dense, activation)
-    decoder = _conv_decoder(latent_dim, event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation)
+    convolutions = [
+        *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
+        *[layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters],
+        layers.Flatten(),
+    ]
+    ends = [layers.Dense(dense, activation), layers.Dense(posterior.params_size(latent_dim))]
+    encoder = _network("encoder", event_shape, condition, convolutions, ends)
+    outputs = _deconvolutions(event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation)
+    decoder = _network("decoder", (latent_dim,), condition, [], outputs)
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
 
-def _conv_encoder(event_shape, params_size, filters, dense, activation):
-    return keras.Sequential(
-        [
-            keras.Input(event_shape),
-            *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
-            *[layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters],
-            layers.Flatten(),
-            layers.Dense(dense, activation),
-            layers.Dense(params_size),
-        ],
-        name="encoder",
-    )
+def hierarchical_vae(
+    event_shape, latent_dims, hidden=(256,), activation="relu", *, ladder=False, top=None, likelihood=None, **kwargs
+):
+    """A `VAE` of several layers of latents, z_1 nearest the data, by fully connected networks.
+
+    p(z_L) ... p(z_1|z_2) p(x|z_1); and bottom-up q(z_1|x) q(z_2|z_1) ..., as in Burda et al. 2016,
+    or with `ladder` top-down q(z_L|x) ... q(z_1|z_2, x) along the prior's path, as in
+    Sonderby et al. 2016.
+
+    Args:
+        event_shape: shape of one example, or its length.
+        latent_dims: `(D_1, ..., D_L)`, from the data upwards.
+        hidden: widths of the hidden layers between any two neighbours.
+        activation: of the hidden layers.
+        ladder: share the top-down path with the prior.
+        top: p(z_L); default `StandardNormal()`.
+        likelihood, **kwargs: as `VAE`.
+
+    Raises:
+        InputError: fewer than two layers.
+        InputTypeError: a size that is not a whole number from 1.
+    """
+    event_shape, _, likelihood = _defaults(event_shape, latent_dims, hidden, None, likelihood)
+    if len(latent_dims) < 2:
+        raise invalid("at least two layers of latents", f"latent_dims={tuple(latent_dims)}", "use mlp_vae for one")
+    upwards = list(zip(latent_dims[:-1], latent_dims[1:]))
+    prior = Hierarchy([_step(above, below, hidden, activation) for below, above in reversed(upwards)], top)
+    if ladder:
+        encoder, posterior = _ladder_encoder(event_shape, latent_dims, hidden, activation), Ladder()
+    else:
+        ends = [*_dense(hidden, activation), layers.Dense(2 * latent_dims[0])]
+        encoder = _network("encoder", event_shape, None, [layers.Flatten()], ends)
+        posterior = BottomUp([_step(below, above, hidden, activation) for below, above in upwards])
+    params_shape = likelihood.params_shape(event_shape)
+    outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
+    decoder = _network("decoder", (latent_dims[0],), None, [], outputs)
+    return VAE(encoder, decoder, posterior=posterior, prior=prior, likelihood=likelihood, **kwargs)
 
 
-def _conv_decoder(latent_dim, image_size, params_shape, filters, dense, activation):
+def _network(name, input_shape, condition, before, after):
+    """Layers before and after the place where the condition joins them, as a Keras model."""
+    x = keras.Input(input_shape)
+    hidden = _chain(x, before)
+    if condition is None:
+        return keras.Model(x, _chain(hidden, after), name=name)
+    y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(tuple(condition))
+    encoding = layers.CategoryEncoding(condition, "one_hot") if isinstance(condition, int) else layers.Flatten()
+    joined = layers.concatenate([hidden, encoding(y)])
+    return keras.Model([x, y], _chain(joined, after), name=name)
+
+
+def _chain(x, steps):
+    for step in steps:
+        x = step(x)
+    return x
+
+
+def _dense(widths, activation):
+    return [layers.Dense(width, activation) for width in widths]
+
+
+def _step(inputs, outputs, hidden, activation):
+    """From one layer of latents to the parameters of its neighbour's normal."""
+    return _network(None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)])
+
+
+def _ladder_encoder(event_shape, latent_dims, hidden, activation):
+    """A deterministic path upwards, which gives each layer's parameters on its way; the top's first."""
+    x = keras.Input(event_shape)
+    path, params = layers.Flatten()(x), []
+    for size in latent_dims:
+        path = _chain(path, _dense(hidden, activation))
+        params.insert(0, layers.Dense(2 * size)(path))
+    return keras.Model(x, params, name="encoder")
+
+
+def _deconvolutions(image_size, params_shape, filters, dense, activation):
     height, width = (math.ceil(n / 2 ** len(filters)) for n in image_size)
     crop = [n * 2 ** len(filters) - size for n, size in zip((height, width), image_size)]
     channels = params_shape[2] if len(params_shape) == 3 else params_shape[1] // image_size[1]
-    return keras.Sequential(
-        [
-            keras.Input((latent_dim,)),
-            layers.Dense(dense, activation),
-            layers.Dense(height * width * filters[-1], activation),
-            layers.Reshape((height, width, filters[-1])),
-            *[layers.Conv2DTranspose(n, 4, 2, "same", activation=activation) for n in reversed(filters[:-1])],
-            layers.Conv2DTranspose(channels, 4, 2, "same"),
-            *([layers.Cropping2D(tuple((0, n) for n in crop))] if any(crop) else []),
-            layers.Reshape(params_shape),
-        ],
-        name="decoder",
-    )
+    return [
+        layers.Dense(dense, activation),
+        layers.Dense(height * width * filters[-1], activation),
+        layers.Reshape((height, width, filters[-1])),
+        *[layers.Conv2DTranspose(n, 4, 2, "same", activation=activation) for n in reversed(filters[:-1])],
+        layers.Conv2DTranspose(channels, 4, 2, "same"),
+        *([layers.Cropping2D(tuple((0, n) for n in crop))] if any(crop) else []),
+        layers.Reshape(params_shape),
+    ]
 
 
-def _defaults(event_shape, latent_dim, sizes, posterior, likelihood):
+def _defaults(event_shape, latent_dims, sizes, posterior, likelihood):
     event_shape = tuple(event_shape) if hasattr(event_shape, "__len__") else (event_shape,)
-    for name, value in (("event_shape", event_shape), ("latent_dim", (latent_dim,)), ("layer sizes", tuple(sizes))):
+    for name, value in (("event_shape", event_shape), ("latent_dim", tuple(latent_dims)), ("layer sizes", tuple(sizes))):
         if not value or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in value):
             raise invalid(f"{name} of whole numbers from 1", f"{value}", "pass sizes such as 32", InputTypeError)
     return event_shape, posterior or DiagonalNormal(), likelihood or Bernoulli()

@@ -23,12 +23,16 @@ class Objective:
         importance_weighted: whether it is the IWAE bound, whose gradient weights the samples.
         has_encoder_loss: whether the encoder is trained by a loss of its own.
         needs_sample_gradients: whether it holds terms of z that only a gradient through z can lower.
+        needs_density: whether it holds log q(z|x), which not every posterior has.
+        of_expectations: whether it is made of expectations under q alone, which may then be summed.
     """
 
     linear = False
     importance_weighted = False
     has_encoder_loss = False
     needs_sample_gradients = False
+    needs_density = True
+    of_expectations = False
 
     def __init__(self, num_samples=1):
         self.num_samples = _count("num_samples", num_samples)
@@ -88,8 +92,13 @@ class ELBO(Objective):
         if capacity is not None and free_bits:
             raise invalid("free_bits or a capacity", f"free_bits={free_bits!r} and capacity={capacity!r}", "set one of them")
         self.linear = not free_bits and capacity is None
+        self.of_expectations = not free_bits
+        # Constant and 0, the rate is left out altogether.
+        self.needs_density = not (self.linear and isinstance(beta, (int, float)) and beta == 0)
 
     def __call__(self, terms, step=0):
+        if not self.needs_density:
+            return terms.distortion
         return terms.distortion + _at(self.beta, step) * self._rate(terms, step)
 
     def _rate(self, terms, step):

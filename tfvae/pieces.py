@@ -16,6 +16,14 @@ import tensorflow as tf
 from tfvae._backend import keras
 
 
+# Where latents lie. A posterior and a prior over different sets have no rate.
+REAL = "real vectors"
+SPHERE = "unit vectors"
+ONE_HOT = "one-hot vectors"
+SIMPLEX = "points of the simplex"
+LAYERS = "several layers of real vectors"
+
+
 class Piece(keras.layers.Layer):
     """A part of the model that makes distributions, with or without weights of its own."""
 
@@ -34,9 +42,13 @@ class Piece(keras.layers.Layer):
     def build_from_config(self, config):
         pass
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
     def __repr__(self):
         arguments = inspect.signature(type(self).__init__).parameters
-        settings = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items() if k in arguments)
+        settings = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.get_config() if k in arguments)
         return f"{type(self).__name__}({settings})"
 
 
@@ -44,10 +56,17 @@ class Posterior(Piece):
     """Encoder output -> q(z|x).
 
     Attributes:
+        support: where its z lie, in words; the prior's must be the same.
         reparameterized: whether a sample's gradient reaches the parameters.
+        has_density: whether log q(z|x) exists, without which there is no bound.
     """
 
+    support = REAL
     reparameterized = True
+    has_density = True
+
+    def connect(self, vae):
+        """Called once by the `VAE` it is given to, before `build`; for posteriors that share its prior."""
 
     def params_size(self, latent_dim):
         """How many numbers the encoder gives per example for a latent of `latent_dim`."""
@@ -61,25 +80,43 @@ class Posterior(Piece):
         """z ~ q(z|x) from a `tfvae.random.Stream` of B samples, `[B, D]`."""
         raise NotImplementedError
 
-    def summary(self, q):
-        """`{"loc": [B, D], "scale": [B, D]}`: mean and standard deviation of `q`."""
-        return {"loc": q.mean(), "scale": q.stddev()}
+    def location(self, params):
+        """The z that stands for q(z|x) in a reconstruction, `[B, D]`: its mean, where it has one."""
+        return self.distribution(params).mean()
+
+    def summary(self, params):
+        """What `encode` gives on a device: `{"loc": [B, D], "scale": [B, D]}`, mean and standard deviation."""
+        return {"loc": self.location(params), "scale": self.distribution(params).stddev()}
+
+    def values(self, latent_dim):
+        """Every value z can take, NumPy `[S, D]`, or None where they cannot be counted."""
+        del latent_dim
 
 
 class Prior(Piece):
     """p(z): a density, and a sampler of the counter-based stream that agrees with it.
 
     Attributes:
+        support: where its z lie, in words.
         starts_from_data: whether `fit` is to call `initialize`.
     """
 
+    support = REAL
     starts_from_data = False
 
     def connect(self, vae):
         """Called once by the `VAE` it is given to, before `build`; for priors made of its parts."""
 
-    def initialize(self, x):
+    def initialize(self, x, y=None):
         """Called by `fit` with data `[N, *event]` before the first step, where `starts_from_data`."""
+
+    def latent_sizes(self, latent_dim):
+        """The sizes of z, as a structure, given what the decoder takes of it."""
+        return latent_dim
+
+    def for_decoder(self, z):
+        """What the decoder takes of z."""
+        return z
 
     def distribution(self, y=None):
         """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 # One tag per purpose other than the latent's normals, which use the seed's key itself.
 # A number given once is never changed: it would change every picture drawn since.
-TAGS = {"draw": 1, "component": 2}
+TAGS = {"draw": 1, "component": 2, "layer": 3, "posterior_layer": 4}
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA

@@ -17,7 +17,13 @@ tfd = tfp.distributions
 
 
 class Regularizer:
-    """A penalty on the latents of a batch, times `weight`."""
+    """A penalty on the latents of a batch, times `weight`.
+
+    Attributes:
+        needs_density: whether it takes log q(z|x).
+    """
+
+    needs_density = False
 
     def __init__(self, weight=1.0):
         if not (isinstance(weight, (int, float)) and math.isfinite(weight)):
@@ -62,6 +68,7 @@ class Regularized(Objective):
         self.objective = objective
         self.regularizers = list(regularizers)
         self.has_encoder_loss = objective.has_encoder_loss
+        self.needs_density = objective.needs_density or any(r.needs_density for r in self.regularizers)
 
     def __call__(self, terms, step=0):
         return self.objective(terms, step) + self._penalty(terms)
@@ -113,6 +120,21 @@ class MMD(Regularizer):
 
 
 @register
+class LatentNorm(Regularizer):
+    """|z|^2 / 2, the mean over the batch: what keeps a deterministic latent from growing without bound.
+
+    With `posteriors.Deterministic` and a decoder of regularized weights this is the
+    regularized autoencoder of [1], equation 10.
+
+    References:
+        [1] Ghosh et al., From Variational to Deterministic Autoencoders. ICLR 2020. arXiv:1903.12436.
+    """
+
+    def __call__(self, terms):
+        return tf.add_n([tf.reduce_mean(tf.reduce_sum(z**2, axis=-1)) / 2.0 for z in tf.nest.flatten(terms.z)])
+
+
+@register
 class TotalCorrelation(Regularizer):
     """KL(q(z) || prod_j q(z_j)) of the aggregate posterior, by minibatch-weighted sampling [1].
 
@@ -129,6 +151,8 @@ class TotalCorrelation(Regularizer):
     References:
         [1] Chen et al., Isolating Sources of Disentanglement in VAEs. NeurIPS 2018. arXiv:1802.04942.
     """
+
+    needs_density = True
 
     def __init__(self, weight=1.0, dataset_size=1):
         super().__init__(weight)

@@ -21,9 +21,10 @@ class Terms(NamedTuple):
         log_prior: log p(z), `[K, B]`.
         log_posterior: log q(z|x), `[K, B]`.
         analytic_rate: KL(q(z|x) || p(z)), `[B]`, where it has a closed form, else None.
-        z: the latents, `[K, B, D]`.
+        z: the latents, `[K, B, D]`, or a list of layers.
         posterior, prior: the distributions q(z|x) and p(z).
         seed: int32 pair, for additions to a bound that draw samples of their own.
+        weights: q(z|x) of each latent, `[K, B]`, where they are all there are and not a sample; else None.
     """
 
     log_likelihood: Any
@@ -34,16 +35,32 @@ class Terms(NamedTuple):
     posterior: Any = None
     prior: Any = None
     seed: Any = None
+    weights: Any = None
+
+    def expectation(self, values):
+        """E_q of values `[K, B]`: their mean over K, or their sum by `weights`."""
+        return tf.reduce_mean(values, axis=0) if self.weights is None else tf.reduce_sum(self.weights * values, axis=0)
+
+    @property
+    def log_ratio(self):
+        """log q(z|x) - log p(z), `[K, B]`.
+
+        Raises:
+            InputError: a posterior without a density.
+        """
+        if self.log_posterior is None:
+            raise no_density(self.posterior)
+        return self.log_posterior - self.log_prior
 
     @property
     def log_weights(self):
         """log p(x, z) - log q(z|x), `[K, B]`."""
-        return self.log_likelihood + self.log_prior - self.log_posterior
+        return self.log_likelihood - self.log_ratio
 
     @property
     def monte_carlo_rate(self):
-        """Mean over K of log q(z|x) - log p(z), `[B]`."""
-        return tf.reduce_mean(self.log_posterior - self.log_prior, axis=0)
+        """E_q of log q(z|x) - log p(z), `[B]`, from the latents."""
+        return self.expectation(self.log_ratio)
 
     @property
     def rate(self):
@@ -69,8 +86,8 @@ class Terms(NamedTuple):
 
     @property
     def distortion(self):
-        """Mean over K of -log p(x|z), `[B]`."""
-        return -tf.reduce_mean(self.log_likelihood, axis=0)
+        """-E_q log p(x|z), `[B]`."""
+        return -self.expectation(self.log_likelihood)
 
     @property
     def elbo(self):
@@ -80,7 +97,18 @@ class Terms(NamedTuple):
 
 def closed_form_kl(q, p):
     """KL(q || p), `[B]`, or None where TFP has no closed form."""
+    # Joint distributions raise the other error where a layer depends on another.
+    layered = isinstance(q, tfd.JointDistribution)
     try:
         return q.kl_divergence(p)
-    except NotImplementedError:
+    except (NotImplementedError, ValueError) if layered else NotImplementedError:
         return None
+
+
+def no_density(posterior):
+    """The refusal of a question about log q(z|x), or about log p(x), where there is no log q."""
+    return invalid(
+        "a posterior with a density, which rate, bounds and NLL are made of",
+        f"{type(posterior).__name__}, which has none",
+        "use DiagonalNormal(), or ask for the distortion: ELBO(beta=0.0), reconstruct, sample",
+    )

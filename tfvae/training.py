@@ -61,7 +61,7 @@ class ObjectiveTrainer(keras.Model):
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
         if self.prior.starts_from_data:
-            self.prior.initialize(checks.first_examples(x))
+            self.prior.initialize(*checks.first_examples(x, y))
         y = _stand_in(x, y, kwargs.get("sample_weight"))
         return self._run(super().fit, x, y, *args, validation_data=validation_data, **kwargs)
 
@@ -79,7 +79,8 @@ class ObjectiveTrainer(keras.Model):
         with tf.GradientTape(persistent=True) as tape:
             terms = self._terms(x, y, seed, training=True, estimator=self.estimator)
             losses = self.estimator.losses(self.objective, terms, self.optimizer.iterations)
-            means = [self.optimizer.scale_loss(self._mean(loss, sample_weight)) for loss in losses]
+            penalty = sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync  # the networks' own
+            means = [self.optimizer.scale_loss(self._mean(loss, sample_weight) + penalty) for loss in losses]
         gradients = self.estimator.gradients(tape, means, terms, variables, self._belong_to_encoder())
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._track(losses[0], terms, sample_weight)
@@ -88,7 +89,7 @@ class ObjectiveTrainer(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples seen is a new seed for each batch, the same in each evaluation.
         seed = tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)])
-        terms = self._terms(x, y, seed, training=False)
+        terms = self._terms(x, y, seed, training=False, estimator=self.estimator if self.estimator.exact else None)
         return self._track(self.objective(terms, self.optimizer.iterations), terms, sample_weight)
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
@@ -110,7 +111,8 @@ class ObjectiveTrainer(keras.Model):
 
     @property
     def metrics(self):
-        return self._trackers
+        names = ("loss", "elbo", "rate", "distortion") if self.posterior.has_density else ("loss", "distortion")
+        return [tracker for tracker in self._trackers if tracker.name in names]
 
     # ---- inside
 
@@ -148,9 +150,10 @@ class ObjectiveTrainer(keras.Model):
             raise translated from error
 
     def _track(self, loss, terms, sample_weight):
-        for tracker, values in zip(self._trackers, (loss, terms.elbo, terms.rate, terms.distortion)):
+        for tracker in self.metrics:
+            values = loss if tracker.name == "loss" else getattr(terms, tracker.name)
             tracker.update_state(values, sample_weight=sample_weight)
-        return {tracker.name: tracker.result() for tracker in self._trackers}
+        return {tracker.name: tracker.result() for tracker in self.metrics}
 
 
 def _stand_in(x, y, sample_weight):

@@ -51,7 +51,7 @@ def read(encoder, decoder, event_shape=None, latent_dim=None):
     )
 
 
-def check(wiring, encoder, decoder, posterior, likelihood):
+def check(wiring, encoder, decoder, posterior, likelihood, latent_sizes):
     """Calls both networks on symbolic inputs, which builds them, and checks what comes out.
 
     Raises:
@@ -59,10 +59,52 @@ def check(wiring, encoder, decoder, posterior, likelihood):
     """
     y = [] if wiring.condition_shape is None else [_symbol(wiring.condition_shape, wiring.condition_dtype)]
     params = encoder(_single_or_list([_symbol(wiring.event_shape), *y]))
-    _check_encoder(params, wiring.latent_dim, posterior)
+    _check_encoder(params, latent_sizes, posterior)
     if _inputs(decoder) is None or len(_inputs(decoder)) > len(y):
         latents = [_symbol((d,)) for d in tf.nest.flatten(wiring.latent_dim)]
         _check_decoder(decoder(_single_or_list([*latents, *y])), wiring.event_shape, likelihood)
+
+
+def check_support(posterior, prior):
+    """Refuses a prior over another set than the posterior's.
+
+    Raises:
+        InputError: naming both sets.
+    """
+    if posterior.support != prior.support:
+        raise invalid(
+            f"a prior over {posterior.support}, where {type(posterior).__name__} puts z",
+            f"{type(prior).__name__}, a prior over {prior.support}",
+            "choose a posterior and a prior over the same set, see the table of pieces in the README",
+        )
+
+
+def check_networks(owner, networks, expected):
+    """Refuses networks of other sizes than `expected`, `[(inputs, outputs), ...]`.
+
+    Raises:
+        InputError: naming both lists.
+    """
+    got = [(network.input_shape[-1], network.output_shape[-1]) for network in networks]
+    if got != expected:
+        raise invalid(
+            f"networks of {type(owner).__name__} with inputs and outputs {expected}",
+            f"networks with {got}",
+            "give each network 2 outputs for each number of the latent it leads to",
+        )
+
+
+def on_rows(network, z, y=None, training=False):
+    """`network` on z `[..., D]`, a structure of such, and y `[B, ...]`: its output `[..., *shape]`, float32."""
+    first = tf.nest.flatten(z)[0]
+    flat = tf.nest.map_structure(lambda part: tf.reshape(part, [-1, part.shape[-1]]), z)
+    if y is not None:
+        copies = tf.size(first) // first.shape[-1] // tf.shape(y)[0]
+        y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))
+    params = float32(network(network_input(flat, y), training=training))
+    if len(first.shape) == 2:
+        return params
+    return tf.reshape(params, tf.concat([tf.shape(first)[:-1], params.shape[1:]], axis=0))
 
 
 def network_input(*parts):

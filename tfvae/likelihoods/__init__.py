@@ -5,3 +5,4 @@ from tfvae.likelihoods.bernoulli import ContinuousBernoulli as ContinuousBernoul
 from tfvae.likelihoods.location_scale import Laplace as Laplace
 from tfvae.likelihoods.location_scale import Normal as Normal
 from tfvae.likelihoods.location_scale import StudentT as StudentT
+from tfvae.likelihoods.observed import Observed as Observed

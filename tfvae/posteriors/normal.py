@@ -1,4 +1,4 @@
-"""Posteriors: encoder output -> q(z|x)."""
+"""Normal posteriors."""
 
 import math
 
@@ -28,13 +28,14 @@ class DiagonalNormal(Posterior):
         return 2 * latent_dim
 
     def distribution(self, params):
-        return tfd.Independent(tfd.Normal(*self._loc_scale(params)), 1)
+        return tfd.Independent(tfd.Normal(*self.loc_scale(params)), 1)
 
     def sample(self, params, noise):
-        loc, scale = self._loc_scale(params)
+        loc, scale = self.loc_scale(params)
         return loc + scale * noise.normal(loc.shape[-1])
 
-    def _loc_scale(self, params):
+    def loc_scale(self, params):
+        """Mean and standard deviation, `[..., D]` each."""
         loc, raw_scale = tf.split(params, 2, axis=-1)  # [B, D] each
         return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
 
@@ -60,8 +61,9 @@ class FullNormal(Posterior):
         loc, scale_tril = self._loc_scale_tril(params)
         return loc + tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]))
 
-    def summary(self, q):
-        return {"loc": q.mean(), "scale": tf.sqrt(tf.reduce_sum(q.scale.to_dense() ** 2, axis=-1))}
+    def summary(self, params):
+        loc, scale_tril = self._loc_scale_tril(params)
+        return {"loc": loc, "scale": tf.sqrt(tf.reduce_sum(scale_tril**2, axis=-1))}
 
     def _loc_scale_tril(self, params):
         size = params.shape[-1]

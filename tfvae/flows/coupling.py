@@ -1,0 +1,49 @@
+"""Flows of coupling layers."""
+
+import tensorflow as tf
+
+from tfvae._backend import register
+from tfvae.errors import invalid
+from tfvae.flows.base import Conditioner, Stacked, with_rows_of
+
+
+@register
+class RealNVP(Stacked):
+    """Affine coupling layers [1], equations 7 and 8: each half of the latent in turn scales and shifts the other.
+
+    Args:
+        num_layers: how many, at least 2 to change every number.
+        hidden: widths of each layer's network.
+
+    Raises:
+        InputError: num_layers below 1, or a latent of one number.
+
+    References:
+        [1] Dinh et al., Density estimation using Real NVP. ICLR 2017. arXiv:1605.08803.
+    """
+
+    def build(self, latent_dim, context_size=0):
+        if latent_dim < 2:
+            raise invalid("a latent of at least 2 numbers for RealNVP", f"latent size {latent_dim}", "use Planar()")
+        halves = latent_dim // 2, latent_dim - latent_dim // 2
+        self.networks = [Conditioner(self.hidden) for _ in range(self.num_layers)]
+        for i, network in enumerate(self.networks):
+            network.build(halves[i % 2], halves[1 - i % 2], context_size)
+        self.built = True
+
+    def forward(self, x, context=None):
+        return self._run(x, context, range(self.num_layers), lambda b, shift, scale: b * tf.exp(scale) + shift, 1.0)
+
+    def inverse(self, y, context=None):
+        layers = reversed(range(self.num_layers))
+        return self._run(y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0)
+
+    def _run(self, x, context, layers, change, sign):
+        x = with_rows_of(x, context)
+        halves = list(tf.split(x, [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2], axis=-1))
+        log_det = 0.0
+        for i in layers:
+            shift, log_scale = self.networks[i].shift_and_log_scale(halves[i % 2], context)
+            halves[1 - i % 2] = change(halves[1 - i % 2], shift, log_scale)
+            log_det += sign * tf.reduce_sum(log_scale, axis=-1)
+        return tf.concat(halves, axis=-1), log_det

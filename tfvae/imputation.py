@@ -1,0 +1,78 @@
+"""Fills in missing elements by importance resampling.
+
+References:
+    [1] Mattei & Frellsen, MIWAE. ICML 2019. arXiv:1812.02633, section 3.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import checks
+from tfvae.errors import invalid
+from tfvae.stream_range import as_int32
+from tfvae.terms import no_density
+
+_ROWS = 8192  # latents decoded at once
+
+
+def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
+    """Replaces what is NaN in x by its expectation given what is observed, or by draws.
+
+    Latents z_k of q(z|x_observed) get the normalized weights of the importance-weighted bound,
+    w_k. The expectation is sum_k w_k E[x|z_k], equation 8 of [1]; a draw takes z_k with
+    probability w_k, then x from p(x|z_k).
+
+    Args:
+        vae: a `tfvae.VAE` whose likelihood is `Observed`.
+        x: `[N, *event]`, NaN where missing.
+        num_samples: latents per example, at most 8192.
+        seed: of latents and draws.
+        y: conditions `[N, ...]` of a conditional model.
+        draws: how many completed data sets to draw; None gives the expectation.
+
+    Returns:
+        NumPy `[N, *event]`, or `[draws, N, *event]`; what was observed is as it was.
+
+    Raises:
+        InputError: data that the model does not take, or a count out of range.
+    """
+    if not isinstance(num_samples, int) or not 1 <= num_samples <= _ROWS:
+        raise invalid(f"num_samples from 1 to {_ROWS}", f"num_samples={num_samples!r}", "pass num_samples=1000")
+    if draws is not None and (not isinstance(draws, int) or draws < 1):
+        raise invalid("draws from 1, or None", f"draws={draws!r}", "pass draws=5")
+    if not vae.posterior.has_density:
+        raise no_density(vae.posterior)
+    checks.check_condition(x, y, vae)
+    x = np.asarray(checks.check_events(x, vae.likelihood, vae.event_shape), np.float32)
+    count = min(len(x), _ROWS // num_samples)
+    pages = []
+    for first in range(0, len(x), count):
+        rows = np.arange(first, first + count) % len(x)  # the last page is filled up, for one shape
+        pair = tf.constant([as_int32(seed), first], tf.int32)
+        condition = None if y is None else vae.condition(np.asarray(y)[rows])
+        found = _complete(vae, tf.constant(x[rows]), condition, num_samples, pair, draws).numpy()
+        pages.append(np.moveaxis(found, 0 if draws is None else 1, 0)[: len(x) - first])
+    found = np.concatenate(pages)
+    return found if draws is None else np.moveaxis(found, 1, 0)
+
+
+def _complete(vae, x, y, num_samples, seed, draws):
+    seeds = tf.random.split(seed, 3)
+    x = vae.likelihood.prepare(x, seeds[0])
+    terms = vae.batch_terms(x, y, num_samples, seeds[1], training=False)
+    z = vae.prior.for_decoder(terms.z)
+    if draws is None:
+        weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]
+        means = vae.likelihood.mean(vae.decode_batch(z, y, training=False))  # [K, B, *event]
+        weights = tf.reshape(weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0))
+        return tf.where(x == x, x, tf.reduce_sum(weights * means, axis=0))
+    seeds = tf.random.split(seeds[2], 2)
+    chosen = tf.random.stateless_categorical(tf.transpose(terms.log_weights), draws, seeds[0], dtype=tf.int32)  # [B, draws]
+    picked = tf.nest.map_structure(lambda part: _pick(part, chosen), z)
+    drawn = vae.likelihood.distribution(vae.decode_batch(picked, y, training=False)).sample(seed=seeds[1])
+    return tf.where(x == x, x, tf.cast(drawn, tf.float32))
+
+
+def _pick(z, chosen):
+    """z `[K, B, D]` at chosen `[B, S]`: `[S, B, D]`."""
+    return tf.transpose(tf.gather(tf.transpose(z, [1, 0, 2]), chosen, batch_dims=1), [1, 0, 2])

@@ -1,0 +1,153 @@
+"""Posteriors over several layers of latents, z = [z_L, ..., z_1]; z_1 is the one nearest the data."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import random, wiring
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
+from tfvae.pieces import LAYERS, Posterior
+from tfvae.posteriors.normal import DiagonalNormal
+
+tfd, tfb = tfp.distributions, tfp.bijectors
+_NORMAL = DiagonalNormal()
+
+
+@register
+class BottomUp(Posterior):
+    """q(z_1|x) q(z_2|z_1) ... q(z_L|z_L-1), each a diagonal normal: the two-layer network of [1], section 3.
+
+    The encoder gives the parameters of q(z_1|x), `[B, 2 D_1]`.
+
+    Args:
+        networks: Keras networks `[B, D_l] -> [B, 2 D_l+1]` for l = 1 ... L - 1.
+
+    Raises:
+        InputError: networks whose sizes are not those of the prior's layers.
+
+    References:
+        [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
+    """
+
+    support = LAYERS
+
+    def __init__(self, networks, **kwargs):
+        super().__init__(**kwargs)
+        self.networks = list(networks)
+
+    def build(self, latent_dim):
+        upwards = tf.nest.flatten(latent_dim)[::-1]
+        expected = [(below, 2 * above) for below, above in zip(upwards[:-1], upwards[1:])]
+        wiring.check_networks(self, self.networks, expected)
+        self.built = True
+
+    def params_size(self, latent_dim):
+        return _NORMAL.params_size(tf.nest.flatten(latent_dim)[-1])
+
+    def distribution(self, params):
+        conditionals = [self._conditional(network) for network in self.networks]
+        upwards = tfd.JointDistributionSequential([_NORMAL.distribution(params), *conditionals])
+        order = list(range(len(conditionals) + 1))
+        return tfd.TransformedDistribution(upwards, tfb.Restructure(order[::-1], order))
+
+    def _conditional(self, network):
+        # TFP names layers by this argument, and names must differ; `_` gives none.
+        return lambda _: _NORMAL.distribution(wiring.on_rows(network, _))
+
+    def location(self, params):
+        return self._upwards(params, lambda layer, params: _NORMAL.location(params))
+
+    def sample(self, params, noise):
+        keyed = noise.fold_in(random.TAGS["posterior_layer"])
+        return self._upwards(params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer)))
+
+    def summary(self, params):
+        scales = []
+
+        def location(layer, params):
+            loc, scale = _NORMAL.loc_scale(params)
+            scales.insert(0, scale)
+            return loc
+
+        return _summary(self._upwards(params, location), scales)
+
+    def _upwards(self, params, value):
+        z = [value(1, params)]
+        for layer, network in enumerate(self.networks, 2):
+            z.insert(0, value(layer, wiring.on_rows(network, z[0])))
+        return z
+
+    def get_config(self):
+        return {**super().get_config(), "networks": [keras.saving.serialize_keras_object(n) for n in self.networks]}
+
+
+@register
+class Ladder(Posterior):
+    """q(z_L|x) q(z_L-1|z_L, x) ... q(z_1|z_2, x), top down, along the path of the prior [1], section 2.2.
+
+    What the prior says of a layer, N(m, s^2) given the one above, and what the encoder says,
+    N(m', s'^2), are combined by their precisions, equations 18 to 20. The encoder gives a list,
+    `[[B, 2 D_L], ..., [B, 2 D_1]]`; the prior is `priors.Hierarchy`, whose networks are shared.
+
+    Raises:
+        InputError: another prior.
+
+    References:
+        [1] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
+    """
+
+    support = LAYERS
+
+    def connect(self, vae):
+        prior = vae.prior
+        if not hasattr(prior, "conditional"):
+            raise invalid("the prior Hierarchy, whose path Ladder shares", repr(prior), "pass prior=priors.Hierarchy(...)")
+        # A function, since Keras would take a layer held here for a part of the posterior
+        self._prior_of = prior.conditional
+
+    def params_size(self, latent_dim):
+        return [_NORMAL.params_size(size) for size in latent_dim]
+
+    def distribution(self, params):
+        lower = [self._conditional(layer, params[layer]) for layer in range(1, len(params))]
+        return tfd.JointDistributionSequential([_NORMAL.distribution(params[0]), *lower])
+
+    def _conditional(self, layer, params):
+        return lambda _: tfd.Independent(tfd.Normal(*self._combined(layer, params, _)), 1)
+
+    def _combined(self, layer, params, above):
+        """Mean and deviation of q(z_layer | z_above, x), `[..., D]` each."""
+        (ours, our_scale), (theirs, their_scale) = _NORMAL.loc_scale(params), self._prior_of(layer, above)
+        precision, their_precision = our_scale**-2, their_scale**-2
+        total = precision + their_precision
+        return (ours * precision + theirs * their_precision) / total, tf.math.rsqrt(total)
+
+    def location(self, params):
+        return self._downwards(params, lambda layer, loc, scale: loc)
+
+    def sample(self, params, noise):
+        keyed = noise.fold_in(random.TAGS["posterior_layer"])
+        return self._downwards(
+            params, lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1])
+        )
+
+    def summary(self, params):
+        scales = []
+
+        def location(layer, loc, scale):
+            scales.append(scale)
+            return loc
+
+        return _summary(self._downwards(params, location), scales)
+
+    def _downwards(self, params, value):
+        z = [value(0, *_NORMAL.loc_scale(params[0]))]
+        for layer in range(1, len(params)):
+            z.append(value(layer, *self._combined(layer, params[layer], z[-1])))
+        return z
+
+
+def _summary(locs, scales):
+    """`{"loc_0": ..., "scale_0": ..., ...}`, the top layer first; each layer's at the means of those it depends on."""
+    named = [*((f"loc_{i}", loc) for i, loc in enumerate(locs)), *((f"scale_{i}", s) for i, s in enumerate(scales))]
+    return dict(named)

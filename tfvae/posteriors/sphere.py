@@ -1,0 +1,188 @@
+"""Posteriors on the unit sphere."""
+
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._backend import register
+from tfvae.errors import invalid
+from tfvae.pieces import SPHERE, Posterior
+
+tfd = tfp.distributions
+
+_INTERVALS = 256
+
+
+@register
+class VonMisesFisher(Posterior):
+    """q(z|x) = C(kappa) exp(kappa mu'z) on the unit sphere of R^D [1].
+
+    The encoder gives `[B, D + 1]`: mu before it is made a unit vector, then the inverse
+    softplus of kappa - 1. On a device, `encode` gives mu and `scale` = kappa^(-1/2), which a
+    concentrated q has in each direction of the tangent plane.
+
+    Raises:
+        InputError: D below 2.
+
+    References:
+        [1] Davidson et al., Hyperspherical Variational Auto-Encoders. UAI 2018. arXiv:1804.00891.
+    """
+
+    support = SPHERE
+
+    def params_size(self, latent_dim):
+        if latent_dim < 2:
+            raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+        return latent_dim + 1
+
+    def distribution(self, params):
+        return _VonMisesFisher(*self._direction_concentration(params))
+
+    def sample(self, params, noise):
+        direction, concentration = self._direction_concentration(params)
+        # The angle takes the last number of each sample's row, the tangent direction the others.
+        rows = noise.uniform(direction.shape[-1])
+        normals = noise.normal(direction.shape[-1])
+        away = AngleGrid(concentration, direction.shape[-1]).quantile(rows[:, -1])
+        return _assemble(direction, away, normals[:, :-1])
+
+    def location(self, params):
+        return self._direction_concentration(params)[0]
+
+    def summary(self, params):
+        direction, concentration = self._direction_concentration(params)
+        return {"loc": direction, "scale": 1.0 / tf.sqrt(concentration)[:, None]}
+
+    def _direction_concentration(self, params):
+        raw, raw_concentration = params[..., :-1], params[..., -1]
+        norm = tf.sqrt(tf.reduce_sum(raw * raw, axis=-1, keepdims=True) + 1e-12)
+        return raw / norm, tf.nn.softplus(raw_concentration) + 1.0
+
+
+class _VonMisesFisher(tfd.Distribution):
+    """The von Mises-Fisher distribution with everything from one quadrature over the angle.
+
+    TFP's draws by rejection and leaves out of the gradient that acceptance depends on kappa,
+    and its Bessel functions do not compile under XLA.
+
+    Args:
+        direction: mu, `[..., D]`, unit vectors.
+        concentration: kappa, `[...]`.
+    """
+
+    def __init__(self, direction, concentration):
+        reparameterized = tfd.FULLY_REPARAMETERIZED
+        super().__init__(tf.float32, reparameterized, validate_args=False, allow_nan_stats=True, name="VonMisesFisher")
+        self.direction, self.concentration = direction, concentration
+        self._angle = AngleGrid(concentration, direction.shape[-1])
+
+    def _batch_shape(self):
+        return self.concentration.shape
+
+    def _batch_shape_tensor(self):
+        return tf.shape(self.concentration)
+
+    def _event_shape(self):
+        return self.direction.shape[-1:]
+
+    def _log_prob(self, z):
+        cosine = tf.reduce_sum(z * self.direction, axis=-1)
+        return self.concentration * (cosine - 1.0) - self._angle.log_normalizer
+
+    def _sample_n(self, n, seed=None):
+        seeds = tf.random.split(tfp.random.sanitize_seed(seed), 2)
+        shape = tf.concat([[n], tf.shape(self.concentration)], axis=0)
+        normals = tf.random.stateless_normal(tf.concat([shape, [self.direction.shape[-1] - 1]], axis=0), seeds[1])
+        return _assemble(self.direction, self._angle.quantile(tf.random.stateless_uniform(shape, seeds[0])), normals)
+
+    def _mean(self):
+        return self.direction * (1.0 - self._angle.mean)[..., None]
+
+    def _entropy(self):
+        return self._angle.log_normalizer + self.concentration * self._angle.mean
+
+
+@tfd.RegisterKL(_VonMisesFisher, tfd.SphericalUniform)
+def _kl_uniform(q, p, name=None):
+    return p.entropy() - q.entropy()
+
+
+class AngleGrid:
+    """The distribution of 1 - cos of the angle between z and mu, on a grid.
+
+    Wood's change of variable [1] makes the density of an angle phi nearly that of the
+    uniform sphere, whatever kappa: with b = (D - 1) / (2 kappa + sqrt(4 kappa^2 + (D - 1)^2)),
+    1 - cos = 2 b s / q, where s = sin(phi / 2)^2 and q = 1 - (1 - b) s, and
+
+        log density(phi) = kappa (cos - 1) + (D - 2) log sin phi - (D - 1) log q + constant.
+
+    The density is taken as linear between the points of the grid, and its integral, quadratic
+    between them, is inverted exactly; so the gradient of a quantile is that of the quantile.
+
+    Args:
+        concentration: kappa, `[B]`.
+        size: D.
+
+    Attributes:
+        log_normalizer: of exp(kappa (cos - 1)) on the sphere, `[B]`.
+        mean: of 1 - cos, `[B]`.
+
+    References:
+        [1] Wood, Simulation of the von Mises Fisher distribution. 1994.
+    """
+
+    def __init__(self, concentration, size):
+        self._b = (size - 1.0) / (2.0 * concentration + tf.sqrt(4.0 * concentration**2 + (size - 1.0) ** 2))
+        b = self._b[..., None]
+        self._half = min(math.pi / 2, 8.0 / math.sqrt(size - 1))  # of the range of phi, which holds all but 1e-13
+        phi = self._phi(tf.range(_INTERVALS + 1, dtype=tf.float32))
+        away = _one_minus_cosine_of(phi, b)  # [B, M + 1]
+        log_density = -concentration[..., None] * away + (size - 2.0) * tf.math.log(tf.maximum(tf.sin(phi), 1e-30))
+        log_density -= (size - 1.0) * tf.math.log(1.0 - (1.0 - b) * tf.sin(phi / 2.0) ** 2)
+        highest = tf.reduce_max(log_density, axis=-1, keepdims=True)
+        self._density = tf.exp(log_density - highest)
+        total = tf.reduce_sum(_trapezoids(self._density), axis=-1)
+        around = math.log(2.0) + (size - 1) / 2 * math.log(math.pi) - math.lgamma((size - 1) / 2)  # area of the S^(D-2)
+        step = math.log(2.0 * self._half / _INTERVALS)
+        self.log_normalizer = around + step + (size - 1) / 2 * tf.math.log(self._b) + highest[..., 0] + tf.math.log(total)
+        self.mean = tf.reduce_sum(_trapezoids(self._density * away), axis=-1) / total
+
+    def quantile(self, u):
+        """1 - cos below which a share u `[..., B]` lies."""
+        low, high, areas = self._density[..., :-1], self._density[..., 1:], _trapezoids(self._density)
+        wanted = u * tf.reduce_sum(areas, axis=-1)
+        passed = tf.cast(wanted[..., None] >= tf.cumsum(areas, axis=-1)[..., :-1], tf.float32)
+        # The interval as a one-hot vector: a sum with it is a lookup that every runtime has.
+        edge = tf.ones_like(passed[..., :1])
+        chosen = tf.concat([edge, passed], axis=-1) - tf.concat([passed, 0.0 * edge], axis=-1)
+        rest = tf.maximum(wanted - tf.reduce_sum(passed * areas[..., :-1], axis=-1), 0.0)
+        first, slope = tf.reduce_sum(chosen * low, axis=-1), tf.reduce_sum(chosen * (high - low), axis=-1)
+        # first t + slope t^2 / 2 = rest, solved in the form that holds for a slope of 0.
+        root = tf.sqrt(tf.maximum(first**2 + 2.0 * slope * rest, 1e-30))
+        t = tf.clip_by_value(2.0 * rest / tf.maximum(first + root, 1e-30), 0.0, 1.0)
+        return _one_minus_cosine_of(self._phi(tf.reduce_sum(passed, axis=-1) + t), self._b)
+
+    def _phi(self, position):
+        return math.pi / 2 + self._half * (2.0 * position / _INTERVALS - 1.0)
+
+
+def _trapezoids(values):
+    return (values[..., :-1] + values[..., 1:]) / 2.0
+
+
+def _one_minus_cosine_of(phi, b):
+    s = tf.sin(phi / 2.0) ** 2
+    return 2.0 * b * s / (1.0 - (1.0 - b) * s)
+
+
+def _assemble(direction, away, normals):
+    """The unit vector at `1 - away` along `direction [B, D]`, in the tangent direction of `normals [..., B, D - 1]`."""
+    tangent = normals / tf.sqrt(tf.reduce_sum(normals**2, axis=-1, keepdims=True) + 1e-30)
+    sine = tf.sqrt(tf.maximum(away * (2.0 - away), 1e-14))[..., None]
+    around = tf.concat([1.0 - away[..., None], sine * tangent], axis=-1)  # about the first axis
+    # The Householder reflection that takes the first axis to the direction.
+    first = tf.one_hot(0, direction.shape[-1])
+    normal = first - direction
+    normal = normal / tf.sqrt(tf.reduce_sum(normal**2, axis=-1, keepdims=True) + 1e-14)
+    return around - 2.0 * tf.reduce_sum(around * normal, axis=-1, keepdims=True) * normal

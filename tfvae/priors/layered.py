@@ -1,0 +1,81 @@
+"""Priors over several layers of latents, z = [z_L, ..., z_1]; z_1 is the one nearest the data."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae import random, wiring
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
+from tfvae.pieces import LAYERS, REAL, Prior
+from tfvae.priors.simple import StandardNormal
+
+tfd = tfp.distributions
+
+_MIN_SCALE = 1e-6
+
+
+@register
+class Hierarchy(Prior):
+    """p(z_L) p(z_L-1|z_L) ... p(z_1|z_2), each given the one above a diagonal normal [1, 2].
+
+    The decoder takes z_1 alone. For `posteriors.BottomUp` [1] and `posteriors.Ladder` [2].
+
+    Args:
+        networks: Keras networks `[B, D_l+1] -> [B, 2 D_l]`, from the top: loc, then the inverse
+            softplus of scale.
+        top: p(z_L), a prior over real vectors that does not start from data; default `StandardNormal()`.
+
+    Raises:
+        InputError: no networks, networks that do not follow one another, or another top.
+
+    References:
+        [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
+        [2] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
+    """
+
+    support = LAYERS
+
+    def __init__(self, networks, top=None, **kwargs):
+        super().__init__(**kwargs)
+        self.networks = list(networks)
+        self.top = top or StandardNormal()
+        if self.top.support != REAL or self.top.starts_from_data:
+            raise invalid("a top over real vectors that does not start from data", repr(top), "pass top=GaussianMixture()")
+        if not self.networks:
+            raise invalid("networks from each layer to the one below", "none", "pass one network, or use StandardNormal()")
+
+    def latent_sizes(self, latent_dim):
+        return [network.input_shape[-1] for network in self.networks] + [latent_dim]
+
+    def for_decoder(self, z):
+        return z[-1]
+
+    def build(self, latent_dim):
+        expected = [(above, 2 * below) for above, below in zip(latent_dim[:-1], latent_dim[1:])]
+        wiring.check_networks(self, self.networks, expected)
+        self.top.build(latent_dim[0])
+        self.built = True
+
+    def conditional(self, layer, above):
+        """Mean and deviation of p(z_layer | z_above), `[..., D]` each; layer 0 is the top."""
+        loc, raw_scale = tf.split(wiring.on_rows(self.networks[layer - 1], above), 2, axis=-1)
+        return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
+
+    def distribution(self, y=None):
+        lower = [self._normal(layer) for layer in range(1, len(self.networks) + 1)]
+        return tfd.JointDistributionSequential([self.top.distribution(y), *lower])
+
+    def _normal(self, layer):
+        # TFP names layers by this argument, and names must differ; `_` gives none.
+        return lambda _: tfd.Independent(tfd.Normal(*self.conditional(layer, _)), 1)
+
+    def sample(self, noise, y=None):
+        z = [self.top.sample(noise, y)]
+        for layer in range(1, len(self.networks) + 1):
+            loc, scale = self.conditional(layer, z[-1])
+            z.append(loc + scale * noise.fold_in(random.TAGS["layer"]).fold_in(layer).normal(loc.shape[-1]))
+        return z
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {**super().get_config(), "networks": [serialize(n) for n in self.networks], "top": serialize(self.top)}

@@ -1,0 +1,53 @@
+"""Priors without weights."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae._backend import register
+from tfvae.errors import invalid
+from tfvae.pieces import SPHERE, Prior
+
+tfd = tfp.distributions
+
+
+@register
+class StandardNormal(Prior):
+    """p(z) = N(0, I)."""
+
+    def build(self, latent_dim):
+        self.latent_dim = int(latent_dim)
+        self.built = True
+
+    def distribution(self, y=None):
+        zeros = tf.zeros([self.latent_dim])
+        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
+
+    def sample(self, noise, y=None):
+        return noise.normal(self.latent_dim)  # [B, D]
+
+
+@register
+class UniformSphere(Prior):
+    """p(z) uniform on the unit sphere of R^D [1], for `posteriors.VonMisesFisher`.
+
+    Raises:
+        InputError: D below 2.
+
+    References:
+        [1] Davidson et al., Hyperspherical Variational Auto-Encoders. UAI 2018. arXiv:1804.00891.
+    """
+
+    support = SPHERE
+
+    def build(self, latent_dim):
+        if latent_dim < 2:
+            raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+        self.latent_dim = int(latent_dim)
+        self.built = True
+
+    def distribution(self, y=None):
+        return tfd.SphericalUniform(self.latent_dim)
+
+    def sample(self, noise, y=None):
+        z = noise.normal(self.latent_dim)
+        return z / tf.sqrt(tf.reduce_sum(z * z, axis=-1, keepdims=True))

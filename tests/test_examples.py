@@ -42,9 +42,10 @@ def known_names():
 
 @pytest.mark.parametrize("name", known_names())
 def test_what_the_readme_writes_for_a_known_name_trains(name):
-    vae = eval(known_names()[name], {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE})
+    vae = eval(known_names()[name], {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE, "x": zoo.binary()})
     vae.compile(run_eagerly=True)
-    assert np.isfinite(vae.fit(zoo.binary(), verbose=0).history["loss"]).all()
+    y = None if vae.condition_shape is None else np.arange(12) % 10
+    assert np.isfinite(vae.fit(zoo.binary(), y, verbose=0).history["loss"]).all()
 
 
 def test_the_readme_shows_the_first_example():

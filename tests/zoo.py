@@ -277,5 +277,6 @@ EXPORTED = (
     "conv_odd_size",
     "conv_without_channel",
     "conditional",
+    "conditional_vamp",
     "two_layers",
 )

@@ -36,6 +36,18 @@ def real(n=12, shape=SHAPE):
     return np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
 
 
+def eight_bit(n=12, shape=SHAPE):
+    return np.random.default_rng(0).integers(0, 256, (n, *shape)).astype(np.float32) / 255
+
+
+def counts(n=12, shape=SHAPE):
+    return np.random.default_rng(0).poisson(2.0, (n, *shape)).astype(np.float32)
+
+
+def one_hot(n=12, shape=(4, 3)):
+    return np.eye(shape[-1], dtype=np.float32)[np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))]
+
+
 POSTERIORS = {"diagonal": posteriors.DiagonalNormal, "full": posteriors.FullNormal}
 PRIORS = {
     "standard": priors.StandardNormal,
@@ -48,9 +60,16 @@ LIKELIHOODS = {
     "normal_fixed": (lambda: likelihoods.Normal(0.5), real),
     "normal_learned": (lambda: likelihoods.Normal(0.5, learn_scale=True), real),
     "normal_per_element": (lambda: likelihoods.Normal(per_element_scale=True), real),
+    "normal_optimal": (lambda: likelihoods.Normal(optimal_scale=True), real),
     "laplace": (lambda: likelihoods.Laplace(0.5), real),
     "student": (lambda: likelihoods.StudentT(0.5, df=3.0, learn_scale=True), real),
     "continuous_bernoulli": (likelihoods.ContinuousBernoulli, grey),
+    "discretized_logistic": (lambda: likelihoods.DiscretizedLogistic(0.3, learn_scale=True), eight_bit),
+    "discretized_mixture": (lambda: likelihoods.DiscretizedLogisticMixture(2), lambda: eight_bit(shape=(4, 4, 3))),
+    "categorical": (likelihoods.Categorical, one_hot),
+    "poisson": (likelihoods.Poisson, counts),
+    "negative_binomial": (likelihoods.NegativeBinomial, counts),
+    "negative_binomial_per_element": (lambda: likelihoods.NegativeBinomial(per_element_dispersion=True), counts),
 }
 _SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
 OBJECTIVES = {
@@ -83,8 +102,9 @@ SENSIBLE = {
 
 def _mlp(posterior, prior, likelihood, objective, estimator):
     make, data = LIKELIHOODS[likelihood]
+    x = data()
     vae = tfvae.mlp_vae(
-        SHAPE,
+        x.shape[1:],
         LATENT,
         (8,),
         posterior=POSTERIORS[posterior](),
@@ -94,7 +114,7 @@ def _mlp(posterior, prior, likelihood, objective, estimator):
         estimator=ESTIMATORS[estimator](),
         seed=1,
     )
-    return Specimen(vae, data())
+    return Specimen(vae, x)
 
 
 def _conv(shape):
@@ -183,6 +203,8 @@ EXPORTED = (
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",
     "normal_learned-iwae-pathwise",
+    "discretized_mixture-elbo-pathwise",
+    "negative_binomial_per_element-elbo-pathwise",
     "conv_odd_size",
     "conv_without_channel",
     "conditional",

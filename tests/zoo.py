@@ -40,6 +40,18 @@ def incomplete(n=12, shape=SHAPE):
     return np.where(np.random.default_rng(1).random((n, *shape)) < 0.3, np.nan, binary(n, shape)).astype(np.float32)
 
 
+def eight_bit(n=12, shape=SHAPE):
+    return np.random.default_rng(0).integers(0, 256, (n, *shape)).astype(np.float32) / 255
+
+
+def counts(n=12, shape=SHAPE):
+    return np.random.default_rng(0).poisson(2.0, (n, *shape)).astype(np.float32)
+
+
+def one_hot(n=12, shape=(4, 3)):
+    return np.eye(shape[-1], dtype=np.float32)[np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))]
+
+
 FLOWS = {
     "realnvp": lambda: flows.RealNVP(3, (8,)),
     "maf": lambda: flows.MaskedAutoregressive(2, (8,)),
@@ -83,10 +95,17 @@ LIKELIHOODS = {
     "normal_fixed": (lambda: likelihoods.Normal(0.5), real),
     "normal_learned": (lambda: likelihoods.Normal(0.5, learn_scale=True), real),
     "normal_per_element": (lambda: likelihoods.Normal(per_element_scale=True), real),
+    "normal_optimal": (lambda: likelihoods.Normal(optimal_scale=True), real),
     "laplace": (lambda: likelihoods.Laplace(0.5), real),
     "student": (lambda: likelihoods.StudentT(0.5, df=3.0, learn_scale=True), real),
     "continuous_bernoulli": (likelihoods.ContinuousBernoulli, grey),
     "observed": (lambda: likelihoods.Observed(likelihoods.Bernoulli()), incomplete),
+    "discretized_logistic": (lambda: likelihoods.DiscretizedLogistic(0.3, learn_scale=True), eight_bit),
+    "discretized_mixture": (lambda: likelihoods.DiscretizedLogisticMixture(2), lambda: eight_bit(shape=(4, 4, 3))),
+    "categorical": (likelihoods.Categorical, one_hot),
+    "poisson": (likelihoods.Poisson, counts),
+    "negative_binomial": (likelihoods.NegativeBinomial, counts),
+    "negative_binomial_per_element": (lambda: likelihoods.NegativeBinomial(per_element_dispersion=True), counts),
 }
 _SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
 OBJECTIVES = {
@@ -122,8 +141,9 @@ SENSIBLE = {
 
 def _mlp(posterior, prior, likelihood, objective, estimator):
     make, data = LIKELIHOODS[likelihood]
+    x = data()
     vae = tfvae.mlp_vae(
-        SHAPE,
+        x.shape[1:],
         LATENT,
         (8,),
         posterior=POSTERIORS[posterior](),
@@ -133,7 +153,7 @@ def _mlp(posterior, prior, likelihood, objective, estimator):
         estimator=estimator and ESTIMATORS[estimator](),
         seed=1,
     )
-    return Specimen(vae, data())
+    return Specimen(vae, x)
 
 
 def _pair(posterior, prior):
@@ -274,6 +294,8 @@ EXPORTED = (
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",
     "normal_learned-iwae-pathwise",
+    "discretized_mixture-elbo-pathwise",
+    "negative_binomial_per_element-elbo-pathwise",
     "conv_odd_size",
     "conv_without_channel",
     "conditional",

@@ -121,7 +121,8 @@ def test_every_public_piece_is_in_the_zoo():
 
 
 @pytest.mark.parametrize(
-    ("objective", "estimator"), [(o, e) for e in zoo.ESTIMATORS if e != "enumeration" for o in zoo.OBJECTIVES if o not in zoo.SENSIBLE[e]]
+    ("objective", "estimator"),
+    [(o, e) for e in zoo.ESTIMATORS if e != "enumeration" for o in zoo.OBJECTIVES if o not in zoo.SENSIBLE[e]],
 )
 def test_an_estimator_wrong_for_an_objective_is_refused_at_construction(objective, estimator):
     with pytest.raises(ValueError, match=matches(type(zoo.OBJECTIVES[objective]()).__name__)):

@@ -31,7 +31,9 @@ def stream(n=N, seed=5):
 def test_the_density_and_the_divergence_are_the_bessel_functions_ones(size):
     kappa = np.array([1.0, 1.7, 10.0, 300.0, 10_000.0])
     q = posteriors.VonMisesFisher().distribution(
-        np.concatenate([np.eye(1, size).repeat(5, 0), np.log(np.expm1(np.minimum(kappa - 1 + 1e-9, 80)))[:, None]], axis=1, dtype=np.float32)
+        np.concatenate(
+            [np.eye(1, size).repeat(5, 0), np.log(np.expm1(np.minimum(kappa - 1 + 1e-9, 80)))[:, None]], axis=1, dtype=np.float32
+        )
     )
     kappa = q.concentration.numpy().astype(np.float64)
     order = size / 2 - 1
@@ -275,9 +277,7 @@ def test_an_ex_post_mixture_has_the_density_that_scikit_learn_fitted(digits_vae,
     exact = GaussianMixture(3, random_state=4).fit(z).score_samples(z)
     assert largest_difference(prior.distribution().log_prob(z), exact) < 2e-3
     held_out = (digits.x_test > 0.5).astype(np.float32)
-    ours, theirs = (
-        tfvae.evaluation.log_likelihood(v, held_out, 200).mean() for v in (digits_vae.with_prior(prior), digits_vae)
-    )
+    ours, theirs = (tfvae.evaluation.log_likelihood(v, held_out, 200).mean() for v in (digits_vae.with_prior(prior), digits_vae))
     assert np.isfinite(ours) and abs(ours - theirs) < 3
 
 

@@ -9,7 +9,9 @@ from tests import zoo
 from tests.conftest import largest_difference
 
 
-@pytest.mark.parametrize("build", [lambda **kw: tfvae.mlp_vae((8, 8, 1), 2, (8,), **kw), lambda **kw: tfvae.conv_vae((8, 8, 1), 2, (4,), 8, **kw)])
+@pytest.mark.parametrize(
+    "build", [lambda **kw: tfvae.mlp_vae((8, 8, 1), 2, (8,), **kw), lambda **kw: tfvae.conv_vae((8, 8, 1), 2, (4,), 8, **kw)]
+)
 @pytest.mark.parametrize(("condition", "y"), [(3, np.arange(6) % 3), ((2, 2), np.random.default_rng(0).normal(size=(6, 2, 2)))])
 def test_a_condition_reaches_encoder_and_decoder(build, condition, y):
     vae = build(condition=condition, seed=0)

@@ -167,7 +167,8 @@ def _step(inputs, outputs, hidden, activation):
 def _ladder_encoder(event_shape, latent_dims, hidden, activation):
     """A deterministic path upwards, which gives each layer's parameters on its way; the top's first."""
     x = keras.Input(event_shape)
-    path, params = layers.Flatten()(x), []
+    path = layers.Flatten()(x)
+    params: list = []
     for size in latent_dims:
         path = _chain(path, _dense(hidden, activation))
         params.insert(0, layers.Dense(2 * size)(path))

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from tfvae._backend import keras
 
-
 # Where latents lie. A posterior and a prior over different sets have no rate.
 REAL = "real vectors"
 SPHERE = "unit vectors"

@@ -82,7 +82,7 @@ def _flat(logits, num_classes):
     return tfb.Reshape(event_shape_out=[size], event_shape_in=[size // num_classes, num_classes])
 
 
-class _Exp(tfb.Exp):
+class _Exp(tfp.bijectors.Exp):
     """`tfb.Exp`, with an inverse that is finite where a class came out as 0 in float32."""
 
     def _inverse(self, y):

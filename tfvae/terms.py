@@ -98,10 +98,10 @@ class Terms(NamedTuple):
 def closed_form_kl(q, p):
     """KL(q || p), `[B]`, or None where TFP has no closed form."""
     # Joint distributions raise the other error where a layer depends on another.
-    layered = isinstance(q, tfd.JointDistribution)
+    unknown = (NotImplementedError, ValueError) if isinstance(q, tfd.JointDistribution) else (NotImplementedError,)
     try:
         return q.kl_divergence(p)
-    except (NotImplementedError, ValueError) if layered else NotImplementedError:
+    except unknown:
         return None
 
 

@@ -124,9 +124,7 @@ class VAE(Generator):
         p_x = likelihood.training_distribution(params, x) if training else likelihood.distribution(params)
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
         rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
-        return Terms(
-            p_x.log_prob(x), p.log_prob(drawn.z), drawn.log_q, rate, drawn.z, drawn.q, p, seed, drawn.weights
-        )
+        return Terms(p_x.log_prob(x), p.log_prob(drawn.z), drawn.log_q, rate, drawn.z, drawn.q, p, seed, drawn.weights)
 
     def closed_form_rate(self, params, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""

@@ -8,8 +8,6 @@ from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import Piece
 
-tfb = tfp.bijectors
-
 
 class Flow(Piece):
     """An invertible map with learned weights."""
@@ -31,7 +29,7 @@ class Flow(Piece):
         return _Bijector(self, context)
 
 
-class _Bijector(tfb.Bijector):
+class _Bijector(tfp.bijectors.Bijector):
     def __init__(self, flow, context):
         super().__init__(forward_min_event_ndims=1, dtype=tf.float32, name="flow")
         self._flow, self._context = flow, context
@@ -73,7 +71,7 @@ class Conditioner(Piece):
         super().__init__(**kwargs)
         self.hidden = tuple(hidden)
 
-    def build(self, inputs, outputs, context_size, *, autoregressive=False):
+    def build(self, inputs, outputs=0, context_size=0, *, autoregressive=False):
         sizes = [inputs, *self.hidden, 2 * outputs]
         self.masks = made_masks(inputs, self.hidden) if autoregressive else [None] * (len(sizes) - 1)
         self.kernels, self.biases = [], []

@@ -59,9 +59,9 @@ class Planar(Flow):
         layers = []
         for part in tf.split(params, self.num_layers, axis=-1):
             u, w, b = tf.split(part, [latent_dim, latent_dim, 1], axis=-1)
-            product = tf.reduce_sum(w * u, axis=-1, keepdims=True)
+            product, squares = (tf.reduce_sum(w * v, axis=-1, keepdims=True) for v in (u, w))
             # w'u > -1 is what makes the layer invertible; softplus(0.5413) = 1 leaves w'u = 0 as it is.
-            u = u + (tf.nn.softplus(product + 0.5413) - 1.0 - product) * w / (tf.reduce_sum(w * w, axis=-1, keepdims=True) + 1e-12)
+            u = u + (tf.nn.softplus(product + 0.5413) - 1.0 - product) * w / (squares + 1e-12)
             layers.append((u, w, b[..., 0]))
         return layers
 

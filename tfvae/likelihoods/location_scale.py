@@ -142,7 +142,9 @@ class Normal(_LocationScale):
     def training_distribution(self, params, x):
         if not self.optimal_scale:
             return self.distribution(params)
-        variance = tf.stop_gradient(tf.reduce_mean(tf.square(x - params)))
+        observed = tf.cast(x == x, tf.float32)  # NaN where `Observed` has missing elements
+        squares = tf.where(x == x, tf.square(x - params), 0.0)
+        variance = tf.stop_gradient(tf.reduce_mean(squares) / tf.maximum(tf.reduce_mean(observed), 1e-9))
         # Their quotient is the average of the steps there were, also of the first few.
         self.variance_sum.assign(_DECAY * self.variance_sum + (1 - _DECAY) * variance)
         self.variance_weight.assign(_DECAY * self.variance_weight + (1 - _DECAY))

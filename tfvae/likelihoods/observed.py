@@ -88,7 +88,7 @@ class Observed(Likelihood):
         return {**super().get_config(), "base": keras.saving.serialize_keras_object(self.base), "fill": self.fill}
 
 
-class _ObservedElements(tfd.Distribution):
+class _ObservedElements(tfp.distributions.Distribution):
     """Independent elements, of which those that are NaN add nothing to the log-probability."""
 
     def __init__(self, complete):

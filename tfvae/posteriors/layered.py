@@ -62,7 +62,7 @@ class BottomUp(Posterior):
         return self._upwards(params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer)))
 
     def summary(self, params):
-        scales = []
+        scales: list = []
 
         def location(layer, params):
             loc, scale = _NORMAL.loc_scale(params)
@@ -127,12 +127,10 @@ class Ladder(Posterior):
 
     def sample(self, params, noise):
         keyed = noise.fold_in(random.TAGS["posterior_layer"])
-        return self._downwards(
-            params, lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1])
-        )
+        return self._downwards(params, lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1]))
 
     def summary(self, params):
-        scales = []
+        scales: list = []
 
         def location(layer, loc, scale):
             scales.append(scale)

@@ -60,7 +60,7 @@ class VonMisesFisher(Posterior):
         return raw / norm, tf.nn.softplus(raw_concentration) + 1.0
 
 
-class _VonMisesFisher(tfd.Distribution):
+class _VonMisesFisher(tfp.distributions.Distribution):
     """The von Mises-Fisher distribution with everything from one quadrature over the angle.
 
     TFP's draws by rejection and leaves out of the gradient that acceptance depends on kappa,

@@ -30,9 +30,7 @@ class Categorical(Prior):
     def build(self, latent_dim):
         self.latent_dim = latent_dim
         self._classes = simplex.check_classes(self.num_classes, latent_dim)
-        self.logits = self.add_weight(
-            shape=(latent_dim,), initializer="zeros", trainable=self.learn_weights, name="logits"
-        )
+        self.logits = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=self.learn_weights, name="logits")
         self.built = True
 
     def distribution(self, y=None):

@@ -180,7 +180,7 @@ for _ in range(150):
     improve_own()
 amortized_gap = (mixture.log_prob(x_new) - bound(amortized.encode(x_new), x_new)).numpy()
 optimum_gap = (mixture.log_prob(x_new) - bound(vae.posterior.distribution(own), x_new)).numpy()
-for name, values in (("the encoder", amortized_gap), ("own optimum", optimum_gap), ("  the price", amortized_gap - optimum_gap)):
+for name, values in (("the encoder", amortized_gap), ("own optimum", optimum_gap), ("amortizing ", amortized_gap - optimum_gap)):
     mean, error = mean_and_stderr(values)
     print(f"4  gap over 100 x    {name} {mean:8.4f} +- {error:.4f}   each from {values.min():.4f} to {values.max():.4f}")
 
@@ -260,9 +260,9 @@ encoder_found = {name: gradients(estimator) for name, estimator in estimators.it
 variance = {name: found.var(axis=0).sum() for name, found in encoder_found.items()}
 for name, found in encoder_found.items():
     mean, error = mean_and_stderr(found[:, 1])
-    known = f"exact {variance_exact[name]:.4f}" if name in variance_exact else ""
+    known = f"   exact {variance_exact[name]:.4f}" if name in variance_exact else ""
     print(f"6  dL/dm[1]                exact {encoder_exact[1]:8.4f}   {name:14s}  {mean:10.4f} +- {error:.4f}   "
-          f"variance {variance[name]:.4f}   {known}")  # fmt: skip
+          f"variance {variance[name]:.4f}{known}")  # fmt: skip
 ratio, ratio_exact = (v["score function"] / v["pathwise"] for v in (variance, variance_exact))
 print(f"6  ratio of variances      exact {ratio_exact:8.4f}   score : pathwise  {ratio:8.4f}")
 
@@ -324,7 +324,7 @@ print(f"7  -L of 299 digits      by hand {loss_by_hand:8.4f}   tfvae.ELBO       
 log_p = [tfvae.evaluation.log_likelihood(each, x_test, num_samples=500) for each in (by_hand, *by_fit)]
 for name, each in zip(("by hand", "by fit", "by fit, again"), log_p):
     nll, more = mean_and_stderr(-each), mean_and_stderr(log_p[1] - each)
-    print(f"7  NLL {name:>18s} {nll[0]:14.4f} +- {nll[1]:.4f}   less that by fit {more[0]:8.4f} +- {more[1]:.4f}")
+    print(f"7  NLL {name:>18s} {nll[0]:14.4f} +- {nll[1]:.4f}   minus that by fit {more[0]:8.4f} +- {more[1]:.4f}")
 
 figure = Figure(figsize=(11, 5), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])

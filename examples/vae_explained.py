@@ -217,10 +217,10 @@ for i, j in np.ndindex(2, 2):
 
 
 # %%
-class Naive(Estimator):
+class Naive(ScoreFunction):
     """The gradient of the mean of the log-weights of fixed samples."""
 
-    stops_samples = True
+    losses = Estimator.losses
 
 
 class Score(Naive):
@@ -232,14 +232,12 @@ class Score(Naive):
 
 def gradients(estimator):
     """2,000 estimates of dL/dm from 10 samples each, [2000, D]."""
-    m_copies = tf.repeat(q.mean(), repeats, axis=0)
+    params = vae.encoder_params(copies, None, training=False)  # the means, then the raw scales
     with tf.GradientTape() as tape:
-        tape.watch(m_copies)
-        q_copies = tfd.Independent(tfd.Normal(m_copies, s), 1)
-        fixed = estimator.stops_samples
-        terms = vae.terms_given(q_copies, copies, None, num_samples, (6, 0), training=False, stop_samples=fixed)
+        tape.watch(params)
+        terms = vae.terms_given(params, copies, None, num_samples, (6, 0), training=False, estimator=estimator)
         (loss,) = estimator.losses(objective, terms, 0)
-    return -tape.gradient(loss, m_copies).numpy()
+    return -tape.gradient(loss, params)[:, :2].numpy()
 
 
 def variance_by_integration(each):

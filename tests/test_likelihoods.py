@@ -11,7 +11,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.test_pieces import stream
 from tfvae import checks, likelihoods, random
-from tfvae.likelihoods import inversion
+from tfvae import inversion
 
 N = 20_000
 LEVELS = np.arange(256) / 255

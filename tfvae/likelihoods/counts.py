@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.likelihoods import inversion
+from tfvae import inversion
 from tfvae.pieces import Likelihood
 
 tfd = tfp.distributions

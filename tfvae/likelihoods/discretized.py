@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._backend import register
-from tfvae.likelihoods import inversion
+from tfvae import inversion
 from tfvae.likelihoods.location_scale import _LocationScale
 from tfvae.pieces import Likelihood
 

@@ -10,8 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.test_pieces import stream
-from tfvae import checks, likelihoods, random
-from tfvae import inversion
+from tfvae import checks, inversion, likelihoods, random
 
 N = 20_000
 LEVELS = np.arange(256) / 255

@@ -58,9 +58,11 @@ class Posterior(Piece):
         support: where its z lie, in words; the prior's must be the same.
         reparameterized: whether a sample's gradient reaches the parameters.
         has_density: whether log q(z|x) exists, without which there is no bound.
+        factorized: whether it is a `tfd.Independent` over the latents, of which some objectives want each.
     """
 
     support = REAL
+    factorized = False
     reparameterized = True
     has_density = True
 
@@ -102,9 +104,11 @@ class Prior(Piece):
     Attributes:
         support: where its z lie, in words.
         starts_from_data: whether `fit` is to call `initialize`.
+        factorized: whether it is a `tfd.Independent` over the latents.
     """
 
     support = REAL
+    factorized = False
     starts_from_data = False
 
     def connect(self, vae):

@@ -73,7 +73,7 @@ class VAE(Generator):
         wiring.check(found, encoder, decoder, self.posterior, self.likelihood, self.latent_sizes)
         for piece in (self.prior, self.posterior):
             piece.connect(self)
-        wiring.check_support(self.posterior, self.prior)
+        wiring.check_pieces(self.posterior, self.prior, self.objective)
         shapes = (self.posterior, self.latent_sizes), (self.prior, self.latent_sizes), (self.likelihood, self.event_shape)
         for piece, shape in shapes:
             if not piece.built:

@@ -43,7 +43,9 @@ class Piece(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        # Keras reads its own entry, the dtype policy, in a way that can be written again.
+        own = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items() if k != "dtype"}
+        return super().from_config({**config, **own})
 
     def __repr__(self):
         arguments = inspect.signature(type(self).__init__).parameters

@@ -72,6 +72,8 @@ def check_pieces(posterior, prior, objective):
         InputError: naming both sets, or the objective and the piece.
     """
     for name, piece in (("posterior", posterior), ("prior", prior)):
+        if not posterior.has_density:
+            break  # which the estimator refuses, for a better reason
         if name in objective.needs_factorized and not piece.factorized:
             raise invalid(
                 f"a {name} that is independent over the latents, for {objective!r}",

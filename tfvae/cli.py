@@ -37,6 +37,7 @@ DataDir = Annotated[str | None, typer.Option(help="Folder of named data sets. De
 
 
 Data = Annotated[str, typer.Argument(help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images.")]
+Litert = Annotated[str | None, typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr.")]
 BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Static batch of the file; may be given several times.")]
 
 
@@ -99,17 +100,49 @@ def sample(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
-    out: Annotated[str, typer.Option(help="Folder for the files.")],
+    out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
     batch_size: BatchSizes = None,
     encoder: Annotated[bool, typer.Option("--encoder", help="Include encode and reconstruct.")] = False,
+    web: Annotated[str | None, typer.Option(help="Folder for a page that samples in the browser.")] = None,
+    litert: Litert = None,
 ):
-    """Write the SavedModel and the TFLite file of a trained model."""
+    """Write the SavedModel and the TFLite file of a trained model, or a page that samples it."""
+    if out is None and web is None:
+        raise typer.BadParameter("give --out FOLDER, --web FOLDER, or both")
+    if litert is not None and web is None:
+        raise typer.BadParameter("--litert goes with --web FOLDER")
     from tfvae import runs
 
     vae, _ = runs.load(run)
     table = _new_table()
-    _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder))
+    if out is not None:
+        _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder))
+    if web is not None:
+        table.add_row("the page", f"{runs.export_web(vae, web, litert) / 1000:,.0f} kB", f"tfvae demo {web}")
     console.print(table)
+
+
+@app.command()
+def demo(
+    run_or_folder: Annotated[str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only serve; open nothing.")] = False,
+    litert: Litert = None,
+):
+    """Sample in the browser, from a server on this machine that only this machine reaches."""
+    import webbrowser
+
+    from tfvae import serving
+
+    with serving.page_of(run_or_folder, litert) as folder, serving.server_of(folder, port) as server:
+        address = f"http://{serving.HOST}:{server.server_port}/"
+        _say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
+        if not no_browser:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            _say("Ended.")
 
 
 def main():

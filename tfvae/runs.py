@@ -118,6 +118,14 @@ def export(vae, out, batch_size=1, include_encoder=False):
     }
 
 
+def export_web(vae, out, litert=None):
+    """Writes the page of a model; returns its size."""
+    from tfvae.export import to_web
+
+    to_web(vae, out, litert=litert)
+    return _size(Path(out))
+
+
 def load(run):
     """The model and the `Settings` of a run.
 

@@ -106,11 +106,8 @@ def _export_model(vae, folder):
 def _check_model(metadata, path):
     missing = sorted({"sample", "decode"} - set(metadata.get("signatures", {})))
     if missing:
-        raise invalid(
-            f"{path} with the signatures sample and decode",
-            f"none named {' or '.join(missing)}",
-            "export it with tfvae.export.to_tflite",
-        )
+        wanted = f"{path} with the signatures sample and decode"
+        raise invalid(wanted, f"none named {' or '.join(missing)}", "export it with tfvae.export.to_tflite")
     _check_condition(metadata["condition_shape"], str(metadata["condition_dtype"]))
 
 

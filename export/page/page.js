@@ -53,11 +53,13 @@ class Page {
     const started = performance.now();
     const [seed, labels, temperature] = [this.seed, this.labels, this.temperature];
     this.sheet.canvas.setAttribute("aria-busy", "true");
+    // Where the data have no range of their own, the pictures at temperature 1 give it.
+    const scale = temperature === 1 ? null : this.sheet.range;
     let frame = started;
     for await (const { k, x, z } of this.#pictures(seed, labels, temperature)) {
       if (turn !== this.turn) return;
       this.pictures[k] = { x, z, label: labels[k] };
-      this.sheet.put(k, x);
+      this.sheet.put(k, x, scale);
       if (performance.now() - frame > SLICE) {
         await nextFrame();
         if (turn !== this.turn) return;
@@ -65,9 +67,9 @@ class Page {
       }
     }
     this.sheet.canvas.setAttribute("aria-busy", "false");
-    const range = `${this.first + 1}–${this.first + COUNT}`;
-    this.sheet.canvas.setAttribute("aria-label", `Samples ${range} of seed ${seed}`);
-    say(`Samples ${range} of seed ${seed}, in ${Math.max(1, Math.round(performance.now() - started))} ms`);
+    const shown = `${this.first + 1}–${this.first + COUNT}`;
+    this.sheet.canvas.setAttribute("aria-label", `Samples ${shown} of seed ${seed}`);
+    say(`Samples ${shown} of seed ${seed}, in ${Math.max(1, Math.round(performance.now() - started))} ms`);
     this.explorer?.follow();
   }
 

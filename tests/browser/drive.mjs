@@ -10,22 +10,17 @@ const FLAGS =
   "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 const ready = (page) => page.waitForSelector('#grid[aria-busy="false"]');
-const pixels = (page, id = "grid") =>
-  page.evaluate((id) => {
-    const canvas = document.getElementById(id);
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return { width: canvas.width, height: canvas.height, data: [...data] };
-  }, id);
+const pixels = (page, id = "grid") => page.$eval(`#${id}`, (canvas) => canvas.toDataURL("image/png"));
 const text = (page, id) => page.textContent(`#${id}`);
 const visible = (page, id) => page.isVisible(`#${id}`);
 
 /** Whether `act` changes what `look` sees within a few seconds. */
 async function changes(page, look, act) {
-  const before = JSON.stringify(await look());
+  const before = String(await look());
   await act();
   for (let i = 0; i < 60; i++) {
     await page.waitForTimeout(50);
-    if (JSON.stringify(await look()) !== before) return true;
+    if (String(await look()) !== before) return true;
   }
   return false;
 }
@@ -42,24 +37,26 @@ const scenarios = {
     await page.press("#seed", "Enter");
     await page.waitForFunction((s) => document.getElementById("status").textContent.includes(`seed ${s},`), seed);
     await ready(page);
-    return { ...(await pixels(page)), status: await text(page, "status") };
+    return { grid: await pixels(page), status: await text(page, "status") };
   },
 
-  /** Floats of a signature, without the page: `{ z, x }`. */
+  /** Floats of a signature for several inputs, without the page: `[{ z, x }, ...]`. */
   async floats(page, url, { signature, inputs }) {
     const html = await (await fetch(url)).text();
     const map = html.match(/<script type="importmap">.*?<\/script>/)[0];
     await page.route("**/empty.html", (route) => route.fulfill({ contentType: "text/html", body: `<!doctype html>${map}<body>` }));
     await page.goto(`${url}empty.html`);
-    return page.evaluate(
-      async ([signature, inputs]) => {
-        const model = await (await import("./model.js")).open("model");
-        const typed = Object.entries(inputs).map(([k, v]) => [k, { data: new Int32Array(v), shape: [v.length] }]);
+    const run = async ([signature, inputs]) => {
+      const model = await (await import("./model.js")).open("model");
+      const found = [];
+      for (const ports of inputs) {
+        const typed = Object.entries(ports).map(([k, v]) => [k, { data: new Int32Array(v), shape: [v.length] }]);
         const outputs = await model.run(signature, Object.fromEntries(typed));
-        return Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, [...v]]));
-      },
-      [signature, inputs],
-    );
+        found.push(Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, [...v]])));
+      }
+      return found;
+    };
+    return { outputs: await page.evaluate(run, [signature, inputs]) };
   },
 
   /** Uses every control that is shown, and tells which changed something. */
@@ -102,7 +99,7 @@ const scenarios = {
       await slide("temperature", 1);
       await page.waitForTimeout(100);
       await ready(page);
-      found.backAtOne = JSON.stringify(await grid()) === JSON.stringify(before);
+      found.backAtOne = (await grid()) === before;
     }
     if (await visible(page, "explore")) {
       found.base = await changes(page, preview, () => page.selectOption("#base", "5"));
@@ -147,23 +144,31 @@ const scenarios = {
     return { order, outline, next, temperature, status: await text(page, "status"), value: await text(page, "temperature-value") };
   },
 
-  /** What the page says where something is missing. */
-  async problem(page, url, { without, missing, garbled }) {
-    if (without) await page.addInitScript((name) => delete globalThis[name], without);
-    if (missing) await page.route(`**/${missing}`, (route) => route.fulfill({ status: 404, body: "" }));
-    if (garbled) await page.route(`**/${garbled}`, (route) => route.fulfill({ status: 200, body: "garbled" }));
-    await page.goto(url);
-    await page.waitForSelector("#problem:not([hidden])");
-    return { problem: await text(page, "problem"), role: await page.getAttribute("#problem", "role"), app: await visible(page, "app") };
+  /** What the page says where something is missing, in each of several cases. */
+  async problems(first, url, { cases }) {
+    const found = [];
+    for (const { without, missing, garbled } of cases) {
+      const page = await first.context().browser().newPage();
+      if (without) await page.addInitScript((name) => delete globalThis[name], without);
+      if (missing) await page.route(`**/${missing}`, (route) => route.fulfill({ status: 404, body: "" }));
+      if (garbled) await page.route(`**/${garbled}`, (route) => route.fulfill({ status: 200, body: "garbled" }));
+      await page.goto(url);
+      await page.waitForSelector("#problem:not([hidden])");
+      const role = await page.getAttribute("#problem", "role");
+      found.push({ problem: await text(page, "problem"), role, app: await visible(page, "app") });
+      await page.close();
+    }
+    return { cases: found };
   },
 
   /** The page without LiteRT.js of its own, the public address answered from the npm install. */
   async address(page, url, options) {
-    await page.route("https://**", (route) => {
+    await page.route(/^https:/, (route) => {
       const file = route.request().url().match(/^https:\/\/cdn\.jsdelivr\.net\/npm\/(@litertjs\/[a-z-]+)@[\d.]+\/(.*)$/);
       if (!file) return route.abort();
+      const contentType = file[2].endsWith(".wasm") ? "application/wasm" : "text/javascript";
       const headers = { "access-control-allow-origin": "*" };
-      return route.fulfill({ path: path.join(modules, file[1], file[2]), headers });
+      return route.fulfill({ path: path.join(modules, file[1], file[2]), contentType, headers });
     });
     return scenarios.grid(page, url, options);
   },

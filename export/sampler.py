@@ -7,6 +7,7 @@ import numpy as np
 
 from tfvae.errors import invalid
 from tfvae.export import sidecar
+from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
 from tfvae.stream_range import as_int32, check_range
 
 
@@ -14,10 +15,12 @@ class Sampler:
     """A `.tflite` file and its sidecar, ready to draw.
 
     Sample number `i` under a seed is the same whatever the batch size of the file, the
-    platform, or how often it was called. Calls from several threads wait for each other.
+    platform, or how often it was called. One sampler may be used by several threads, whose
+    calls wait for each other; for calls side by side give each thread its own.
 
     Args:
         path: a `.tflite` with its `.json` beside it.
+        compiled: run LiteRT's `CompiledModel` instead of its interpreter.
 
     Attributes:
         metadata: the sidecar's content.
@@ -26,24 +29,23 @@ class Sampler:
         InputError: no file, no sidecar, or a file that is not the one the sidecar describes.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, *, compiled=False):
         metadata, model = sidecar.read(Path(path))
-        self._start(model, metadata)
+        self._start(model, metadata, compiled)
 
     @classmethod
-    def from_bytes(cls, model, metadata):
+    def from_bytes(cls, model, metadata, *, compiled=False):
         """A sampler of a file that has not been written yet."""
         sampler = cls.__new__(cls)
-        sampler._start(model, metadata)
+        sampler._start(model, metadata, compiled)
         return sampler
 
-    def _start(self, model, metadata):
+    def _start(self, model, metadata, compiled):
         self.metadata = metadata
         self._lock = threading.Lock()
-        self._interpreter = _interpreter(model)
-        self._runners = {name: self._interpreter.get_signature_runner(name) for name in metadata["signatures"]}
+        self._runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
 
-    def sample(self, n, seed=0, start=0, y=None, *, return_latent=False):
+    def sample(self, n, seed=0, start=0, y=None, *, draw=False, return_latent=False):
         """Samples number `start ... start + n - 1` under `seed`: the mean of p(x|z), z ~ p(z).
 
         Args:
@@ -51,10 +53,11 @@ class Sampler:
             seed: -2^31 ... 2^32 - 1.
             start: number of the first sample.
             y: conditions `[n, ...]` of a conditional model.
+            draw: draw x ~ p(x|z) instead of taking its mean; of the same z.
             return_latent: give `(x, z)`.
 
         Returns:
-            x, float32 `[n, *event]`, or `(x, z)` with z `[n, D]`.
+            x, float32 `[n, *event]`, or `(x, z)` with z `[n, D]`, a list of such for several layers.
 
         Raises:
             InputTypeError, InputError: a seed, count or start that leaves the stream.
@@ -64,7 +67,7 @@ class Sampler:
         pages = []
         for first, count, batch, suffix in self._pages(n):
             inputs = {"seed": np.array([seed], np.int32), "index": np.array([as_int32(start + first)], np.int32)}
-            pages.append(self._run("sample" + suffix, inputs, y, first, count, batch))
+            pages.append(self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch))
         latents = [np.concatenate(parts) for parts in zip(*([p[k] for k in sorted(p) if k != "x"] for p in pages))]
         x = np.concatenate([page["x"] for page in pages])
         return (x, latents[0] if len(latents) == 1 else latents) if return_latent else x
@@ -87,6 +90,49 @@ class Sampler:
             inputs = {name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)}
             pages.append(self._run("decode" + suffix, inputs, y, first, count, batch)["x"])
         return np.concatenate(pages)
+
+    def encode(self, x, y=None):
+        """q(z|x) as the file gives it, `{"loc": [n, D], "scale": [n, D]}`, for x `[n, *event]`.
+
+        Raises:
+            InputError: x of another shape, or a file without its encoder.
+        """
+        return self._of_events("encode", {"x": x}, y)
+
+    def reconstruct(self, x, y=None):
+        """The mean of p(x|z) at the mean of q(z|x), `[n, *event]`. Errors as `encode`."""
+        return self._of_events("reconstruct", {"x": x}, y)["x"]
+
+    def interpolate(self, x_from, x_to, weights, y=None):
+        """What lies between two examples `[*event]`, at shares `weights [n]` of the way: `[n, *event]`.
+
+        Raises:
+            InputError: as `encode`, or weights that are no vector.
+        """
+        weights = np.asarray(weights, np.float32)
+        if weights.ndim != 1 or len(weights) == 0:
+            raise invalid("weights of shape [n]", f"shape {list(weights.shape)}", "pass np.linspace(0, 1, 9)")
+        ends = {name: np.asarray(x, np.float32)[None] for name, x in (("x_from", x_from), ("x_to", x_to))}
+        repeated = {name: np.repeat(x, len(weights), axis=0) for name, x in ends.items()}
+        return self._of_events("interpolate", {**repeated, "weight": weights}, y)["x"]
+
+    def _of_events(self, name, inputs, y):
+        if name not in self.metadata["signatures"]:
+            raise invalid(
+                f"a file with the signature {name}", f"{sorted(self.metadata['signatures'])}", "export with the encoder"
+            )
+        event = self.metadata["event_shape"]
+        inputs = {key: np.asarray(value, np.float32) for key, value in inputs.items()}
+        for key, value in inputs.items():
+            if key != "weight" and (value.ndim == 0 or list(value.shape[1:]) != event or len(value) == 0):
+                raise invalid(
+                    f"{key} of shape [n, {', '.join(map(str, event))}]", f"{list(value.shape)}", "pass a batch of examples"
+                )
+        pages = []
+        for first, count, batch, suffix in self._pages(len(next(iter(inputs.values())))):
+            page = {key: _fill(value[first : first + count], batch) for key, value in inputs.items()}
+            pages.append(self._run(name + suffix, page, y, first, count, batch))
+        return {key: np.concatenate([page[key] for page in pages]) for key in pages[0]}
 
     @property
     def latent_size(self):
@@ -118,26 +164,10 @@ class Sampler:
             y = np.asarray(y, np.dtype(self.metadata["condition_dtype"]))
             inputs = {**inputs, "y": _fill(y[first : first + count], batch)}
         with self._lock:
-            outputs = self._runners[name](**inputs)
+            outputs = self._runtime.run(name, inputs)
         return {k: v[:count] for k, v in outputs.items()}
 
 
 def _fill(rows, batch):
     """`rows` repeated up to a static batch."""
     return rows[np.arange(batch) % len(rows)]
-
-
-def _interpreter(model):
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        try:
-            import tensorflow
-        except ImportError as error:
-            raise invalid(
-                "LiteRT to run the file with",
-                "neither ai-edge-litert nor TensorFlow is installed",
-                "pip install ai-edge-litert",
-            ) from error
-        Interpreter = tensorflow.lite.Interpreter
-    return Interpreter(model_content=model)

@@ -10,11 +10,10 @@ from tfvae.files import whole_folder
 
 
 def to_saved_model(vae, path):
-    """Writes `encode`, `decode`, `sample` and `reconstruct`, for any batch size.
+    """Writes the signatures of the TFLite file, see `to_tflite`, for any batch size.
 
-    `encode(x) -> loc, scale`, `decode(z) -> x`, `reconstruct(x) -> x`, and
-    `sample(seed [1], index [B]) -> x, z`, where `index` lists the numbers of the samples
-    wanted. The folder is written whole: a failed export leaves an earlier one as it was.
+    `sample(seed [1], index [B]) -> x, z` and `draw` take the numbers of the samples wanted. The
+    folder is written whole: a failed export leaves an earlier one as it was.
 
     Args:
         vae: a `tfvae.VAE`.
@@ -27,7 +26,9 @@ def to_saved_model(vae, path):
         InputError: a path that cannot be written.
     """
     with whole_folder(path) as folder:
-        write_archive(vae, folder, signatures.build(vae))
+        parts = signatures.parts(vae)
+        built = signatures.signatures(vae, parts)
+        write_archive(vae, folder, {name: (signatures.as_function(s, parts), s.specs) for name, s in built.items()})
     return path
 
 

@@ -1,95 +1,211 @@
-"""The functions that an exported file holds, built once for SavedModel and TFLite.
+"""What an exported file computes: parts, and the signatures that chain them.
+
+A part is a pure function that is converted on its own, so that the decoder and the encoder
+can be quantized while everything random stays in float32. A signature feeds parts from
+one another. The SavedModel chains them as functions, the TFLite file as graphs that share
+the weights.
 
 Every input and output is float32 or int32 and has at least one dimension: that is all
 that Kotlin, Swift and JavaScript share.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfvae import random
 
 
-def build(vae, batch=None, encoder=True):
-    """The signatures for one batch size, or for any where `batch` is None.
+class Part(NamedTuple):
+    """`function({input: tensor}) -> {output: tensor}` of the inputs `specs`.
 
-    Returns:
-        `{name: (function, [tf.TensorSpec, ...])}`. `sample` draws the samples
-        `index ... index + batch - 1`; with a dynamic batch its `index [B]` lists them.
+    Attributes:
+        network: whether it is one of the model's two networks, which may be quantized.
     """
-    found = {"decode": _decode(vae, batch), "sample": _sample(vae, batch)}
-    if encoder:
-        found.update({"encode": _encode(vae, batch), "reconstruct": _reconstruct(vae, batch)})
-    return {name: (_positional(function, specs), specs) for name, (function, specs) in found.items()}
+
+    function: Callable
+    specs: list
+    outputs: list
+    network: bool = False
 
 
-def _decode(vae, batch):
-    def decode(inputs):
-        z = _latent(vae, inputs)
-        return {"x": vae.likelihood.mean(vae.decode_batch(z, inputs.get("y"), training=False))}
+class Step(NamedTuple):
+    """A part in a signature: its inputs and outputs by the names they have there."""
 
-    return decode, [*_latent_specs(vae, batch), *_condition_specs(vae, batch)]
+    part: str
+    inputs: dict
+    outputs: dict
 
 
-def _sample(vae, batch):
-    def sample(inputs):
+class Signature(NamedTuple):
+    """Steps from `specs`, the inputs of the signature, to `outputs`."""
+
+    specs: list
+    steps: list
+    outputs: list
+
+
+def parts(vae, batch=None, *, encoder=True):
+    """The parts of a model for one batch size, or for any where `batch` is None."""
+    prior = vae.prior.frozen()
+    seeded = [_spec([1], "seed", tf.int32), _spec([batch if batch is None else 1], "index", tf.int32)]
+    condition, event = _condition(vae, batch), [_spec([batch, *vae.event_shape], "x")]
+    latents, params = _latent_specs(vae, batch), [_spec([batch, *vae.likelihood.params_shape(vae.event_shape)], "params")]
+    likelihood = vae.likelihood
+
+    def noise(inputs):
         indices = inputs["index"] if batch is None else inputs["index"] + tf.range(batch)
-        noise = random.Stream(random.seed_key(inputs["seed"]), indices)
-        z, x = vae.generate(noise, inputs.get("y"))
-        return {"x": x, **_latent_outputs(z)}
+        return random.Stream(random.seed_key(inputs["seed"]), indices)
 
-    specs = [tf.TensorSpec([1], tf.int32, "seed"), tf.TensorSpec([batch if batch is None else 1], tf.int32, "index")]
-    return sample, [*specs, *_condition_specs(vae, batch)]
+    def latent(inputs):
+        return _named("z", prior.sample(noise(inputs), inputs.get("y")))
 
+    def decoder(inputs):
+        z = tf.nest.pack_sequence_as(vae.latent_dim, [inputs[spec.name] for spec in latents])
+        return {"params": vae.decode_batch(z, inputs.get("y"), training=False)}
 
-def _encode(vae, batch):
-    def encode(inputs):
-        return vae.posterior.summary(vae.encoder_params(inputs["x"], inputs.get("y"), training=False))
+    def draw(inputs):
+        return {"x": likelihood.draw(inputs["params"], noise(inputs).fold_in(random.TAGS["draw"]))}
 
-    return encode, _event_specs(vae, batch)
-
-
-def _reconstruct(vae, batch):
-    def reconstruct(inputs):
-        return {"x": vae.reconstruct(inputs["x"], inputs.get("y"))}
-
-    return reconstruct, _event_specs(vae, batch)
-
-
-def _positional(function, specs):
-    """`function` of a dictionary, as the function of positional tensors that tracing wants."""
-
-    def positional(*tensors):
-        return function(dict(zip((spec.name for spec in specs), tensors)))
-
-    return positional
+    found = {
+        "latent": Part(latent, [*seeded, *condition], names("z", vae.latent_sizes)),
+        "decoder": Part(decoder, [*latents, *condition], ["params"], network=True),
+        "mean": Part(lambda inputs: {"x": likelihood.mean(inputs["params"])}, params, ["x"]),
+        "draw": Part(draw, [*params, *seeded], ["x"]),
+    }
+    return {**found, **_encoder_parts(vae, batch, [*event, *condition], seeded, noise)} if encoder else found
 
 
-def _event_specs(vae, batch):
-    return [tf.TensorSpec([batch, *vae.event_shape], tf.float32, "x"), *_condition_specs(vae, batch)]
+def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
+    sizes = vae.posterior.params_size(vae.latent_sizes)
+    codes = [_spec([batch, size], name) for name, size in zip(names("code", sizes), tf.nest.flatten(sizes))]
+    latents = _latent_specs(vae, batch)
+    posterior = vae.posterior
+
+    def encoder(inputs):
+        return _named("code", vae.encoder_params(inputs["x"], inputs.get("y"), training=False))
+
+    def params(inputs):
+        return tf.nest.pack_sequence_as(sizes, [inputs[spec.name] for spec in codes])
+
+    def location(inputs):
+        return _named("z", vae.prior.for_decoder(posterior.location(params(inputs))))
+
+    def between(inputs):
+        ends = [[inputs[f"{spec.name}_{end}"] for spec in latents] for end in ("from", "to")]
+        weight = inputs["weight"][:, None]
+        return {spec.name: posterior.between(a, b, weight) for spec, a, b in zip(latents, *ends)}
+
+    ends = [_spec(spec.shape, f"{spec.name}_{end}") for end in ("from", "to") for spec in latents]
+    summary = sorted(posterior.summary(_zeros(sizes)))
+    drawn = names("z", vae.latent_sizes)
+    return {
+        "encoder": Part(encoder, inputs_of_encoder, [spec.name for spec in codes], network=True),
+        "summary": Part(lambda inputs: posterior.summary(params(inputs)), codes, summary),
+        "location": Part(location, codes, [spec.name for spec in latents]),
+        "posterior": Part(lambda inputs: _named("z", posterior.sample(params(inputs), noise(inputs))), [*codes, *seeded], drawn),
+        "between": Part(between, [*ends, _spec([batch], "weight")], [spec.name for spec in latents]),
+    }
 
 
-def _condition_specs(vae, batch):
-    if vae.condition_shape is None:
-        return []
-    dtype = tf.int32 if tf.as_dtype(vae.condition_dtype).is_integer else tf.float32
-    return [tf.TensorSpec([batch, *vae.condition_shape], dtype, "y")]
+def signatures(vae, found, batch=None):
+    """The signatures made of the parts `found`, `{name: Signature}`.
+
+    `sample` and `draw` give the samples `index ... index + batch - 1`; with a dynamic batch their
+    `index [B]` lists them.
+    """
+    y = _condition(vae, batch)
+    seeded = found["draw"].specs[1:]
+    latents, drawn = [spec.name for spec in _latent_specs(vae, batch)], found["latent"].outputs
+    seen = drawn if len(latents) == len(drawn) else drawn[-1:]  # of z, what the decoder takes
+    latent, mean = _step("latent", found), _step("mean", found)
+    decoder = _step("decoder", found, dict(zip(latents, seen)))
+    made = {
+        "decode": Signature(found["decoder"].specs, [_step("decoder", found), mean], ["x"]),
+        "sample": Signature([*seeded, *y], [latent, decoder, mean], ["x", *drawn]),
+        "draw": Signature([*seeded, *y], [latent, decoder, _step("draw", found)], ["x", *drawn]),
+    }
+    if "encoder" in found:
+        made.update(_encoder_signatures(vae, found, batch))
+    return made
 
 
-def latent_names(vae):
-    """`z`, or `z_0`, `z_1`, ... for a latent of several layers."""
-    sizes = tf.nest.flatten(vae.latent_dim)
-    return ["z"] if len(sizes) == 1 else [f"z_{i}" for i in range(len(sizes))]
+def _encoder_signatures(vae, found, batch):
+    specs, seeded = found["encoder"].specs, found["draw"].specs[1:]
+    encoder, location = _step("encoder", found), _step("location", found)
+    decode = [_step("decoder", found), _step("mean", found)]
+    event, y = specs[0], specs[1:]
+    ends, path = [], []
+    for end in ("from", "to"):
+        ends.append(_spec(event.shape, f"x_{end}"))
+        codes = {name: f"{name}_{end}" for name in found["encoder"].outputs}
+        path.append(_step("encoder", found, {"x": f"x_{end}"}, codes))
+        path.append(_step("location", found, codes, {name: f"{name}_{end}" for name in found["location"].outputs}))
+    between = [_step("between", found), *decode]
+    return {
+        "encode": Signature(specs, [encoder, _step("summary", found)], found["summary"].outputs),
+        "encode_sample": Signature([*specs, *seeded], [encoder, _step("posterior", found)], found["posterior"].outputs),
+        "reconstruct": Signature(specs, [encoder, location, *decode], ["x"]),
+        "interpolate": Signature([*ends, found["between"].specs[-1], *y], [*path, *between], ["x"]),
+    }
+
+
+def as_function(signature, found):
+    """A signature as a function of positional tensors, for a SavedModel."""
+
+    def function(*tensors):
+        values = dict(zip((spec.name for spec in signature.specs), tensors))
+        for step in signature.steps:
+            given = {name: values[there] for name, there in step.inputs.items()}
+            outputs = found[step.part].function(given)
+            values.update({there: outputs[name] for name, there in step.outputs.items()})
+        return {name: values[name] for name in signature.outputs}
+
+    return function
+
+
+def part_as_function(part):
+    """A part as a function of positional tensors."""
+
+    def function(*tensors):
+        outputs = part.function(dict(zip((spec.name for spec in part.specs), tensors)))
+        # An output that is an input has no graph of its own.
+        return {name: tf.identity(value) for name, value in outputs.items()}
+
+    return function
+
+
+def names(name, structure):
+    """`z`, or `z_0`, `z_1`, ... for a structure of several."""
+    count = len(tf.nest.flatten(structure))
+    return [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
+
+
+def _step(part, found, inputs=None, outputs=None):
+    taken = {spec.name: spec.name for spec in found[part].specs}
+    given = {name: name for name in found[part].outputs}
+    return Step(part, {**taken, **(inputs or {})}, {**given, **(outputs or {})})
+
+
+def _named(name, structure):
+    return dict(zip(names(name, structure), tf.nest.flatten(structure)))
 
 
 def _latent_specs(vae, batch):
     sizes = tf.nest.flatten(vae.latent_dim)
-    return [tf.TensorSpec([batch, size], tf.float32, name) for name, size in zip(latent_names(vae), sizes)]
+    return [_spec([batch, size], name) for name, size in zip(names("z", vae.latent_dim), sizes)]
 
 
-def _latent(vae, inputs):
-    return tf.nest.pack_sequence_as(vae.latent_dim, [inputs[name] for name in latent_names(vae)])
+def _condition(vae, batch):
+    if vae.condition_shape is None:
+        return []
+    return [_spec([batch, *vae.condition_shape], "y", tf.int32 if tf.as_dtype(vae.condition_dtype).is_integer else tf.float32)]
 
 
-def _latent_outputs(z):
-    parts = tf.nest.flatten(z)
-    return {"z" if len(parts) == 1 else f"z_{i}": part for i, part in enumerate(parts)}
+def _zeros(sizes):
+    return tf.nest.map_structure(lambda size: tf.zeros([1, size]), sizes)
+
+
+def _spec(shape, name, dtype=tf.float32):
+    return tf.TensorSpec(shape, dtype, name)

@@ -1,37 +1,44 @@
 """A TFLite (LiteRT) file for phones and browsers, and the sidecar that describes it."""
 
-import json
-import tempfile
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
+from tfvae import checks
 from tfvae._version import __version__
 from tfvae.errors import invalid
-from tfvae.export import sidecar, signatures
-from tfvae.export.sampler import Sampler
-from tfvae.export.saved_model import write_archive
+from tfvae.export import quality, quantize, sidecar, signatures
+from tfvae.export.linker import Linker
 from tfvae.files import whole_file
 
-TOLERANCE = 1e-5  # of the file against the Keras model, in z and in x
 _FORBIDDEN = ("RANDOM_", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "MULTINOMIAL")
 
 
-def to_tflite(vae, path, quantization=None, batch_size=1, *, include_encoder=False):
+def to_tflite(
+    vae, path, quantization=None, batch_size=1, *, include_encoder=False, data=None, data_y=None, max_quality_loss=None
+):
     """Writes `NAME.tflite` and `NAME.json`: contract version 1, builtin ops only.
 
-    The file holds `decode(z) -> x` and `sample(seed [1], index [1]) -> x, z`, and with the
-    encoder `encode(x) -> loc, scale` and `reconstruct(x) -> x`. It is measured against the
-    model before it is written; both files are written whole, or neither.
+    The file holds `decode(z) -> x`, `sample(seed [1], index [1]) -> x, z` and `draw`, the same with x
+    drawn from p(x|z) instead of its mean; and with the encoder `encode(x) -> loc, scale`,
+    `encode_sample(x, seed, index) -> z`, `reconstruct(x) -> x` and
+    `interpolate(x_from, x_to, weight [batch]) -> x`. A conditional model's take `y` as well. The
+    file is measured against the model before it is written; both files are written whole, or neither.
 
     Args:
         vae: a `tfvae.VAE`.
         path: ending in `.tflite`.
-        quantization: None, for float32, is what this version writes.
+        quantization: of the two networks; z is the same in all of them.
+            None: float32. "float16": weights of half the size.
+            "dynamic_int8": weights in 8 bits, sums in float32.
+            "int8": weights and activations in 8 bits, with float32 ports.
         batch_size: static, or several such as `(1, 16)`: the first keeps the plain
             signature names, the others carry their size, as in `sample_16`.
-        include_encoder: write `encode` and `reconstruct` as well.
+        include_encoder: write the signatures that take x.
+        data: examples `[N, *event]`. With the encoder they calibrate its int8, and the change of the
+            distortion is measured on them, so leave some out of training.
+        data_y: their conditions, where the model is conditional.
+        max_quality_loss: refuse a file whose distortion is more than this many nats worse.
 
     Returns:
         The sidecar's content, a dictionary.
@@ -41,33 +48,28 @@ def to_tflite(vae, path, quantization=None, batch_size=1, *, include_encoder=Fal
             ops do not exist on the device (named), or a file that differs from the model.
     """
     path = Path(path)
-    sizes = _check_arguments(path, quantization, batch_size)
+    sizes = _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y)
     with whole_file(path) as model_file, whole_file(sidecar.path_of(path)) as sidecar_file:
-        functions = _functions(vae, sizes, include_encoder)
-        model = convert(vae, functions)
+        parts = _parts(vae, sizes, include_encoder)
+        examples = quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}
+        models = quantize.convert_parts(vae, parts, quantization, examples)
+        built = _signatures(vae, parts, sizes)
+        model = link(models, built)
         operators = check_operators(model)
-        metadata = _describe(vae, functions, sizes, model, operators, quantization)
-        metadata["quality"] = measure(vae, model, metadata)
+        metadata = _describe(vae, built, sizes, model, operators, quantization)
+        metadata["quality"] = quality.measure(vae, model, metadata, parts, models, (data, data_y))
+        quality.refuse_loss(metadata["quality"], max_quality_loss, vae)
         model_file.write_bytes(model)
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
     return metadata
 
 
-def convert(vae, functions):
-    """The file's bytes: functions to a SavedModel, and that through the converter."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_archive(vae, folder, functions)
-        # Without the keys, the alias `serving_default` is converted as well.
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        try:
-            return converter.convert()
-        except Exception as error:  # ConverterError, a RuntimeError or an InvalidArgumentError, by what fails
-            raise invalid(
-                "a model whose ops all exist on the device",
-                str(error).strip().splitlines()[0][:300],
-                "replace the op named here in the network or the piece",
-            ) from error
+def link(models, built):
+    """The file's bytes, from those of its parts."""
+    linker = Linker(models)
+    for name, signature in built.items():
+        linker.add(name, signature)
+    return linker.to_bytes()
 
 
 def check_operators(model):
@@ -89,58 +91,47 @@ def check_operators(model):
     return sorted(found)
 
 
-def measure(vae, model, metadata, count=16, seed=0):
-    """The largest difference between the file and the model, in the first samples of a seed.
-
-    Raises:
-        InputError: more than 1e-5 in z, or in x relative to the data's range.
-    """
-    sampler = Sampler.from_bytes(model, metadata)
-    y = _example_condition(vae, count)
-    x, z = sampler.sample(count, seed=seed, y=y, return_latent=True)
-    expected = np.asarray(vae.sample(count, seed=seed, y=y))
-    expected_z = vae.sample_latent(count, seed=seed, y=y)
-    scale = max(1.0, float(np.abs(expected).max()))
-    quality = {
-        "samples": count,
-        "seed": seed,
-        "max_abs_error_x": _max_difference(x, expected),
-        "mean_abs_error_x": float(np.abs(x - expected).mean()),
-        "max_abs_error_z": _max_difference(z, expected_z),
-        "max_abs_error_decode": _max_difference(sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected),
-    }
-    worst = max(quality["max_abs_error_z"], quality["max_abs_error_x"] / scale, quality["max_abs_error_decode"] / scale)
-    if not worst <= TOLERANCE:
-        raise invalid(f"a file within {TOLERANCE} of the model", json.dumps(quality), "report this model: nothing was written")
-    return quality
+def _parts(vae, sizes, include_encoder):
+    """The parts of every batch size: `latent` for the first, `latent@16` for another."""
+    found = {}
+    for size in sizes:
+        built = signatures.parts(vae, size, encoder=include_encoder)
+        found.update({_of_size(name, "@", size, sizes): part for name, part in built.items()})
+    return found
 
 
-def _max_difference(found, expected):
-    parts = zip(tf.nest.flatten(found), tf.nest.flatten(expected))
-    return max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in parts)
+def _signatures(vae, parts, sizes):
+    found = {}
+    for size in sizes:
+        mine = {name: parts[_of_size(name, "@", size, sizes)] for name in {name.split("@")[0] for name in parts}}
+        for name, signature in signatures.signatures(vae, mine, size).items():
+            steps = [step._replace(part=_of_size(step.part, "@", size, sizes)) for step in signature.steps]
+            found[_of_size(name, "_", size, sizes)] = signature._replace(steps=steps)
+    return found
 
 
-def _check_arguments(path, quantization, batch_size):
+def _of_size(name, mark, size, sizes):
+    return name if size == sizes[0] else f"{name}{mark}{size}"
+
+
+def _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y):
     if path.suffix != ".tflite":
         raise invalid("a path ending in .tflite", str(path), f"write to {path.with_suffix('.tflite')}")
-    if quantization is not None:
-        raise invalid("quantization=None (float32)", f"quantization={quantization!r}", "leave it out")
+    if quantization not in quantize.QUANTIZATIONS:
+        known = ", ".join(map(repr, quantize.QUANTIZATIONS))
+        raise invalid(f"a quantization of {known}", f"quantization={quantization!r}", "choose one of them")
     sizes = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
     if not sizes or len(set(sizes)) < len(sizes) or any(not isinstance(n, int) or n < 1 for n in sizes):
         raise invalid("one batch size from 1, or several different ones", f"batch_size={batch_size!r}", "pass 1 or (1, 16)")
+    if data is not None:
+        checks.check_condition(data, data_y, vae, "data")
+        checks.check_events(data, vae.likelihood, vae.event_shape, "data")
+    elif quantization == "int8" and include_encoder:
+        raise invalid("data to calibrate the encoder of an int8 file with", "no data", "pass data=x, a few hundred examples")
     return sizes
 
 
-def _functions(vae, sizes, include_encoder):
-    functions = {}
-    for size in sizes:
-        suffix = "" if size == sizes[0] else f"_{size}"
-        built = signatures.build(vae, size, encoder=include_encoder)
-        functions.update({name + suffix: value for name, value in built.items()})
-    return functions
-
-
-def _describe(vae, functions, sizes, model, operators, quantization):
+def _describe(vae, built, sizes, model, operators, quantization):
     return {
         "format_version": sidecar.FORMAT_VERSION,
         "package_version": __version__,
@@ -150,19 +141,16 @@ def _describe(vae, functions, sizes, model, operators, quantization):
         "latent_sizes": tf.nest.flatten(vae.latent_sizes),
         "condition_shape": None if vae.condition_shape is None else list(vae.condition_shape),
         "condition_dtype": vae.condition_dtype,
+        "num_classes": vae.num_classes,
         "batch_sizes": list(sizes),
-        "signatures": {name: [spec.name for spec in specs] for name, (_, specs) in functions.items()},
+        "signatures": {name: [spec.name for spec in signature.specs] for name, signature in built.items()},
+        "outputs": {name: list(signature.outputs) for name, signature in built.items()},
         "posterior": repr(vae.posterior),
         "prior": repr(vae.prior),
         "likelihood": repr(vae.likelihood),
         "random": sidecar.RANDOM_SCHEME,
         "quantization": quantization,
         "operators": operators,
+        "bytes": len(model),
         "sha256": sidecar.sha256(model),
     }
-
-
-def _example_condition(vae, count):
-    if vae.condition_shape is None:
-        return None
-    return np.zeros((count, *vae.condition_shape), np.dtype(vae.condition_dtype))

@@ -26,7 +26,7 @@ _MODEL = "model.tflite"
 _INSTALL = f"npm install @litertjs/core@{LITERT_VERSION}, and give the path of its node_modules"
 
 
-def to_web(vae_or_tflite, folder, *, litert=None, title="Samples"):
+def to_web(vae_or_tflite, folder, *, litert=None, title="Samples", quantization=None, max_quality_loss=None):
     """Writes a page that draws samples in the browser, with LiteRT.js: a static folder.
 
     The folder holds `index.html` with its style and scripts, `model.tflite` and
@@ -39,6 +39,7 @@ def to_web(vae_or_tflite, folder, *, litert=None, title="Samples"):
         litert: a `node_modules` folder with `@litertjs/core`, from which LiteRT.js is copied,
             so that the page works offline. Default: the page loads it from jsDelivr.
         title: heading of the page.
+        quantization, max_quality_loss: of `to_tflite`, where a model is given.
 
     Returns:
         The sidecar's content, a dictionary.
@@ -49,13 +50,17 @@ def to_web(vae_or_tflite, folder, *, litert=None, title="Samples"):
         InputTypeError: neither a model nor a path.
     """
     folder = Path(folder)
+    is_path = isinstance(vae_or_tflite, (str, os.PathLike))
+    if is_path and (quantization, max_quality_loss) != (None, None):
+        received = f"quantization={quantization!r}, max_quality_loss={max_quality_loss!r} and a file"
+        raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
     _check_replaceable(folder)
     packages = None if litert is None else _find_packages(Path(litert))
     with whole_folder(folder) as written:
-        if isinstance(vae_or_tflite, (str, os.PathLike)):
+        if is_path:
             metadata = _copy_model(Path(vae_or_tflite), written)
         else:
-            metadata = _export_model(vae_or_tflite, written)
+            metadata = _export_model(vae_or_tflite, written, quantization, max_quality_loss)
         imports = _copy_runtime(packages, written) if packages else _addresses()
         _write_page(written, title, imports)
     return metadata
@@ -93,14 +98,14 @@ def _copy_model(path, folder):
     return metadata
 
 
-def _export_model(vae, folder):
+def _export_model(vae, folder, quantization, max_quality_loss):
     from tfvae.export.tflite import to_tflite
     from tfvae.vae import VAE
 
     if not isinstance(vae, VAE):
         raise invalid("a tfvae.VAE, or the path of a .tflite file", type(vae).__name__, "pass one of them", InputTypeError)
     _check_condition(None if vae.condition_shape is None else list(vae.condition_shape), str(vae.condition_dtype))
-    return to_tflite(vae, folder / _MODEL, batch_size=(1, 16))
+    return to_tflite(vae, folder / _MODEL, quantization, batch_size=(1, 16), max_quality_loss=max_quality_loss)
 
 
 def _check_model(metadata, path):

@@ -61,7 +61,10 @@ def test_idx_files_are_read_as_published(tmp_path, monkeypatch, name):
     assert np.array_equal(datasets.load(name).x_train, found.x_train)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not gzip", gzip.compress(b"\0\0\x08"), gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc")])
+DAMAGED = [b"", b"not gzip", gzip.compress(b"\0\0\x08"), gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc")]
+
+
+@pytest.mark.parametrize("damage", DAMAGED, ids=["empty", "not gzip", "no sizes", "too short"])
 def test_a_damaged_idx_file_is_named(tmp_path, damage):
     write_mnist(tmp_path, "mnist")
     (tmp_path / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(damage)

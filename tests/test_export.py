@@ -13,7 +13,7 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae.export import Sampler, sidecar, tflite
+from tfvae.export import Sampler, quality, quantize, sidecar
 
 VECTORS = np.load(Path(__file__).parent / "vectors" / "jax_normal.npz")
 
@@ -45,7 +45,7 @@ def test_the_file_holds_builtin_ops_only(exported, name):
 
 def test_every_port_is_float32_or_int32_of_at_least_one_static_dimension(samplers):
     for sampler in samplers.values():
-        interpreter = sampler._interpreter
+        interpreter = sampler._runtime._interpreter
         for name in sampler.metadata["signatures"]:
             runner = interpreter.get_signature_runner(name)
             for port in (*runner.get_input_details().values(), *runner.get_output_details().values()):
@@ -56,9 +56,12 @@ def test_every_port_is_float32_or_int32_of_at_least_one_static_dimension(sampler
 
 def test_signatures_are_those_of_the_contract(samplers, digits_vae):
     one, several = (samplers[name].metadata["signatures"] for name in ("batch_1", "batch_5_16"))
-    assert one == {"decode": ["z"], "sample": ["seed", "index"]}
-    assert set(several) == {n + s for n in ("decode", "sample", "encode", "reconstruct") for s in ("", "_16")}
-    runner = samplers["batch_5_16"]._interpreter.get_signature_runner("sample_16")
+    assert one == {"decode": ["z"], "sample": ["seed", "index"], "draw": ["seed", "index"]}
+    names = ("decode", "sample", "draw", "encode", "encode_sample", "reconstruct", "interpolate")
+    assert set(several) == {n + s for n in names for s in ("", "_16")}
+    assert several["encode_sample"] == ["x", "seed", "index"]
+    assert several["interpolate_16"] == ["x_from", "x_to", "weight"]
+    runner = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner("sample_16")
     assert {k: tuple(v["shape"]) for k, v in runner.get_output_details().items()} == {"x": (16, 8, 8, 1), "z": (16, 8)}
 
 
@@ -73,7 +76,7 @@ def test_the_file_draws_the_models_samples(samplers, digits_vae):
 
 def test_sample_37_is_the_same_whatever_the_batch(samplers, digits_vae):
     expected = digits_vae.sample(38, seed=7)[37]
-    sixteen = samplers["batch_5_16"]._interpreter.get_signature_runner("sample_16")
+    sixteen = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner("sample_16")
     found = sixteen(seed=np.array([7], np.int32), index=np.array([32], np.int32))["x"][5]
     for x in (found, samplers["batch_1"].sample(1, seed=7, start=37)[0], samplers["batch_5_16"].sample(4, seed=7, start=35)[2]):
         assert largest_difference(x, expected) < 1e-6
@@ -104,7 +107,7 @@ np.save(sys.argv[2], x)
 def test_encode_and_reconstruct_are_the_models(samplers, digits, digits_vae):
     x = tfvae.datasets.binarize(digits.x_test[:16])
     q = digits_vae.encode(x)
-    run = samplers["batch_5_16"]._interpreter.get_signature_runner
+    run = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner
     found = run("encode_16")(x=x)
     assert largest_difference(found["loc"], q.mean()) < 1e-5
     assert largest_difference(found["scale"], q.stddev()) < 1e-5
@@ -114,7 +117,7 @@ def test_encode_and_reconstruct_are_the_models(samplers, digits, digits_vae):
 def test_the_saved_model_serves_any_batch(exported, digits, digits_vae):
     loaded = tf.saved_model.load(str(exported / "saved_model"))
     run = loaded.signatures
-    assert {"encode", "decode", "sample", "reconstruct"} <= set(run)
+    assert {"encode", "encode_sample", "decode", "sample", "draw", "reconstruct", "interpolate"} <= set(run)
     x = tf.constant(tfvae.datasets.binarize(digits.x_test[:7]))
     assert largest_difference(run["encode"](x=x)["loc"], digits_vae.encode(x).mean()) < 1e-5
     assert largest_difference(run["reconstruct"](x=x)["x"], digits_vae.reconstruct(x)) < 1e-5
@@ -134,6 +137,8 @@ def test_the_sidecar_describes_this_very_file(exported, digits_vae):
         "event_shape": [8, 8, 1],
         "value_range": [0.0, 1.0],
         "latent_dim": 8,
+        "latent_sizes": [8],
+        "num_classes": None,
         "batch_sizes": [1],
         "prior": "StandardNormal()",
         "posterior": "DiagonalNormal()",
@@ -204,6 +209,9 @@ def test_tensorflow_runs_the_file_where_litert_is_missing(exported, samplers, mo
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": (1, 1)}, "different"),
         ({"batch_size": ()}, "batch"),
+        ({"quantization": "int8", "include_encoder": True}, "calibrate"),
+        ({"data": np.full((3, 4, 4, 1), 0.5, np.float32)}, "Bernoulli"),
+        ({"data": np.zeros((3, 4, 4))}, "data of shape"),
     ],
 )
 def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path, small, arguments, word):
@@ -215,7 +223,7 @@ def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path,
 
 def test_a_path_that_cannot_be_written_is_refused_first(tmp_path, small, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(tflite, "convert", lambda *_: pytest.fail("converted in vain"))
+    monkeypatch.setattr(quantize, "convert_parts", lambda *_: pytest.fail("converted in vain"))
     with pytest.raises(ValueError, match=matches("a place to write")):
         tfvae.export.to_tflite(small.vae, tmp_path / "file" / "m.tflite")
     with pytest.raises(ValueError, match=matches("a place to write")):
@@ -233,7 +241,7 @@ def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tflite, "measure", fail)
+    monkeypatch.setattr(quality, "measure", fail)
     with pytest.raises(KeyboardInterrupt):
         tfvae.export.to_tflite(small.vae, tmp_path / "m.tflite")
     monkeypatch.setattr("tfvae.export.saved_model.write_archive", fail)
@@ -246,14 +254,14 @@ def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch
 
 def test_a_file_that_differs_from_the_model_is_not_written(tmp_path, monkeypatch):
     vae, _, _ = zoo.BUILDERS["diagonal-standard"]()
-    convert = tflite.convert
+    convert = quantize.convert_parts
 
-    def convert_then_move(vae, functions):
-        model = convert(vae, functions)
+    def convert_then_move(vae, *arguments):
+        models = convert(vae, *arguments)
         vae.decoder.weights[-1].assign_add(tf.fill(vae.decoder.weights[-1].shape, 1e-3))
-        return model
+        return models
 
-    monkeypatch.setattr(tflite, "convert", convert_then_move)
+    monkeypatch.setattr(quantize, "convert_parts", convert_then_move)
     with pytest.raises(ValueError, match=matches("within 1e-05")):
         tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
     assert list(tmp_path.iterdir()) == []

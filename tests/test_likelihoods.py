@@ -10,7 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.test_pieces import stream
-from tfvae import checks, likelihoods, random
+from tfvae import checks, inversion, likelihoods, random
 
 N = 20_000
 LEVELS = np.arange(256) / 255
@@ -249,6 +249,24 @@ def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
     assert chi_squared(found, exact.pmf(np.arange(max(found.max() + 1, len(x))))) > 1e-3
 
 
+@pytest.mark.parametrize(("mean", "r"), [(0.5, None), (1000.0, None), (1.0, 1e6), (1000.0, 1.0), (1000.0, 1e4)])
+def test_draws_of_counts_are_the_quantiles_of_their_uniforms(mean, r):
+    """All but 1 in 50, by rounding a neighbour of it; and the last of the uniforms ends where probability does."""
+    u = np.append(stream(N).uniform(1).numpy()[:, 0], np.float32(1 - 2.0**-23))
+    exact = scipy.stats.poisson(mean) if r is None else scipy.stats.nbinom(r, r / (r + mean))
+    means = tf.fill([N + 1], mean)
+    found = inversion.poisson(u, means) if r is None else inversion.negative_binomial(u, means, tf.fill([N + 1], r))
+    assert (found.numpy() != exact.ppf(u.astype(np.float64) + 2.0**-25)).mean() < 0.02
+    assert found[-1] <= exact.isf(1e-13)
+
+
+def test_means_beyond_the_exponential_still_have_a_gradient():
+    params = tf.Variable([20.0, 1e4])
+    with tf.GradientTape() as tape:
+        mean = likelihoods.Poisson().mean(params)
+    assert (tape.gradient(mean, params).numpy() > 0).all() and np.diff(mean) > 0
+
+
 def test_a_draw_of_counts_ends_whatever_the_parameters():
     likelihood = built(likelihoods.NegativeBinomial(per_element_dispersion=True), (2,))
     params = tf.constant([[np.nan, -1e6, 0.0, 1e6], [-100.0, 1.0, -100.0, 1.0]])
@@ -285,6 +303,12 @@ def test_a_category_of_no_probability_is_not_drawn():
     likelihood = built(likelihoods.Categorical(), (5,))
     drawn = draws(likelihood, [-200.0, 0.3, 0.1, -0.2, -200.0], n=200_000)
     assert drawn.sum(axis=0)[[0, 4]].max() == 0
+
+
+def test_a_last_category_of_weight_zero_is_not_drawn_where_the_sum_is_below_one():
+    for size in range(2, 200):
+        weights = np.append(np.full(size, 1 / size, np.float32), np.float32(0))
+        assert inversion.one_hot(tf.constant(weights), tf.constant([1 - 2.0**-23]))[-1] == 0
 
 
 # ---- what all have in common

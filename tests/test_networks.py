@@ -6,15 +6,20 @@ import pytest
 
 import tfvae
 from tests import zoo
-from tests.conftest import largest_difference
+from tests.conftest import largest_difference, matches
+
+BUILDERS = {
+    "mlp": lambda condition: tfvae.mlp_vae((8, 8, 1), 2, (8,), condition=condition, seed=0),
+    "conv": lambda condition: tfvae.conv_vae((8, 8, 1), 2, (4,), 8, condition=condition, seed=0),
+}
+CONDITIONS = {"labels": (3, np.arange(6) % 3), "tensor": ((2, 2), np.random.default_rng(0).normal(size=(6, 2, 2)))}
 
 
-@pytest.mark.parametrize(
-    "build", [lambda **kw: tfvae.mlp_vae((8, 8, 1), 2, (8,), **kw), lambda **kw: tfvae.conv_vae((8, 8, 1), 2, (4,), 8, **kw)]
-)
-@pytest.mark.parametrize(("condition", "y"), [(3, np.arange(6) % 3), ((2, 2), np.random.default_rng(0).normal(size=(6, 2, 2)))])
-def test_a_condition_reaches_encoder_and_decoder(build, condition, y):
-    vae = build(condition=condition, seed=0)
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_condition_reaches_encoder_and_decoder(build, condition):
+    condition, y = CONDITIONS[condition]
+    vae = BUILDERS[build](condition)
     x = zoo.binary(6, (8, 8, 1))
     vae.compile(run_eagerly=True)
     vae.fit(x, y, verbose=0)
@@ -35,6 +40,14 @@ def test_labels_are_learned_by_the_conditional_digits(digits):
     means = np.stack([digits.x_train[digits.y_train == label].mean(0).ravel() for label in range(10)])
     nearest = ((found[:, None] - means[None]) ** 2).sum(-1).argmin(1)
     assert (nearest == labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("y", [np.array([0, 1, 3]), np.array([-1, 0, 1])])
+def test_labels_out_of_range_are_refused(y):
+    vae = BUILDERS["mlp"](3)
+    vae.compile()
+    with pytest.raises(ValueError, match=matches("labels from 0 to 2")):
+        vae.fit(zoo.binary(3, (8, 8, 1)), y)
 
 
 @pytest.mark.parametrize("ladder", [False, True])

@@ -24,6 +24,10 @@ if keras.config.backend() != "tensorflow":
     raise _wrong_backend(keras.config.backend())
 
 
+_NAMESAKES = ("flows", "likelihoods", "posteriors", "priors")  # packages whose classes share names
+
+
 def register(cls):
-    """Makes a class known to `.keras` files, as `tfvae.priors>Flow`: priors and posteriors share names."""
-    return keras.saving.register_keras_serializable(".".join(cls.__module__.split(".")[:2]))(cls)
+    """Makes a class known to `.keras` files, as `tfvae>VAE` or `tfvae.priors>Flow`."""
+    module = cls.__module__.split(".")[1]
+    return keras.saving.register_keras_serializable(f"tfvae.{module}" if module in _NAMESAKES else "tfvae")(cls)

@@ -103,6 +103,9 @@ def check_condition(x, y, vae, name="x"):
         raise invalid(expected, "no y", "call fit(x, y)")
     if tuple(np.shape(y))[1:] != vae.condition_shape or np.shape(y)[0] != np.shape(x)[0]:
         raise invalid(expected, f"y of shape {list(np.shape(y))}", "give every example its y")
+    if vae.num_classes and not ((np.asarray(y) >= 0) & (np.asarray(y) < vae.num_classes)).all():
+        received = f"y from {np.min(y)} to {np.max(y)}"
+        raise invalid(f"labels from 0 to {vae.num_classes - 1}", received, "number the classes from 0, or build for more")
 
 
 def translate(error):

@@ -31,6 +31,13 @@ class LikelihoodName(str, enum.Enum):
     normal = "normal"
 
 
+class Quantization(str, enum.Enum):
+    none = "none"
+    float16 = "float16"
+    dynamic_int8 = "dynamic_int8"
+    int8 = "int8"
+
+
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")]
 NumExamples = Annotated[int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache.")]
@@ -102,23 +109,31 @@ def export(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
     out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
     batch_size: BatchSizes = None,
-    encoder: Annotated[bool, typer.Option("--encoder", help="Include encode and reconstruct.")] = False,
+    encoder: Annotated[bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")] = False,
+    quantization: Annotated[Quantization, typer.Option(help="Precision of the networks in the TFLite file.")] = Quantization.none,
+    max_quality_loss: Annotated[float | None, typer.Option(help="Refuse a file that loses more nats than this.")] = None,
+    data_dir: DataDir = None,
     web: Annotated[str | None, typer.Option(help="Folder for a page that samples in the browser.")] = None,
     litert: Litert = None,
 ):
-    """Write the SavedModel and the TFLite file of a trained model, or a page that samples it."""
+    """Write the SavedModel and the TFLite file of a trained model, measured against it, or a page that samples it."""
     if out is None and web is None:
         raise typer.BadParameter("give --out FOLDER, --web FOLDER, or both")
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
+    if out is None and (batch_size or encoder):
+        raise typer.BadParameter("--batch-size and --encoder go with --out FOLDER")
     from tfvae import runs
 
-    vae, _ = runs.load(run)
+    vae, settings = runs.load(run)
+    data = runs.held_out_of(settings, data_dir) if encoder else None
+    precision = None if quantization is Quantization.none else quantization.value
     table = _new_table()
     if out is not None:
-        _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder))
+        _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss))
     if web is not None:
-        table.add_row("the page", f"{runs.export_web(vae, web, litert) / 1000:,.0f} kB", f"tfvae demo {web}")
+        size = runs.export_web(vae, web, litert, precision, max_quality_loss)
+        table.add_row("the page", f"{size / 1000:,.0f} kB", f"tfvae demo {web}")
     console.print(table)
 
 
@@ -196,3 +211,6 @@ def _add_export(table, exported):
     parity = exported["parity"]
     for title, key in (("parity of the file, x", "max_abs_error_x"), ("parity of the file, z", "max_abs_error_z")):
         table.add_row(title, f"{parity[key]:.1e}", f"from Keras, largest of {parity['samples']}")
+    table.add_row("mean difference of x", f"{parity['mean_abs_error_x']:.1e}", "")
+    change = parity["distortion_change_nats"]
+    table.add_row("distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}")

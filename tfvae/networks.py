@@ -144,7 +144,9 @@ def _network(name, input_shape, condition, before, after):
     if condition is None:
         return keras.Model(x, _chain(hidden, after), name=name)
     y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(tuple(condition))
-    encoding = layers.CategoryEncoding(condition, "one_hot") if isinstance(condition, int) else layers.Flatten()
+    # Labels as one-hot vectors by a lookup, since the converter's int8 gets the op for them wrong.
+    lookup = {"embeddings_initializer": "identity", "trainable": False, "name": "label"}
+    encoding = layers.Embedding(condition, condition, **lookup) if isinstance(condition, int) else layers.Flatten()
     joined = layers.concatenate([hidden, encoding(y)])
     return keras.Model([x, y], _chain(joined, after), name=name)
 

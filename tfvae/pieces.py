@@ -87,6 +87,10 @@ class Posterior(Piece):
         """What `encode` gives on a device: `{"loc": [B, D], "scale": [B, D]}`, mean and standard deviation."""
         return {"loc": self.location(params), "scale": self.distribution(params).stddev()}
 
+    def between(self, a, b, weight):
+        """The latent `[B, D]` a share `weight [B, 1]` of the way from a to b, for interpolation."""
+        return a + weight * (b - a)
+
     def values(self, latent_dim):
         """Every value z can take, NumPy `[S, D]`, or None where they cannot be counted."""
         del latent_dim
@@ -116,6 +120,10 @@ class Prior(Piece):
     def for_decoder(self, z):
         """What the decoder takes of z."""
         return z
+
+    def frozen(self):
+        """The same sampler with what its draws have in common computed once, for export."""
+        return self
 
     def distribution(self, y=None):
         """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""

@@ -23,7 +23,8 @@ import tensorflow as tf
 # A number given once is never changed: it would change every picture drawn since.
 TAGS = {"draw": 1, "component": 2, "layer": 3, "posterior_layer": 4}
 
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_ROTATIONS = np.array([(13, 15, 26, 6), (17, 29, 16, 24)] * 3)[:5]  # of the 5 groups of 4 rounds
+_LEFT, _RIGHT = (1 << _ROTATIONS).astype(np.int32), (32 - _ROTATIONS).astype(np.int32)
 _PARITY = 0x1BD11BDA
 _ERFINV_CENTRAL = (  # for w < 5
     2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
@@ -85,15 +86,21 @@ def threefry2x32(key, counter):
     Args:
         key, counter: pairs of int32 tensors of broadcastable shapes.
     """
-    keys = (*key, tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY)))
-    x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
-    for group in range(5):
-        for rotation in _ROTATIONS[group % 2]:
+    third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
+    keys = [tf.reshape(word, []) for word in (*key, third)]
+    # What each group of four rounds adds to the two words, [5] each.
+    first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
+    second = tf.stack([keys[(group + 2) % 3] for group in range(5)]) + np.arange(1, 6, dtype=np.int32)
+
+    def four_rounds(group, x0, x1):
+        for left, right in zip(tf.unstack(tf.gather(_LEFT, group)), tf.unstack(tf.gather(_RIGHT, group))):
             x0 = x0 + x1
-            x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, rotation), x0)
-        x0 = x0 + keys[(group + 1) % 3]
-        x1 = x1 + keys[(group + 2) % 3] + np.int32(group + 1)
-    return x0, x1
+            x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, left, right), x0)
+        return group + 1, x0 + tf.gather(first, group), x1 + tf.gather(second, group)
+
+    # A loop, since unrolled the rounds would be most of a small file.
+    start = (tf.constant(0), counter[0] + keys[0], counter[1] + keys[1])
+    return tf.while_loop(lambda group, *_: group < 5, four_rounds, start, maximum_iterations=5)[1:]
 
 
 def erfinv(u):
@@ -111,14 +118,13 @@ def _polynomial(coefficients, x):
     return result
 
 
-def _rotate_left(x, r):
-    # int32 multiplication wraps, which is the left shift that TFLite does not have.
-    return tf.bitwise.bitwise_xor(x * np.int32(2**r), _shift_right(x, 32 - r))
+def _rotate_left(x, left, right):
+    # int32 multiplication by 2^r wraps, which is the left shift that TFLite does not have.
+    return tf.bitwise.bitwise_xor(x * left, _shift_right(x, right))
 
 
 def _shift_right(x, r):
-    shifted = tf.bitwise.right_shift(tf.cast(x, tf.uint32), np.uint32(r))
-    return tf.cast(shifted, tf.int32)
+    return tf.cast(tf.bitwise.right_shift(tf.cast(x, tf.uint32), tf.cast(r, tf.uint32)), tf.int32)
 
 
 def _mantissa(bits):

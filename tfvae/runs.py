@@ -105,24 +105,37 @@ def evaluate(run, num_samples, num_examples, data_dir=None):
     return evaluation.evaluate(vae, held_out(dataset, num_examples), num_samples, settings.seed)
 
 
-def export(vae, out, batch_size=1, include_encoder=False):
-    """Writes the SavedModel and the TFLite file of a model; returns their sizes and parity."""
+def held_out_of(settings, data_dir=None):
+    """The held-out examples of a run, to calibrate and measure files with."""
+    return held_out(datasets.load(settings.data, data_dir or settings.data_dir), 1000)
+
+
+def export(vae, out, batch_size=1, include_encoder=False, quantization=None, data=None, max_quality_loss=None):
+    """Writes the SavedModel and the TFLite file of a model; returns their sizes and quality."""
     from tfvae.export import to_saved_model, to_tflite
 
     out = Path(out)
+    metadata = to_tflite(
+        vae,
+        out / TFLITE,
+        quantization,
+        batch_size,
+        include_encoder=include_encoder,
+        data=data,
+        max_quality_loss=max_quality_loss,
+    )
     to_saved_model(vae, out / SAVED_MODEL)
-    metadata = to_tflite(vae, out / TFLITE, batch_size=batch_size, include_encoder=include_encoder)
     return {
         "sizes": {name: _size(out / name) for name in (MODEL, SAVED_MODEL, TFLITE) if (out / name).exists()},
         "parity": metadata["quality"],
     }
 
 
-def export_web(vae, out, litert=None):
+def export_web(vae, out, litert=None, quantization=None, max_quality_loss=None):
     """Writes the page of a model; returns its size."""
     from tfvae.export import to_web
 
-    to_web(vae, out, litert=litert)
+    to_web(vae, out, litert=litert, quantization=quantization, max_quality_loss=max_quality_loss)
     return _size(Path(out))
 
 

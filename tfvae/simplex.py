@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import inversion
 from tfvae.errors import invalid
 
 tfd, tfb = tfp.distributions, tfp.bijectors
@@ -38,10 +39,8 @@ def argmax(logits, num_classes):
 
 def draw_one_hot(logits, num_classes, noise):
     """A draw of `one_hot(logits)` from a stream of B samples: by inversion, one uniform per group."""
-    cumulative = tf.cumsum(tf.nn.softmax(grouped(logits, num_classes)), axis=-1)[..., :-1]  # [B, G, C - 1]
-    u = noise.uniform(cumulative.shape[-2])[..., None]
-    passed = tf.reduce_sum(tf.cast(u >= cumulative, tf.int32), axis=-1)
-    return flat(tf.one_hot(passed, num_classes))
+    weights = tf.nn.softmax(grouped(logits, num_classes))  # [B, G, C]
+    return flat(inversion.one_hot(weights, noise.uniform(weights.shape[-2])[..., None]))
 
 
 def draw_relaxed(logits, temperature, num_classes, noise):

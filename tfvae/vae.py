@@ -68,6 +68,7 @@ class VAE(Generator):
         found = wiring.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
+        self.num_classes = wiring.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
         wiring.check(found, encoder, decoder, self.posterior, self.likelihood, self.latent_sizes)
         for piece in (self.prior, self.posterior):

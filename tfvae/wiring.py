@@ -107,6 +107,17 @@ def on_rows(network, z, y=None, training=False):
     return tf.reshape(params, tf.concat([tf.shape(first)[:-1], params.shape[1:]], axis=0))
 
 
+def num_classes(wiring, decoder):
+    """How many labels a model conditional on one whole number knows, by its decoder's layers, or None."""
+    if wiring.condition_shape != () or not tf.as_dtype(wiring.condition_dtype).is_integer:
+        return None
+    for layer in getattr(decoder, "layers", []):
+        for attribute in ("input_dim", "num_tokens"):  # of Embedding, CategoryEncoding
+            if isinstance(getattr(layer, attribute, None), int):
+                return getattr(layer, attribute)
+    return None
+
+
 def network_input(*parts):
     """What a network is called with: the parts flattened, without the absent, alone or as a list."""
     return _single_or_list([t for part in parts if part is not None for t in tf.nest.flatten(part)])

@@ -101,9 +101,10 @@ class ContinuousBernoulli(Likelihood):
 
     def mean(self, params):
         """1 / (1 - exp(-logit)) - 1 / logit, by its series near 0."""
-        small = tf.abs(params) < 0.1
+        small = tf.abs(params) < 1.0
         logit = tf.where(small, tf.ones_like(params), params)
-        series = 0.5 + params / 12.0 - params**3 / 720.0
+        s = params * params
+        series = 0.5 + params * (1 / 12 - s * (1 / 720 - s * (1 / 30240 - s * (1 / 1209600 - s / 47900160))))
         return tf.where(small, series, 1.0 / (1.0 - tf.exp(-logit)) - 1.0 / logit)
 
     def draw(self, params, noise):

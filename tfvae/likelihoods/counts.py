@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import inversion
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.likelihoods import inversion
 from tfvae.pieces import Likelihood
 
 tfd = tfp.distributions

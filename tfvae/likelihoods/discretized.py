@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import inversion
 from tfvae._backend import register
-from tfvae.likelihoods import inversion
 from tfvae.likelihoods.location_scale import _LocationScale
 from tfvae.pieces import Likelihood
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import inversion
 from tfvae._backend import register
 from tfvae.errors import invalid
-from tfvae.likelihoods import inversion
 from tfvae.likelihoods.discretized import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
 
 tfd = tfp.distributions

@@ -50,6 +50,11 @@ class VonMisesFisher(Posterior):
     def location(self, params):
         return self._direction_concentration(params)[0]
 
+    def between(self, a, b, weight):
+        """Along the great circle."""
+        angle = tf.acos(tf.clip_by_value(tf.reduce_sum(a * b, axis=-1, keepdims=True), -1.0 + 1e-6, 1.0 - 1e-6))
+        return (tf.sin((1.0 - weight) * angle) * a + tf.sin(weight * angle) * b) / tf.sin(angle)
+
     def summary(self, params):
         direction, concentration = self._direction_concentration(params)
         return {"loc": direction, "scale": 1.0 / tf.sqrt(concentration)[:, None]}

@@ -7,17 +7,17 @@ import tensorflow_probability as tfp
 from tfvae import random
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.pieces import REAL, Prior
+from tfvae.pieces import Prior
 
 tfd = tfp.distributions
 
 _MIN_SCALE = 1e-6
 
 
-class _Mixture(Prior):
+class Mixture(Prior):
     """p(z) = sum_c weight_c component_c(z): the choice of the component, shared by its kinds."""
 
-    def _choose(self, noise, weights):
+    def choose(self, noise, weights):
         """The component of each sample, int32 `[B]`, by inversion of the cumulative weights `[C]`."""
         u = noise.fold_in(random.TAGS["component"]).uniform(1)  # [B, 1]
         passed = u >= tf.cumsum(weights)[None, :-1]
@@ -25,7 +25,7 @@ class _Mixture(Prior):
 
 
 @register
-class GaussianMixture(_Mixture):
+class GaussianMixture(Mixture):
     """p(z) = sum_c softmax(logits)_c N(loc_c, diag(scale_c^2)), all learned.
 
     Args:
@@ -41,7 +41,7 @@ class GaussianMixture(_Mixture):
 
     def __init__(self, num_components=10, spread=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.num_components = _components(num_components)
+        self.num_components = components(num_components)
         if not spread > 0:
             raise invalid("a positive spread", f"spread={spread!r}", "pass spread=1.0")
         self.spread = spread
@@ -61,7 +61,7 @@ class GaussianMixture(_Mixture):
         return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.cast(self.logits, tf.float32)), components)
 
     def sample(self, noise, y=None):
-        chosen = self._choose(noise, tf.nn.softmax(tf.cast(self.logits, tf.float32)))
+        chosen = self.choose(noise, tf.nn.softmax(tf.cast(self.logits, tf.float32)))
         loc, scale = tf.cast(self.loc, tf.float32), self._scale()
         return tf.gather(loc, chosen) + tf.gather(scale, chosen) * noise.normal(self.latent_dim)
 
@@ -73,7 +73,7 @@ class GaussianMixture(_Mixture):
 
 
 @register
-class VampPrior(_Mixture):
+class VampPrior(Mixture):
     """p(z) = 1/C sum_c q(z|u_c): the posterior of learned pseudo-inputs u [1], equation 9.
 
     The pseudo-inputs start as examples of the first data `fit` sees (a seeded choice), and
@@ -95,7 +95,7 @@ class VampPrior(_Mixture):
 
     def __init__(self, num_components=100, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.num_components = _components(num_components)
+        self.num_components = components(num_components)
         self.seed = seed
 
     def connect(self, vae):
@@ -140,8 +140,14 @@ class VampPrior(_Mixture):
         return tfd.MixtureSameFamily(uniform, self._posterior().distribution(self._params()))
 
     def sample(self, noise, y=None):
-        chosen = self._choose(noise, tf.fill([self.num_components], 1.0 / self.num_components))
-        return self._posterior().sample(tf.gather(self._params(), chosen), noise)
+        return self._sample(noise, self._params())
+
+    def frozen(self):
+        return _FrozenVamp(self)
+
+    def _sample(self, noise, params):
+        chosen = self.choose(noise, tf.fill([self.num_components], 1.0 / self.num_components))
+        return self._posterior().sample(tf.gather(params, chosen), noise)
 
     def _params(self):
         y = None if self.condition_shape is None else self.pseudo_conditions.value
@@ -151,97 +157,17 @@ class VampPrior(_Mixture):
         return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}
 
 
-@register
-class ExPostMixture(_Mixture):
-    """p(z) = sum_c weight_c N(loc_c, cov_c), fitted to the aggregate posterior of a trained model [1], section 4.
+class _FrozenVamp:
+    """The sampler of a VampPrior whose components are numbers: the encoder need not go along."""
 
-        prior = ExPostMixture(10).fit(vae, x)      # scikit-learn's GaussianMixture
-        better = vae.with_prior(prior)
-
-    It is not trained further. Before `fit` it is the standard normal.
-
-    Args:
-        num_components: C.
-        seed: of the latents and of the fit.
-
-    Raises:
-        InputError: fewer than one component.
-
-    References:
-        [1] Ghosh et al., From Variational to Deterministic Autoencoders. ICLR 2020. arXiv:1903.12436.
-    """
-
-    def __init__(self, num_components=10, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.num_components = _components(num_components)
-        self.seed = seed
-
-    def build(self, latent_dim):
-        self.latent_dim = int(latent_dim)
-        count, size = self.num_components, self.latent_dim
-
-        def weight(shape, initial, name):
-            return self.add_weight(shape=shape, initializer=lambda *_, **__: initial, trainable=False, name=name)
-
-        self.probabilities = weight((count,), tf.fill([count], 1.0 / count), "probabilities")
-        self.loc = weight((count, size), tf.zeros([count, size]), "loc")
-        self.scale_tril = weight((count, size, size), tf.eye(size, batch_shape=[count]), "scale_tril")
-        self.built = True
-
-    def fit(self, vae, x, y=None):
-        """Fits the mixture to one latent of each example: x `[N, *event]`, and y where conditional.
-
-        Returns:
-            self.
-
-        Raises:
-            InputError: fewer examples than components, latents that are not real vectors, or no scikit-learn.
-        """
-        z = _aggregate(vae, x, y, self.seed)
-        if len(z) < self.num_components:
-            raise invalid(f"at least {self.num_components} examples", f"{len(z)}", "pass the training data, or fewer components")
-        found = _sklearn_mixture()(self.num_components, random_state=self.seed).fit(z)
-        if not self.built:
-            self.build(z.shape[1])
-        self.probabilities.assign(found.weights_)
-        self.loc.assign(found.means_)
-        self.scale_tril.assign(np.linalg.cholesky(found.covariances_))
-        return self
-
-    def distribution(self, y=None):
-        components = tfd.MultivariateNormalTriL(self.loc.value, self.scale_tril.value)
-        return tfd.MixtureSameFamily(tfd.Categorical(probs=self.probabilities.value), components)
+    def __init__(self, prior):
+        self._prior, self._params = prior, prior._params().numpy()
 
     def sample(self, noise, y=None):
-        chosen = self._choose(noise, self.probabilities.value)
-        scale_tril = tf.gather(self.scale_tril.value, chosen)
-        return tf.gather(self.loc.value, chosen) + tf.linalg.matvec(scale_tril, noise.normal(self.latent_dim))
-
-    def get_config(self):
-        return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}
+        return self._prior._sample(noise, tf.constant(self._params))
 
 
-def _aggregate(vae, x, y, seed):
-    """One latent of q(z|x) for each example, NumPy `[N, D]`."""
-    if vae.posterior.support != REAL:
-        raise invalid("a model whose latents are real vectors, for ExPostMixture", repr(vae.posterior), "use its own prior")
-    x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
-    pages = []
-    for first in range(0, len(x), 1024):
-        q = vae.encode(x[first : first + 1024], None if y is None else np.asarray(y)[first : first + 1024])
-        pages.append(q.sample(seed=tf.constant([seed, first])).numpy())
-    return np.concatenate(pages)
-
-
-def _sklearn_mixture():
-    try:
-        from sklearn.mixture import GaussianMixture as Mixture
-    except ImportError as error:
-        raise invalid("scikit-learn, which fits the mixture", "it is not installed", "pip install 'tfvae[app]'") from error
-    return Mixture
-
-
-def _components(number):
+def components(number):
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise invalid("num_components, a whole number from 1", f"num_components={number!r}", "pass num_components=10")
     return number

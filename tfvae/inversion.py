@@ -62,8 +62,7 @@ def _search(u, mean, log_first, log_ratio):
     """The first k whose cumulative probability exceeds u, counting up from 0.
 
     The logarithm of a probability begins at about -mean, where a float32 step is coarse: what
-    each addition loses is carried to the next, else all probabilities would be off by 0.1 % at
-    a mean of 1000.
+    each addition loses is carried to the next, so that thousands of them do not add up errors.
 
     Args:
         u, mean: `[B, ...]`.

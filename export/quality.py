@@ -1,0 +1,129 @@
+"""Measures a converted model against the Keras model it came from."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae import random
+from tfvae.errors import invalid
+from tfvae.export.quantize import example_conditions
+from tfvae.export.runtime import run_part
+from tfvae.export.sampler import Sampler
+
+TOLERANCE = 1e-5  # of z, always; and in float32 of x relative to its range
+_SAMPLES = 64
+
+
+def measure(vae, model, metadata, parts, models, data):
+    """How the file differs from the model, for the sidecar.
+
+    Args:
+        model: the file's bytes; `metadata` its sidecar so far.
+        parts, models: its parts, and their files.
+        data: `(x, y)` held out, or `(None, None)`.
+
+    Returns:
+        A dictionary: the largest and the mean difference of x and z in the first samples of seed 0,
+        and the change of the distortion in nats per example.
+
+    Raises:
+        InputError: more than 1e-5 in z, or in the x of a float32 file.
+    """
+    sampler = Sampler.from_bytes(model, metadata)
+    y = example_conditions(vae, _SAMPLES)
+    x, z = sampler.sample(_SAMPLES, seed=0, y=y, return_latent=True)
+    expected, expected_z = np.asarray(vae.sample(_SAMPLES, seed=0, y=y)), vae.sample_latent(_SAMPLES, seed=0, y=y)
+    change, source = _distortion_change(vae, parts, models, data, expected_z, y)
+    quality = {
+        "samples": _SAMPLES,
+        "seed": 0,
+        "max_abs_error_x": _max_difference(x, expected),
+        "mean_abs_error_x": float(np.abs(x - expected).mean()),
+        "max_abs_error_z": _max_difference(z, expected_z),
+        "max_abs_error_decode": _max_difference(sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected),
+        "distortion_change_nats": change,
+        "distortion_measured_on": source,
+    }
+    scale = max(1.0, float(np.abs(expected).max()))
+    errors = {"max_abs_error_z": 1.0}
+    if metadata["quantization"] is None:
+        errors.update({"max_abs_error_x": scale, "max_abs_error_decode": scale})
+    if not all(quality[name] <= TOLERANCE * of for name, of in errors.items()):
+        raise invalid(f"a file within {TOLERANCE} of the model", str(quality), "report this model: nothing was written")
+    return quality
+
+
+def refuse_loss(quality, limit, vae):
+    """Refuses a file whose distortion changes by more than `limit` nats, naming the layer that differs most.
+
+    Raises:
+        InputError: with the change and the layer.
+    """
+    if limit is None or quality["distortion_change_nats"] <= limit:
+        return
+    raise invalid(
+        f"a change of the distortion of at most {limit} nats (max_quality_loss)",
+        f"{quality['distortion_change_nats']:.4g} nats on {quality['distortion_measured_on']}; {worst_layer(vae)}",
+        "keep that layer's range narrower, use a finer quantization, or allow more",
+    )
+
+
+def worst_layer(vae):
+    """Which layer of the decoder loses most when its weights alone are rounded to the file's precision, in words."""
+    y = example_conditions(vae, _SAMPLES)
+    inputs = vae.prior.for_decoder(vae.sample_latent(_SAMPLES, seed=0, y=y))
+    before = vae.decode_batch(inputs, y, training=False)
+    losses = {}
+    for layer in vae.decoder.layers:
+        if not layer.weights:
+            continue
+        kept = layer.get_weights()
+        try:
+            layer.set_weights([_rounded(w) for w in kept])
+            losses[layer.name] = float(tf.reduce_mean(tf.square(vae.decode_batch(inputs, y, training=False) - before)))
+        finally:
+            layer.set_weights(kept)
+    name = max(losses, key=lambda key: losses[key])
+    return f"the layer that loses most is {name!r} (mean squared change of the decoder's output {losses[name]:.3g})"
+
+
+def _rounded(weights):
+    """Weights in 8 bits, a scale for each output."""
+    if weights.ndim < 2:
+        return weights
+    scale = np.maximum(np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True), 1e-12) / 127
+    return np.round(weights / scale) * scale
+
+
+def _distortion_change(vae, parts, models, data, z, y):
+    """E[-log p(x|z)] of the file's networks less that of the model's, in nats, and what it was measured on."""
+    x, condition = data
+    if x is not None and "encoder" in parts:
+        x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
+        x = np.asarray(x, np.float32)
+        y = condition if vae.condition_shape is None else np.asarray(condition)
+        codes = run_part(models, parts, "encoder", {"x": x, **({} if y is None else {"y": y})})
+        there = _location(vae, [codes[name] for name in parts["encoder"].outputs])
+        here = vae.prior.for_decoder(vae.posterior.location(vae.encoder_params(x, vae.condition(y), training=False)))
+        source = f"{len(x)} held-out examples"
+    else:
+        here = there = vae.prior.for_decoder(z)
+        params = vae.decode_batch(here, y, training=False)
+        x = vae.likelihood.draw(params, random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES)))
+        source = f"{_SAMPLES} samples of the model"
+    names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
+    inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(there))))
+    found = run_part(models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})})["params"]
+    expected = vae.decode_batch(here, None if y is None else vae.condition(y), training=False)
+    of = vae.likelihood.distribution
+    return float(tf.reduce_mean(of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x))), source
+
+
+def _location(vae, codes):
+    sizes = vae.posterior.params_size(vae.latent_sizes)
+    params = tf.nest.pack_sequence_as(sizes, [tf.constant(code) for code in codes])
+    return vae.prior.for_decoder(vae.posterior.location(params))
+
+
+def _max_difference(found, expected):
+    parts = zip(tf.nest.flatten(found), tf.nest.flatten(expected))
+    return max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in parts)

@@ -1,0 +1,171 @@
+"""Converts the parts of a model, and makes the two networks among them smaller.
+
+Whatever the quantization, everything random stays in float32, so that z is the same; so
+does what comes after the networks, such as the sigmoid, which in int8 would end at 0.996.
+"""
+
+import copy
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+
+from tfvae.errors import invalid
+from tfvae.export import flatbuffer, signatures
+from tfvae.export.saved_model import write_archive
+from tfvae.pieces import LAYERS, REAL
+
+QUANTIZATIONS = (None, "float16", "dynamic_int8", "int8")
+_HALVED_FROM = 256  # elements; the scalars of an activation keep their precision
+
+
+def convert_parts(vae, parts, quantization, calibration):
+    """The files of all parts: `{part name: bytes}`, several of them in one file.
+
+    Args:
+        parts: `{name: signatures.Part}`, of all batch sizes.
+        calibration: for int8, `{name of a network part: [{input: array}, ...]}`.
+
+    Raises:
+        InputError: an op that does not exist on the device, named.
+    """
+    networks = {name: part for name, part in parts.items() if part.network}
+    if quantization is None or quantization == "float16":
+        plain = _convert(vae, parts)
+        found = dict.fromkeys(parts, plain)
+        if quantization == "float16":
+            halved = _halve(plain, networks)
+            found.update(dict.fromkeys(networks, halved))
+        return found
+    rest = {name: part for name, part in parts.items() if not part.network}
+    plain = _convert(vae, rest)
+    found = dict.fromkeys(rest, plain)
+    for name, part in networks.items():
+        found[name] = _convert(vae, {name: part}, calibration.get(name) if quantization == "int8" else None, optimize=True)
+    return found
+
+
+def _convert(vae, parts, examples=None, *, optimize=False):
+    functions = {name: (signatures.part_as_function(part), part.specs) for name, part in parts.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        write_archive(vae, folder, functions)
+        # Without the keys, the alias `serving_default` is converted as well.
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if optimize:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if examples is not None:
+            (name,) = parts
+            converter.representative_dataset = lambda: ((name, example) for example in examples)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            return converter.convert()
+        except Exception as error:  # ConverterError, a RuntimeError or an InvalidArgumentError, by what fails
+            raise invalid(
+                "a model whose ops all exist on the device",
+                str(error).strip().splitlines()[0][:300],
+                "replace the op named here in the network or the piece",
+            ) from error
+
+
+def _halve(data, networks):
+    """The weights of the networks as float16, each before a DEQUANTIZE that gives them back as float32.
+
+    The converter's own float16 rounds scalars as well, those of the inverse error function among them.
+    """
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = 3
+    model.operatorCodes.append(code)
+    halves: dict = {}
+    for definition in model.signatureDefs:
+        if definition.signatureKey.decode() in networks:
+            _halve_graph(model, model.subgraphs[definition.subgraphIndex], len(model.operatorCodes) - 1, halves)
+    return flatbuffer.pack(model)
+
+
+def _halve_graph(model, graph, code, halves):
+    dequantized = []
+    for index, tensor in enumerate(list(graph.tensors)):
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.FLOAT32 or data is None or len(data) < 4 * _HALVED_FROM:
+            continue
+        if tensor.buffer not in halves:
+            halves[tensor.buffer] = len(model.buffers)
+            buffer = schema.BufferT()
+            values = np.asarray(data, np.uint8).view(np.float32)
+            buffer.data = values.astype(np.float16).view(np.uint8)
+            model.buffers.append(buffer)
+        half = copy.copy(tensor)
+        half.type, half.buffer = schema.TensorType.FLOAT16, halves[tensor.buffer]
+        tensor.buffer = 0
+        graph.tensors.append(half)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = code
+        operator.inputs, operator.outputs = np.array([len(graph.tensors) - 1], np.int32), np.array([index], np.int32)
+        dequantized.append(operator)
+    graph.operators = dequantized + list(graph.operators)
+
+
+def calibration(vae, parts, data, count=256, seed=1):
+    """What the network parts see, for int8: `{part name: [{input: array}, ...]}`.
+
+    The decoder sees latents of the model's own prior, and where they are real vectors each
+    number of them 4 standard deviations out; the encoder sees `data`.
+    """
+    x, y = data
+    rows = {}
+    rng = np.random.default_rng(seed)
+    # Many more than calibrate, for their standard deviation.
+    conditions = example_conditions(vae, 16 * count, y, rng)
+    z = vae.prior.for_decoder(vae.sample_latent(16 * count, seed=seed, y=conditions))
+    unbounded = vae.posterior.support in (REAL, LAYERS)
+    columns = [_with_corners(np.asarray(c), count, rng) if unbounded else np.asarray(c)[:count] for c in tf.nest.flatten(z)]
+    longest = max(len(column) for column in columns)
+    rows["decoder"] = {
+        name: np.resize(c, (longest, c.shape[1])) for name, c in zip(signatures.names("z", vae.latent_dim), columns)
+    }
+    if x is not None:
+        chosen = rng.choice(len(x), min(count, len(x)), replace=False)
+        rows["encoder"] = {"x": np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)}
+    for name, inputs in rows.items():
+        if conditions is not None:
+            length = len(next(iter(inputs.values())))
+            of_data = name == "encoder" and y is not None
+            inputs["y"] = np.asarray(y)[chosen] if of_data else np.resize(conditions, (length, *conditions.shape[1:]))
+    return {name: _batches(part, rows[name.split("@")[0]]) for name, part in parts.items() if part.network}
+
+
+def example_conditions(vae, count, y=None, rng=None):
+    """Conditions to measure with: those given, else every label in turn, or normals; None without."""
+    if vae.condition_shape is None:
+        return None
+    dtype = tf.as_dtype(vae.condition_dtype)
+    if y is not None:
+        found = np.resize(np.asarray(y), (count, *vae.condition_shape))
+    elif dtype.is_integer:
+        labels = np.arange(count) % (vae.num_classes or 1)
+        found = np.broadcast_to(labels.reshape([count] + [1] * len(vae.condition_shape)), (count, *vae.condition_shape))
+    else:
+        found = (rng or np.random.default_rng(0)).normal(size=(count, *vae.condition_shape))
+    return found.astype(np.int32 if dtype.is_integer else np.float32)
+
+
+def _with_corners(z, count, rng):
+    """The first latents of `[N, D]`, and 2 D more, each with one number 4 standard deviations from its mean."""
+    mean, deviation = z.mean(axis=0), z.std(axis=0)
+    size = z.shape[1]
+    corners = z[rng.integers(0, len(z), 2 * size)].copy()
+    for i in range(size):
+        corners[2 * i, i], corners[2 * i + 1, i] = mean[i] + 4 * deviation[i], mean[i] - 4 * deviation[i]
+    return np.concatenate([z[:count], corners])
+
+
+def _batches(part, rows):
+    """Rows as batches of the static size of a part, the last filled up."""
+    batch = part.specs[0].shape[0]
+    length = len(next(iter(rows.values())))
+    chosen = [np.arange(first, first + batch) % length for first in range(0, length, batch)]
+    return [{spec.name: rows[spec.name][index].astype(spec.dtype.as_numpy_dtype) for spec in part.specs} for index in chosen]

@@ -1,0 +1,93 @@
+"""What a gradient estimator does."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfvae.errors import invalid
+from tfvae.terms import no_density
+
+
+class Latents(NamedTuple):
+    """What an estimator draws: the `[K, B, D]` latents, how likely they are, and what they come from."""
+
+    z: Any
+    log_q: Any
+    q: Any
+    weights: Any = None
+
+
+class Estimator:
+    """The base: what is held constant in the forward pass, and what the backward pass does.
+
+    Attributes:
+        stops_density: log q is taken with its parameters held constant.
+        exact: the latents are all there are, in evaluation as well.
+    """
+
+    stops_density = False
+    exact = False
+
+    def check(self, objective, posterior, latent_dim):
+        """Refuses an objective or a posterior the estimator is wrong for.
+
+        Raises:
+            InputError: naming both.
+        """
+        if objective.needs_density and not posterior.has_density:
+            raise no_density(posterior)
+        self._check(objective, posterior, latent_dim)
+
+    def _check(self, objective, posterior, latent_dim):
+        if not posterior.reparameterized:
+            raise invalid(
+                f"a posterior with reparameterized samples for {type(self).__name__}",
+                f"{type(posterior).__name__}, whose samples have no gradient",
+                "use gradients.ScoreFunction(), or gradients.Enumeration() where z has few values",
+            )
+
+    def latents(self, vae, params, num_samples, seed):
+        """`Latents` of q(z|x) by the encoder's output: `num_samples` draws under an int32 pair `seed`."""
+        q = vae.posterior.distribution(params)
+        if not vae.posterior.has_density:
+            return Latents(copies(q.sample(num_samples, seed=seed)), None, q)
+        # Together, since a flow knows the density of its own draws without inverting itself.
+        z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
+        return Latents(copies(z), log_q, q)
+
+    def losses(self, objective, terms, step):
+        """The losses to differentiate, each `[B]`: the model's, and the encoder's where it has its own."""
+        encoder_loss = objective.encoder_loss(terms, step)
+        loss = objective(terms, step)
+        return [loss] if encoder_loss is None else [loss, encoder_loss]
+
+    def gradients(self, tape, losses, terms, variables, of_encoder):
+        """One gradient per variable.
+
+        Args:
+            tape: a persistent tape that saw the losses.
+            losses: the means of `losses`, scalars.
+            terms: the `Terms` they came from.
+            variables: tensors or variables to differentiate by.
+            of_encoder: for each, whether q(z|x) is made by it.
+        """
+        gradients = tape.gradient(losses[0], variables)
+        if len(losses) == 1:
+            return gradients
+        theirs = tape.gradient(losses[1], variables)
+        return [e if mine else m for m, e, mine in zip(gradients, theirs, of_encoder)]
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+def copies(z):
+    """z as tensors of their own, so that a gradient that arrives at one layer has not come through another."""
+    return tf.nest.map_structure(tf.identity, z)

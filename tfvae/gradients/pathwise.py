@@ -1,0 +1,94 @@
+"""Estimators for samples that have a gradient."""
+
+import tensorflow as tf
+
+from tfvae._backend import keras, register
+from tfvae.errors import invalid
+from tfvae.gradients.base import Estimator, Latents, copies
+
+
+@register
+class Pathwise(Estimator):
+    """The gradient through z and through log q alike: the reparameterization trick [1], section 2.3.
+
+    References:
+        [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014. arXiv:1312.6114.
+    """
+
+
+@register
+class StickingTheLanding(Estimator):
+    """The gradient through z alone: the score of log q, of mean zero, is left out [1], algorithm 1.
+
+    Its variance vanishes as q(z|x) nears the posterior. Right for the ELBO; for bounds
+    with a logarithm of a mean it is biased in the encoder, see `DoublyReparameterized`.
+
+    References:
+        [1] Roeder et al., Sticking the Landing. NeurIPS 2017. arXiv:1703.09194.
+    """
+
+    stops_density = True
+
+    def _check(self, objective, posterior, latent_dim):
+        super()._check(objective, posterior, latent_dim)
+        if not objective.linear or not posterior.has_density:
+            raise invalid(
+                "an objective linear in the log-weights for StickingTheLanding",
+                f"{objective!r}, for whose encoder it is biased",
+                "use gradients.DoublyReparameterized()",
+            )
+
+    def latents(self, vae, params, num_samples, seed):
+        return _density_held(vae, params, num_samples, seed)
+
+
+@register
+class DoublyReparameterized(Estimator):
+    """DReG [1], equation 8: the encoder's gradient through z, with squared normalized weights.
+
+    The gradient that arrives at `z_kb` is multiplied by the normalized weight `w_kb` on its
+    way on to the encoder. Decoder and learned prior keep the gradient of the IWAE bound.
+
+    References:
+        [1] Tucker et al., Doubly Reparameterized Gradient Estimators. ICLR 2019. arXiv:1810.04152.
+    """
+
+    stops_density = True
+
+    def _check(self, objective, posterior, latent_dim):
+        super()._check(objective, posterior, latent_dim)
+        if not objective.importance_weighted:
+            raise invalid(
+                "IWAE as the objective of DoublyReparameterized",
+                repr(objective),
+                "use objectives.IWAE(num_samples=K), or gradients.StickingTheLanding() with this one",
+            )
+
+    def latents(self, vae, params, num_samples, seed):
+        return _density_held(vae, params, num_samples, seed)
+
+    def gradients(self, tape, losses, terms, variables, of_encoder):
+        (loss,) = losses
+        weights = tf.stop_gradient(tf.nn.softmax(terms.log_weights, axis=0))[..., None]  # [K, B, 1]
+        z = tf.nest.flatten(terms.z)
+        at_z, whole = tape.gradient(loss, z), tape.gradient(loss, variables)
+        # What reaches the encoder through z is scaled; all else, the prior's share included, is kept.
+        corrections = [(weights - 1.0) * gradient for gradient in at_z]
+        through_z = tape.gradient(z, variables, output_gradients=corrections)
+        return [_add(a, b) for a, b in zip(whole, through_z)]
+
+
+def _density_held(vae, params, num_samples, seed):
+    """Draws whose log q has a gradient through z alone: every weight of the model is held constant in it."""
+    q = vae.posterior.distribution(params)
+    z = copies(q.sample(num_samples, seed=seed))
+    held = [(v, tf.stop_gradient(v.value)) for v in vae.trainable_variables]
+    with keras.StatelessScope(state_mapping=held):
+        density = vae.posterior.distribution(tf.nest.map_structure(tf.stop_gradient, params))
+        return Latents(z, density.log_prob(z), q)
+
+
+def _add(a, b):
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b

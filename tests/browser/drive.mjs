@@ -1,6 +1,5 @@
 // One scenario in Chromium: node drive.mjs SCENARIO URL [OPTIONS as JSON]. Prints what it found as JSON.
 
-import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -211,7 +210,7 @@ try {
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("request", (request) => requests.push(request.url()));
   const found = await scenarios[name](page, url, JSON.parse(options)).catch((error) => ({ failed: String(error), errors }));
-  fs.writeSync(1, JSON.stringify({ ...found, errors, requests }));
+  await new Promise((resolve) => process.stdout.write(JSON.stringify({ ...found, errors, requests }), resolve));
 } finally {
   await browser.close();
 }

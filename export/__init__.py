@@ -1,4 +1,4 @@
-"""Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers.
+"""Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers, a page.
 
 Names are loaded when first used, so that `Sampler` needs NumPy and LiteRT only.
 """
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from tfvae.export.sampler import Sampler as Sampler
     from tfvae.export.saved_model import to_saved_model as to_saved_model
     from tfvae.export.tflite import to_tflite as to_tflite
+    from tfvae.export.web import to_web as to_web
 
-_NAMES = {"Sampler": "sampler", "to_saved_model": "saved_model", "to_tflite": "tflite"}
+_NAMES = {"Sampler": "sampler", "to_saved_model": "saved_model", "to_tflite": "tflite", "to_web": "web"}
 
 __all__ = [*_NAMES]
 

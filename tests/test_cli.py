@@ -107,6 +107,11 @@ def test_evaluate_sample_and_export_work_on_the_run(digits_run, tfvae_command, t
     metadata = json.loads((tmp_path / "out" / "decoder.json").read_text())
     assert "reconstruct_4" in metadata["signatures"]
     assert "decoder.tflite" in out
+    status, out, err = tfvae_command("export", run, "--web", tmp_path / "page")
+    assert (status, err) == (0, "")
+    assert f"tfvae demo {tmp_path / 'page'}" in out
+    assert (tmp_path / "page" / "index.html").is_file()
+    assert json.loads((tmp_path / "page" / "model.json").read_text())["batch_sizes"] == [1, 16]
 
 
 def test_sampling_needs_no_tensorflow(digits_run, tmp_path):
@@ -125,7 +130,7 @@ def test_help_imports_no_tensorflow(tmp_path):
     found = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "tfvae", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    for command in ("train", "evaluate", "sample", "export"):
+    for command in ("train", "evaluate", "sample", "export", "demo"):
         assert command in found.stdout
     assert not [m for m in ("tensorflow", "keras", "numpy", "sklearn") if f" {m}\n" in found.stderr]
 
@@ -171,6 +176,7 @@ def test_train_takes_arrays_folders_and_named_sets(tfvae_command, tmp_path, kind
         (["export", "nowhere", "--out", "x"], ["a run"]),
         (["sample", "nowhere.tflite"], ["no such file"]),
         (["sample", "file"], ["sidecar"]),
+        (["demo", "nowhere"], ["a page, a run"]),
         (["evaluate", "damaged"], ["readable files", "damaged"]),
     ],
 )
@@ -194,7 +200,15 @@ def test_a_mistake_ends_in_one_message_and_no_file(tfvae_command, tmp_path, argu
 
 
 @pytest.mark.parametrize(
-    "arguments", [["trian"], ["train", "--epochs", "0"], ["train", "--network", "rnn"], ["sample"], ["export", "x"]]
+    "arguments",
+    [
+        ["trian"],
+        ["train", "--epochs", "0"],
+        ["train", "--network", "rnn"],
+        ["sample"],
+        ["export", "x"],
+        ["demo", "x", "--port", "-1"],
+    ],
 )
 def test_a_wrong_word_or_option_is_explained(tfvae_command, arguments):
     status, _, err = tfvae_command(*arguments)

@@ -45,6 +45,9 @@ def test_the_wheel_holds_both_packages_once_and_the_marker(wheel):
         "tfvae/export/__init__.py",
         "tfvae/export/sampler.py",
     } <= set(names)
+    page = {f"tfvae/export/page/{path.name}" for path in (ROOT / "export" / "page").iterdir()}
+    assert "tfvae/export/page/index.html" in page
+    assert page == {name for name in names if name.startswith("tfvae/export/page/")}
     assert len(names) == len(set(names))
     assert any(name.endswith("LICENSE") for name in names)
 

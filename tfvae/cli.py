@@ -44,6 +44,7 @@ DataDir = Annotated[str | None, typer.Option(help="Folder of named data sets. De
 
 
 Data = Annotated[str, typer.Argument(help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images.")]
+Litert = Annotated[str | None, typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr.")]
 BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Static batch of the file; may be given several times.")]
 
 
@@ -106,22 +107,57 @@ def sample(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
-    out: Annotated[str, typer.Option(help="Folder for the files.")],
+    out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
     batch_size: BatchSizes = None,
     encoder: Annotated[bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")] = False,
     quantization: Annotated[Quantization, typer.Option(help="Precision of the networks in the TFLite file.")] = Quantization.none,
     max_quality_loss: Annotated[float | None, typer.Option(help="Refuse a file that loses more nats than this.")] = None,
     data_dir: DataDir = None,
+    web: Annotated[str | None, typer.Option(help="Folder for a page that samples in the browser.")] = None,
+    litert: Litert = None,
 ):
-    """Write the SavedModel and the TFLite file of a trained model, measured against it."""
+    """Write the SavedModel and the TFLite file of a trained model, measured against it, or a page that samples it."""
+    if out is None and web is None:
+        raise typer.BadParameter("give --out FOLDER, --web FOLDER, or both")
+    if litert is not None and web is None:
+        raise typer.BadParameter("--litert goes with --web FOLDER")
+    if out is None and (batch_size or encoder):
+        raise typer.BadParameter("--batch-size and --encoder go with --out FOLDER")
     from tfvae import runs
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
     precision = None if quantization is Quantization.none else quantization.value
     table = _new_table()
-    _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss))
+    if out is not None:
+        _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss))
+    if web is not None:
+        size = runs.export_web(vae, web, litert, precision, max_quality_loss)
+        table.add_row("the page", f"{size / 1000:,.0f} kB", f"tfvae demo {web}")
     console.print(table)
+
+
+@app.command()
+def demo(
+    run_or_folder: Annotated[str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only serve; open nothing.")] = False,
+    litert: Litert = None,
+):
+    """Sample in the browser, from a server on this machine that only this machine reaches."""
+    import webbrowser
+
+    from tfvae import serving
+
+    with serving.page_of(run_or_folder, litert) as folder, serving.server_of(folder, port) as server:
+        address = f"http://{serving.HOST}:{server.server_port}/"
+        _say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
+        if not no_browser:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            _say("Ended.")
 
 
 def main():

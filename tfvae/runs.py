@@ -131,6 +131,14 @@ def export(vae, out, batch_size=1, include_encoder=False, quantization=None, dat
     }
 
 
+def export_web(vae, out, litert=None, quantization=None, max_quality_loss=None):
+    """Writes the page of a model; returns its size."""
+    from tfvae.export import to_web
+
+    to_web(vae, out, litert=litert, quantization=quantization, max_quality_loss=max_quality_loss)
+    return _size(Path(out))
+
+
 def load(run):
     """The model and the `Settings` of a run.
 

@@ -1,0 +1,216 @@
+// One scenario in Chromium: node drive.mjs SCENARIO URL [OPTIONS as JSON]. Prints what it found as JSON.
+
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const modules = process.env.TFVAE_NODE_MODULES;
+const { chromium } = createRequire(import.meta.url)(path.join(modules, "playwright-core"));
+const FLAGS =
+  "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+
+const ready = (page) => page.waitForSelector('#grid[aria-busy="false"]');
+const pixels = (page, id = "grid") => page.$eval(`#${id}`, (canvas) => canvas.toDataURL("image/png"));
+const text = (page, id) => page.textContent(`#${id}`);
+const visible = (page, id) => page.isVisible(`#${id}`);
+
+/** Whether `act` changes what `look` sees within a few seconds. */
+async function changes(page, look, act) {
+  const before = String(await look());
+  await act();
+  for (let i = 0; i < 60; i++) {
+    await page.waitForTimeout(50);
+    if (String(await look()) !== before) return true;
+  }
+  return false;
+}
+
+const scenarios = {
+  /** The grid of a seed, and where everything came from. */
+  async grid(page, url, { seed = 7 }) {
+    await page.goto(url);
+    await ready(page);
+    await page.fill("#seed", "0"); // so that the seed is one that was typed
+    await page.press("#seed", "Enter");
+    await page.waitForFunction(() => document.getElementById("status").textContent.includes("seed 0"));
+    await page.fill("#seed", String(seed));
+    await page.press("#seed", "Enter");
+    await page.waitForFunction((s) => document.getElementById("status").textContent.includes(`seed ${s},`), seed);
+    await ready(page);
+    return { grid: await pixels(page), status: await text(page, "status") };
+  },
+
+  /** Floats of a signature for several inputs, without the page: `[{ z, x }, ...]`. */
+  async floats(page, url, { signature, inputs }) {
+    const html = await (await fetch(url)).text();
+    const map = html.match(/<script type="importmap">.*?<\/script>/)[0];
+    await page.route("**/empty.html", (route) => route.fulfill({ contentType: "text/html", body: `<!doctype html>${map}<body>` }));
+    await page.goto(`${url}empty.html`);
+    const run = async ([signature, inputs]) => {
+      const model = await (await import("./model.js")).open("model");
+      const found = [];
+      for (const ports of inputs) {
+        const typed = Object.entries(ports).map(([k, v]) => [k, { data: new Int32Array(v), shape: [v.length] }]);
+        const outputs = await model.run(signature, Object.fromEntries(typed));
+        found.push(Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, [...v]])));
+      }
+      return found;
+    };
+    return { outputs: await page.evaluate(run, [signature, inputs]) };
+  },
+
+  /** Uses every control that is shown, and tells which changed something. */
+  async controls(page, url, { download }) {
+    await page.goto(url);
+    await ready(page);
+    await page.waitForFunction(() => document.querySelector("#explore").hidden || document.querySelector("#explore-note").textContent);
+    const grid = () => pixels(page);
+    const preview = () => pixels(page, "preview");
+    const slide = (id, value) =>
+      page.$eval(`#${id}`, (input, value) => {
+        input.value = value;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      }, value);
+    const found = {};
+    found.next = await changes(page, grid, () => page.click("#next"));
+    await ready(page);
+    found.previous = await changes(page, grid, () => page.click("#previous"));
+    await ready(page);
+    found.seed = await changes(page, grid, async () => {
+      await page.fill("#seed", "8");
+      await page.press("#seed", "Enter");
+    });
+    await ready(page);
+    if (await visible(page, "label-buttons")) {
+      found.buttons = await page.$$eval("#label-buttons button", (all) => all.map((b) => b.textContent));
+      found.label = await changes(page, grid, () => page.click('#label-buttons button:text-is("3")'));
+      found.pressed = await page.$$eval('#label-buttons [aria-pressed="true"]', (all) => all.map((b) => b.textContent));
+    } else if (await visible(page, "label-number")) {
+      found.label = await changes(page, grid, async () => {
+        await page.fill("#label", "3");
+        await page.press("#label", "Enter");
+      });
+    }
+    await ready(page);
+    if (await visible(page, "temperature")) {
+      const before = await grid();
+      found.temperature = await changes(page, grid, () => slide("temperature", 0.5));
+      await ready(page);
+      await slide("temperature", 1);
+      await page.waitForTimeout(100);
+      await ready(page);
+      found.backAtOne = (await grid()) === before;
+    }
+    if (await visible(page, "explore")) {
+      found.base = await changes(page, preview, () => page.selectOption("#base", "5"));
+      found.picked = await changes(page, preview, () => page.click("#grid", { position: { x: 5, y: 5 } }));
+      const axes = () => page.$$eval('[id^="dimension-"]', (all) => all.map((s) => s.value));
+      for (const axis of [0, 1]) {
+        found[`slider${axis}`] = await changes(page, preview, () => slide(`slider-${axis}`, 2.5));
+        const last = await page.$eval(`#dimension-${axis}`, (select) => select.options[2].value);
+        found[`dimension${axis}`] = await changes(page, axes, () => page.selectOption(`#dimension-${axis}`, last));
+      }
+      found.axes = await axes();
+    }
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+    await file.saveAs(download);
+    found.download = file.suggestedFilename();
+    found.grid = await grid();
+    found.note = await text(page, "temperature-note");
+    await page.click("summary");
+    found.facts = await page.innerText("#facts");
+    return found;
+  },
+
+  /** Tab to the button, Enter, arrow keys. */
+  async keyboard(page, url) {
+    await page.goto(url);
+    await ready(page);
+    const order = [];
+    const focused = () => page.evaluate(() => document.activeElement.id);
+    for (let i = 0; i < 30 && (await focused()) !== "next"; i++) {
+      await page.keyboard.press("Tab");
+      order.push(await focused());
+    }
+    const outline = await page.$eval("#next", (button) => getComputedStyle(button).outlineStyle);
+    const next = await changes(page, () => pixels(page), () => page.keyboard.press("Enter"));
+    while (order.length < 30 && (await focused()) !== "temperature") {
+      await page.keyboard.press("Tab");
+      order.push(await focused());
+    }
+    await ready(page);
+    const temperature = await changes(page, () => pixels(page), () => page.keyboard.press("ArrowRight"));
+    await ready(page);
+    return { order, outline, next, temperature, status: await text(page, "status"), value: await text(page, "temperature-value") };
+  },
+
+  /** What the page says where something is missing, in each of several cases. */
+  async problems(first, url, { cases }) {
+    const found = [];
+    for (const { without, missing, garbled } of cases) {
+      const page = await first.context().browser().newPage();
+      if (without) await page.addInitScript((name) => delete globalThis[name], without);
+      if (missing) await page.route(`**/${missing}`, (route) => route.fulfill({ status: 404, body: "" }));
+      if (garbled) await page.route(`**/${garbled}`, (route) => route.fulfill({ status: 200, body: "garbled" }));
+      await page.goto(url);
+      await page.waitForSelector("#problem:not([hidden])");
+      const role = await page.getAttribute("#problem", "role");
+      found.push({ problem: await text(page, "problem"), role, app: await visible(page, "app") });
+      await page.close();
+    }
+    return { cases: found };
+  },
+
+  /** The page without LiteRT.js of its own, the public address answered from the npm install. */
+  async address(page, url, options) {
+    await page.route(/^https:/, (route) => {
+      const file = route.request().url().match(/^https:\/\/cdn\.jsdelivr\.net\/npm\/(@litertjs\/[a-z-]+)@[\d.]+\/(.*)$/);
+      if (!file) return route.abort();
+      const contentType = file[2].endsWith(".wasm") ? "application/wasm" : "text/javascript";
+      const headers = { "access-control-allow-origin": "*" };
+      return route.fulfill({ path: path.join(modules, file[1], file[2]), contentType, headers });
+    });
+    return scenarios.grid(page, url, options);
+  },
+
+  /** Pictures of the page, and what does not fit, at several widths. */
+  async look(page, url, { views, folder }) {
+    const found = [];
+    for (const { name, width, height, scheme } of views) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.goto(url);
+      await ready(page);
+      await page.waitForFunction(() => document.querySelector("#explore").hidden || document.querySelector("#explore-note").textContent);
+      await page.waitForTimeout(200);
+      if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`) });
+      found.push(
+        await page.evaluate(() => ({
+          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          background: getComputedStyle(document.body).backgroundColor,
+          small: [...document.querySelectorAll("button, select, input")]
+            .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 44)
+            .map((element) => element.id),
+          unnamed: [...document.querySelectorAll("button, select, input")]
+            .filter((element) => !element.ariaLabel && !element.labels?.length && !element.textContent.trim())
+            .map((element) => element.id),
+        })),
+      );
+    }
+    return { views: found };
+  },
+};
+
+const [name, url, options = "{}"] = process.argv.slice(2);
+const browser = await chromium.launch({ executablePath: process.env.TFVAE_CHROMIUM, args: FLAGS.split(" ") });
+try {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(30000);
+  const [errors, requests] = [[], []];
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("request", (request) => requests.push(request.url()));
+  const found = await scenarios[name](page, url, JSON.parse(options)).catch((error) => ({ failed: String(error), errors }));
+  await new Promise((resolve) => process.stdout.write(JSON.stringify({ ...found, errors, requests }), resolve));
+} finally {
+  await browser.close();
+}

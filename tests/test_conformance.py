@@ -10,7 +10,9 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, regularizers
+from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
+from tfvae.export import quantize, signatures, tflite
+from tfvae.export.runtime import InterpreterRuntime, run_part
 
 everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
 # What does not depend on how a model is trained.
@@ -97,6 +99,22 @@ def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
     for ours, theirs in zip(tf.nest.flatten(draws[1]), tf.nest.flatten(z)):
         assert np.array_equal(ours, theirs)
     assert largest_difference(sampler.reconstruct(x_data, y=y), vae.reconstruct(x_data, y=y)) < 1e-4
+
+
+@pytest.mark.parametrize("name", zoo.LIKELIHOODS)
+def test_every_likelihood_draws_and_averages_on_the_device(name):
+    """Its two parts of the exported file alone, as quick to convert as they are small."""
+    vae, x, _ = zoo._mlp("diagonal", "standard", name, "elbo", "pathwise")
+    found = signatures.parts(vae, 3, encoder=False)
+    found = {part: found[part] for part in ("mean", "draw")}
+    models = quantize.convert_parts(vae, found, None, {})
+    tflite.check_operators(models["draw"])
+    params = vae.decode_batch(vae.sample_latent(3, seed=1), None, training=False).numpy()
+    inputs = {"params": params, "seed": np.array([7], np.int32), "index": np.array([0], np.int32)}
+    drawn = InterpreterRuntime(models["draw"]).run("draw", inputs)["x"]
+    noise = random.Stream(random.seed_key(tf.constant(7)), tf.range(3)).fold_in(random.TAGS["draw"])
+    assert largest_difference(drawn, vae.likelihood.draw(params, noise)) < 1e-4
+    assert largest_difference(run_part(models, found, "mean", {"params": params})["x"], vae.likelihood.mean(params)) < 1e-4
 
 
 @every_model

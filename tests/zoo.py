@@ -177,7 +177,8 @@ def _score_function():
 
 
 def _hierarchical(**kwargs):
-    return Specimen(tfvae.hierarchical_vae(SHAPE, (4, 3, 2), (8,), seed=1, **kwargs), binary())
+    y = np.arange(12) % 10 if "condition" in kwargs else None
+    return Specimen(tfvae.hierarchical_vae(SHAPE, (4, 3, 2), (8,), seed=1, **kwargs), binary(), y)
 
 
 def _conv(shape):
@@ -270,6 +271,7 @@ BUILDERS = {
     "score_function": _score_function,
     "bottom_up": _hierarchical,
     "ladder": lambda: _hierarchical(ladder=True),
+    "ladder_conditional": lambda: _hierarchical(ladder=True, condition=10, top=priors.GaussianMixture(3)),
     "ladder_doubly": lambda: _hierarchical(
         ladder=True, objective=objectives.IWAE(3), estimator=gradients.DoublyReparameterized()
     ),
@@ -289,7 +291,7 @@ EXPORTED = (
     "relaxed-relaxed",
     "deterministic-standard",
     "bottom_up",
-    "ladder",
+    "ladder_conditional",
     "continuous_bernoulli-elbo-pathwise",
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",

@@ -99,7 +99,16 @@ def conv_vae(
 
 
 def hierarchical_vae(
-    event_shape, latent_dims, hidden=(256,), activation="relu", *, ladder=False, top=None, likelihood=None, **kwargs
+    event_shape,
+    latent_dims,
+    hidden=(256,),
+    activation="relu",
+    *,
+    ladder=False,
+    top=None,
+    condition=None,
+    likelihood=None,
+    **kwargs,
 ):
     """A `VAE` of several layers of latents, z_1 nearest the data, by fully connected networks.
 
@@ -114,6 +123,7 @@ def hierarchical_vae(
         activation: of the hidden layers.
         ladder: share the top-down path with the prior.
         top: p(z_L); default `StandardNormal()`.
+        condition: as `mlp_vae`, for p(x|z_1, y) and q(.|x, y).
         likelihood, **kwargs: as `VAE`.
 
     Raises:
@@ -126,14 +136,14 @@ def hierarchical_vae(
     upwards = list(zip(latent_dims[:-1], latent_dims[1:]))
     prior = Hierarchy([_step(above, below, hidden, activation) for below, above in reversed(upwards)], top)
     if ladder:
-        encoder, posterior = _ladder_encoder(event_shape, latent_dims, hidden, activation), Ladder()
+        ends, posterior = [_ladder(latent_dims, hidden, activation)], Ladder()
     else:
         ends = [*_dense(hidden, activation), layers.Dense(2 * latent_dims[0])]
-        encoder = _network("encoder", event_shape, None, [layers.Flatten()], ends)
         posterior = BottomUp([_step(below, above, hidden, activation) for below, above in upwards])
+    encoder = _network("encoder", event_shape, condition, [layers.Flatten()], ends)
     params_shape = likelihood.params_shape(event_shape)
     outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
-    decoder = _network("decoder", (latent_dims[0],), None, [], outputs)
+    decoder = _network("decoder", (latent_dims[0],), condition, [], outputs)
     return VAE(encoder, decoder, posterior=posterior, prior=prior, likelihood=likelihood, **kwargs)
 
 
@@ -166,15 +176,17 @@ def _step(inputs, outputs, hidden, activation):
     return _network(None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)])
 
 
-def _ladder_encoder(event_shape, latent_dims, hidden, activation):
+def _ladder(latent_dims, hidden, activation):
     """A deterministic path upwards, which gives each layer's parameters on its way; the top's first."""
-    x = keras.Input(event_shape)
-    path = layers.Flatten()(x)
-    params: list = []
-    for size in latent_dims:
-        path = _chain(path, _dense(hidden, activation))
-        params.insert(0, layers.Dense(2 * size)(path))
-    return keras.Model(x, params, name="encoder")
+
+    def path(x):
+        params: list = []
+        for size in latent_dims:
+            x = _chain(x, _dense(hidden, activation))
+            params.insert(0, layers.Dense(2 * size)(x))
+        return params
+
+    return path
 
 
 def _deconvolutions(image_size, params_shape, filters, dense, activation):

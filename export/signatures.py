@@ -15,6 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae import random
+from tfvae.pieces import Posterior
 
 
 class Part(NamedTuple):
@@ -97,6 +98,9 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
         weight = inputs["weight"][:, None]
         return {spec.name: posterior.between(a, b, weight) for spec, a, b in zip(latents, *ends)}
 
+    def sample(inputs):
+        return _named("z", posterior.sample(params(inputs), noise(inputs)))
+
     ends = [_spec(spec.shape, f"{spec.name}_{end}") for end in ("from", "to") for spec in latents]
     summary = sorted(posterior.summary(_zeros(sizes)))
     drawn = names("z", vae.latent_sizes)
@@ -104,7 +108,7 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
         "encoder": Part(encoder, inputs_of_encoder, [spec.name for spec in codes], network=True),
         "summary": Part(lambda inputs: posterior.summary(params(inputs)), codes, summary),
         "location": Part(location, codes, [spec.name for spec in latents]),
-        "posterior": Part(lambda inputs: _named("z", posterior.sample(params(inputs), noise(inputs))), [*codes, *seeded], drawn),
+        **({"posterior": Part(sample, [*codes, *seeded], drawn)} if type(posterior).sample is not Posterior.sample else {}),
         "between": Part(between, [*ends, _spec([batch], "weight")], [spec.name for spec in latents]),
     }
 
@@ -143,9 +147,13 @@ def _encoder_signatures(vae, found, batch):
         path.append(_step("encoder", found, {"x": f"x_{end}"}, codes))
         path.append(_step("location", found, codes, {name: f"{name}_{end}" for name in found["location"].outputs}))
     between = [_step("between", found), *decode]
+    drawn = {}
+    if "posterior" in found:  # a posterior of the user's own may have no sampler of the stream
+        steps = [encoder, _step("posterior", found)]
+        drawn["encode_sample"] = Signature([*specs, *seeded], steps, found["posterior"].outputs)
     return {
         "encode": Signature(specs, [encoder, _step("summary", found)], found["summary"].outputs),
-        "encode_sample": Signature([*specs, *seeded], [encoder, _step("posterior", found)], found["posterior"].outputs),
+        **drawn,
         "reconstruct": Signature(specs, [encoder, location, *decode], ["x"]),
         "interpolate": Signature([*ends, found["between"].specs[-1], *y], [*path, *between], ["x"]),
     }

@@ -47,6 +47,9 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
     assert largest_difference(loaded.sample(4, seed=7, y=None if y is None else y[:4]), sample) < 1e-6
+    for name in ("posterior", "prior", "likelihood"):  # and could be written again
+        assert repr(getattr(loaded, name)).split("<")[0] == repr(getattr(vae, name)).split("<")[0]
+    assert loaded.get_config().keys() == vae.get_config().keys()
     # The optimizer and the random state came along: one more epoch ends at the same weights.
     for model in (vae, loaded):
         model.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)

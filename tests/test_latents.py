@@ -214,6 +214,16 @@ def test_relaxed_classes_integrate_to_one_and_draw_from_their_density(temperatur
     assert (draws > 0.5).mean() == pytest.approx(scipy.special.expit(0.9), abs=0.015)  # Maddison et al., proposition 1b
 
 
+def test_the_largest_of_relaxed_classes_comes_as_often_as_its_weight():
+    """Proposition 1b of Maddison et al. 2017, for three classes, of which no symmetry hides a sign."""
+    prior = priors.RelaxedCategorical(3, 0.5, learn_weights=True)
+    prior.build(3)
+    prior.logits.assign([1.5, 0.0, -1.0])
+    found = np.bincount(prior.sample(stream()).numpy().argmax(1), minlength=3)
+    expected = N * scipy.special.softmax(np.array([1.5, 0.0, -1.0]))
+    assert scipy.stats.chisquare(found, expected).pvalue > 1e-3
+
+
 def test_relaxed_classes_stay_finite_where_a_class_vanishes():
     vae = zoo.BUILDERS["relaxed-relaxed"]().vae
     params = tf.constant([[80.0, 0.0, -80.0]])

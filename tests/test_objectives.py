@@ -9,7 +9,7 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tests.test_linear_gaussian import LinearGaussian
-from tfvae import objectives
+from tfvae import objectives, posteriors, priors, regularizers
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,19 @@ def test_free_bits_want_a_factorized_posterior():
     vae, x, _ = zoo.BUILDERS["full-standard"]()
     with pytest.raises(ValueError, match=matches("free bits", "MultivariateNormalTriL")):
         objectives.ELBO(free_bits=0.1)(vae.terms(x, 2))
+
+
+@pytest.mark.parametrize(
+    ("objective", "pieces", "word"),
+    [
+        (objectives.ELBO(free_bits=0.1), {"posterior": posteriors.FullNormal()}, "FullNormal"),
+        (objectives.ELBO(free_bits=0.1), {"prior": priors.GaussianMixture(3)}, "GaussianMixture"),
+        (objectives.ELBO() + regularizers.TotalCorrelation(), {"posterior": posteriors.FullNormal()}, "FullNormal"),
+    ],
+)
+def test_objectives_that_take_latents_apart_are_refused_at_construction(objective, pieces, word):
+    with pytest.raises(ValueError, match=matches("independent over the latents", word)):
+        tfvae.mlp_vae((4,), 2, (4,), objective=objective, **pieces)
 
 
 @pytest.mark.parametrize(

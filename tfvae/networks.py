@@ -2,10 +2,10 @@
 
 import math
 
+from tfvae import defaults
 from tfvae._backend import keras
 from tfvae.errors import InputTypeError, invalid
-from tfvae.likelihoods import Bernoulli
-from tfvae.posteriors import BottomUp, DiagonalNormal, Ladder
+from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
 from tfvae.vae import VAE
 
@@ -197,4 +197,4 @@ def _defaults(event_shape, latent_dims, sizes, posterior, likelihood):
     for name, value in (("event_shape", event_shape), ("latent_dim", tuple(latent_dims)), ("layer sizes", tuple(sizes))):
         if not value or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in value):
             raise invalid(f"{name} of whole numbers from 1", f"{value}", "pass sizes such as 32", InputTypeError)
-    return event_shape, posterior or DiagonalNormal(), likelihood or Bernoulli()
+    return event_shape, posterior or defaults.posterior(), likelihood or defaults.likelihood()

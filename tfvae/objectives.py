@@ -25,6 +25,7 @@ class Objective:
         needs_sample_gradients: whether it holds terms of z that only a gradient through z can lower.
         needs_density: whether it holds log q(z|x), which not every posterior has.
         of_expectations: whether it is made of expectations under q alone, which may then be summed.
+        needs_factorized: which of "posterior" and "prior" it takes latent by latent.
     """
 
     linear = False
@@ -33,6 +34,7 @@ class Objective:
     needs_sample_gradients = False
     needs_density = True
     of_expectations = False
+    needs_factorized: tuple = ()
 
     def __init__(self, num_samples=1):
         self.num_samples = _count("num_samples", num_samples)
@@ -93,6 +95,7 @@ class ELBO(Objective):
             raise invalid("free_bits or a capacity", f"free_bits={free_bits!r} and capacity={capacity!r}", "set one of them")
         self.linear = not free_bits and capacity is None
         self.of_expectations = not free_bits
+        self.needs_factorized = ("posterior", "prior") if free_bits else ()
         # Constant and 0, the rate is left out altogether.
         self.needs_density = not (self.linear and isinstance(beta, (int, float)) and beta == 0)
 

@@ -43,7 +43,9 @@ class Piece(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        # Keras reads its own entry, the dtype policy, in a way that can be written again.
+        own = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items() if k != "dtype"}
+        return super().from_config({**config, **own})
 
     def __repr__(self):
         arguments = inspect.signature(type(self).__init__).parameters
@@ -58,9 +60,11 @@ class Posterior(Piece):
         support: where its z lie, in words; the prior's must be the same.
         reparameterized: whether a sample's gradient reaches the parameters.
         has_density: whether log q(z|x) exists, without which there is no bound.
+        factorized: whether it is a `tfd.Independent` over the latents, of which some objectives want each.
     """
 
     support = REAL
+    factorized = False
     reparameterized = True
     has_density = True
 
@@ -102,9 +106,11 @@ class Prior(Piece):
     Attributes:
         support: where its z lie, in words.
         starts_from_data: whether `fit` is to call `initialize`.
+        factorized: whether it is a `tfd.Independent` over the latents.
     """
 
     support = REAL
+    factorized = False
     starts_from_data = False
 
     def connect(self, vae):

@@ -20,10 +20,11 @@ class Regularizer:
     """A penalty on the latents of a batch, times `weight`.
 
     Attributes:
-        needs_density: whether it takes log q(z|x).
+        needs_density, needs_factorized: as those of an objective.
     """
 
     needs_density = False
+    needs_factorized: tuple = ()
 
     def __init__(self, weight=1.0):
         if not (isinstance(weight, (int, float)) and math.isfinite(weight)):
@@ -69,6 +70,7 @@ class Regularized(Objective):
         self.regularizers = list(regularizers)
         self.has_encoder_loss = objective.has_encoder_loss
         self.needs_density = objective.needs_density or any(r.needs_density for r in self.regularizers)
+        self.needs_factorized = sum((r.needs_factorized for r in self.regularizers), objective.needs_factorized)
 
     def __call__(self, terms, step=0):
         return self.objective(terms, step) + self._penalty(terms)
@@ -153,6 +155,7 @@ class TotalCorrelation(Regularizer):
     """
 
     needs_density = True
+    needs_factorized = ("posterior",)
 
     def __init__(self, weight=1.0, dataset_size=1):
         super().__init__(weight)

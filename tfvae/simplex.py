@@ -86,6 +86,3 @@ class _Exp(tfp.bijectors.Exp):
 
     def _inverse(self, y):
         return tf.math.log(tf.maximum(y, np.float32(1.2e-38)))
-
-    def _inverse_log_det_jacobian(self, y):
-        return -self._inverse(y)

@@ -3,14 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, gradients, wiring
+from tfvae import checks, defaults, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
-from tfvae.likelihoods import Bernoulli
-from tfvae.objectives import ELBO
-from tfvae.posteriors import DiagonalNormal
-from tfvae.priors import StandardNormal
 from tfvae.stream_range import as_int32
 from tfvae.terms import Terms, closed_form_kl
 
@@ -28,12 +24,12 @@ class VAE(Generator):
             A conditional model's takes `[x, y]`.
         decoder: Keras network, `[B, D] -> [B, *likelihood.params_shape(event_shape)]`.
             A conditional model's takes `[z, y]`.
-        posterior: default `DiagonalNormal()`.
-        prior: default `StandardNormal()`.
-        likelihood: default `Bernoulli()`.
-        objective: default `ELBO()`.
-        estimator: which gradient the loss gets; default `gradients.Pathwise()`, and for a posterior
-            over few classes `gradients.Enumeration()`.
+        posterior: q(z|x), of `tfvae.posteriors`.
+        prior: p(z), of `tfvae.priors`, over the same set.
+        likelihood: p(x|z), of `tfvae.likelihoods`.
+        objective: the bound, of `tfvae.objectives`.
+        estimator: which gradient the loss gets, of `tfvae.gradients`. What is left out of these five is
+            chosen by `tfvae.defaults`: normals, binary data, the ELBO, reparameterized.
         event_shape, latent_dim: needed where the networks do not start with `keras.Input`. `latent_dim`
             is the size of what the decoder takes.
         seed: of the training noise; default drawn, see `keras.utils.set_random_seed`.
@@ -60,10 +56,10 @@ class VAE(Generator):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
-        self.posterior = posterior or DiagonalNormal()
-        self.prior = prior or StandardNormal()
-        self.likelihood = likelihood or Bernoulli()
-        self.objective = objective or ELBO()
+        self.posterior = posterior or defaults.posterior()
+        self.prior = prior or defaults.prior()
+        self.likelihood = likelihood or defaults.likelihood()
+        self.objective = objective or defaults.objective()
         self.seed = seed
         found = wiring.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
@@ -73,12 +69,12 @@ class VAE(Generator):
         wiring.check(found, encoder, decoder, self.posterior, self.likelihood, self.latent_sizes)
         for piece in (self.prior, self.posterior):
             piece.connect(self)
-        wiring.check_support(self.posterior, self.prior)
+        wiring.check_pieces(self.posterior, self.prior, self.objective)
         shapes = (self.posterior, self.latent_sizes), (self.prior, self.latent_sizes), (self.likelihood, self.event_shape)
         for piece, shape in shapes:
             if not piece.built:
                 piece.build(shape)
-        self.estimator = estimator or gradients.default(self.posterior, self.latent_sizes)
+        self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
@@ -118,7 +114,7 @@ class VAE(Generator):
 
     def terms_given(self, params, x, y, num_samples, seed, training, estimator=None):
         """`Terms` from the encoder's output, as when it runs once for many chunks of latents."""
-        drawn = (estimator or gradients.Pathwise()).latents(self, params, num_samples, seed)
+        drawn = (estimator or defaults.sampling()).latents(self, params, num_samples, seed)
         p = self.prior.distribution(y)
         params = self.decode_batch(self.prior.for_decoder(drawn.z), y, training)
         likelihood = self.likelihood

@@ -65,12 +65,21 @@ def check(wiring, encoder, decoder, posterior, likelihood, latent_sizes):
         _check_decoder(decoder(_single_or_list([*latents, *y])), wiring.event_shape, likelihood)
 
 
-def check_support(posterior, prior):
-    """Refuses a prior over another set than the posterior's.
+def check_pieces(posterior, prior, objective):
+    """Refuses a prior over another set than the posterior's, and an objective that takes them apart.
 
     Raises:
-        InputError: naming both sets.
+        InputError: naming both sets, or the objective and the piece.
     """
+    for name, piece in (("posterior", posterior), ("prior", prior)):
+        if not posterior.has_density:
+            break  # which the estimator refuses, for a better reason
+        if name in objective.needs_factorized and not piece.factorized:
+            raise invalid(
+                f"a {name} that is independent over the latents, for {objective!r}",
+                repr(piece),
+                "use DiagonalNormal() and StandardNormal(), or another objective, such as a beta schedule for free bits",
+            )
     if posterior.support != prior.support:
         raise invalid(
             f"a prior over {posterior.support}, where {type(posterior).__name__} puts z",

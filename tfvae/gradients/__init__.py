@@ -9,7 +9,6 @@ from tfvae.gradients.base import Estimator as Estimator
 from tfvae.gradients.base import Latents as Latents
 from tfvae.gradients.discrete import Enumeration as Enumeration
 from tfvae.gradients.discrete import ScoreFunction as ScoreFunction
-from tfvae.gradients.discrete import default as default
 from tfvae.gradients.pathwise import DoublyReparameterized as DoublyReparameterized
 from tfvae.gradients.pathwise import Pathwise as Pathwise
 from tfvae.gradients.pathwise import StickingTheLanding as StickingTheLanding

@@ -5,11 +5,7 @@ import tensorflow as tf
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents
-from tfvae.gradients.pathwise import Pathwise
 from tfvae.terms import no_density
-
-# Values of z over which an expectation is summed rather than estimated, by default.
-MAX_VALUES = 64
 
 
 @register
@@ -100,11 +96,3 @@ def _leave_out(terms, k, count):
 
     rows = {name: replace(getattr(terms, name)) for name in ("log_likelihood", "log_prior", "log_posterior")}
     return terms._replace(**rows)
-
-
-def default(posterior, latent_dim):
-    """The estimator of a posterior for which none is chosen."""
-    if posterior.reparameterized:
-        return Pathwise()
-    values = posterior.values(latent_dim)
-    return ScoreFunction() if values is None or len(values) > MAX_VALUES else Enumeration()

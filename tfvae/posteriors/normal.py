@@ -24,6 +24,8 @@ class DiagonalNormal(Posterior):
         [1] Auto-Encoding Variational Bayes. ICLR 2014. arXiv:1312.6114.
     """
 
+    factorized = True
+
     def params_size(self, latent_dim):
         return 2 * latent_dim
 

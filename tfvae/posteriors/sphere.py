@@ -51,9 +51,9 @@ class VonMisesFisher(Posterior):
         return self._direction_concentration(params)[0]
 
     def between(self, a, b, weight):
-        """Along the great circle."""
-        angle = tf.acos(tf.clip_by_value(tf.reduce_sum(a * b, axis=-1, keepdims=True), -1.0 + 1e-6, 1.0 - 1e-6))
-        return (tf.sin((1.0 - weight) * angle) * a + tf.sin(weight * angle) * b) / tf.sin(angle)
+        """On the great circle, above that share of the chord."""
+        chord = a + weight * (b - a)
+        return chord / tf.sqrt(tf.reduce_sum(chord * chord, axis=-1, keepdims=True) + 1e-12)
 
     def summary(self, params):
         direction, concentration = self._direction_concentration(params)

@@ -14,6 +14,8 @@ tfd = tfp.distributions
 class StandardNormal(Prior):
     """p(z) = N(0, I)."""
 
+    factorized = True
+
     def build(self, latent_dim):
         self.latent_dim = int(latent_dim)
         self.built = True

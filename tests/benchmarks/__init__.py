@@ -1,0 +1,1 @@
+"""Measurements with recorded results; nothing here is collected by pytest."""

@@ -133,8 +133,10 @@ def export(
         _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss))
     if web is not None:
         size = runs.export_web(vae, web, litert, precision, max_quality_loss)
-        table.add_row("the page", f"{size / 1000:,.0f} kB", f"tfvae demo {web}")
+        table.add_row("the page", f"{size / 1000:,.0f} kB", "")
     console.print(table)
+    if web is not None:
+        _say(f"To see it: tfvae demo {web}")
 
 
 @app.command()

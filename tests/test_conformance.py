@@ -130,6 +130,14 @@ def test_the_density_of_a_structure_is_that_of_its_layers(specimen):
         assert largest_difference(many.monte_carlo_rate, many.analytic_rate) < 0.25
 
 
+def test_every_piece_has_a_name_of_its_own_in_keras_files():
+    for module in (flows, gradients, likelihoods, objectives, posteriors, priors, regularizers):
+        for _, cls in inspect.getmembers(module, inspect.isclass):
+            name = keras.saving.get_registered_name(cls)
+            if ">" in name:
+                assert keras.saving.get_registered_object(name) is cls
+
+
 def test_every_public_piece_is_in_the_zoo():
     def public(module, base):
         found = {c for _, c in inspect.getmembers(module, inspect.isclass)}

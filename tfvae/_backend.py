@@ -24,10 +24,10 @@ if keras.config.backend() != "tensorflow":
     raise _wrong_backend(keras.config.backend())
 
 
-_NAMESAKES = ("flows", "likelihoods", "posteriors", "priors")  # packages whose classes share names
+_NAMESAKES = {"Categorical", "Flow", "RelaxedCategorical"}  # names that several kinds of pieces have
 
 
 def register(cls):
-    """Makes a class known to `.keras` files, as `tfvae>VAE` or `tfvae.priors>Flow`."""
-    module = cls.__module__.split(".")[1]
-    return keras.saving.register_keras_serializable(f"tfvae.{module}" if module in _NAMESAKES else "tfvae")(cls)
+    """Makes a class known to `.keras` files, as `tfvae>VAE`, or `tfvae.priors>Flow`."""
+    package = ".".join(cls.__module__.split(".")[:2]) if cls.__name__ in _NAMESAKES else "tfvae"
+    return keras.saving.register_keras_serializable(package)(cls)

@@ -65,7 +65,9 @@ def there(request, files, tmp_path_factory):
 
 
 def test_it_is_another_machine():
-    done = subprocess.run([PYTHON, "-c", "import platform; print(platform.machine())"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [PYTHON, "-c", "import platform; print(platform.machine())"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "aarch64" != platform.machine()
 
 

@@ -92,9 +92,8 @@ def main():
     for name, vae in models().items():
         alone, both = files(vae)
         decode, sample = latencies(both, vae)
-        print(
-            f"{name}: decode {len(alone) / 1000:.1f} kB, with sample {len(both) / 1000:.1f} kB, {(len(both) - len(alone)) / 1000:+.1f} kB"
-        )
+        added = (len(both) - len(alone)) / 1000
+        print(f"{name}: decode {len(alone) / 1000:.1f} kB, with sample {len(both) / 1000:.1f} kB, {added:+.1f} kB")
         print(f"{name}: decode {decode:.3f} ms, sample {sample:.3f} ms, {sample - decode:+.3f} ms")
         print(f"{name}: " + ", ".join(f"{kind} {size / 1000:.0f} kB" for kind, size in sizes(vae).items()))
         for runtime, seconds, peak in starts(vae) if name == "digits" else ():

@@ -1,5 +1,6 @@
 """Draws from an exported file: NumPy in, NumPy out, neither TensorFlow nor Keras."""
 
+import copy
 import threading
 from pathlib import Path
 
@@ -43,7 +44,14 @@ class Sampler:
     def _start(self, model, metadata, compiled):
         self.metadata = metadata
         self._lock = threading.Lock()
+        self._sizes = metadata["batch_sizes"]  # those used
         self._runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
+
+    def of_batch(self, size):
+        """The same sampler with one of the file's batch sizes only."""
+        sampler = copy.copy(self)
+        sampler._sizes = [size]
+        return sampler
 
     def sample(self, n, seed=0, start=0, y=None, *, draw=False, return_latent=False):
         """Samples number `start ... start + n - 1` under `seed`: the mean of p(x|z), z ~ p(z).
@@ -146,11 +154,10 @@ class Sampler:
 
     def _pages(self, n):
         """`(first, count, batch, suffix)`: the largest batch that fits, and a padded rest."""
-        sizes = self.metadata["batch_sizes"]
         first = 0
         while first < n:
-            batch = max((s for s in sizes if s <= n - first), default=min(sizes))
-            yield first, min(batch, n - first), batch, "" if batch == sizes[0] else f"_{batch}"
+            batch = max((s for s in self._sizes if s <= n - first), default=min(self._sizes))
+            yield first, min(batch, n - first), batch, "" if batch == self.metadata["batch_sizes"][0] else f"_{batch}"
             first += batch
 
     def _run(self, name, inputs, y, first, count, batch):

@@ -12,6 +12,8 @@ import tfvae
 from tests.conftest import largest_difference
 from tfvae.export.runtime import InterpreterRuntime
 
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
+
 PAGE = (Path(__file__).parents[1] / "export" / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^## (.*?)\n(?:(?!^## )[\s\S])*?```(\w+)\n([\s\S]*?)```", PAGE, re.MULTILINE)
 INTS = r"(?:intArrayOf\((?:seed|index)\)|bytes\(\[(?:seed|index)\]\)|new Tensor\(new Int32Array\(\[(?:seed|index)\]\), \[1\]\))"

@@ -18,7 +18,10 @@ PYTHON = os.environ.get("TFVAE_ARM64_PYTHON")
 CORES = ("cortex-a53", "cortex-a76", "cortex-a710")  # of NEON alone, with dot products, with int8 matrices
 FLOAT = ("float32", "float16", "mixture", "vamp", "realnvp")
 
-pytestmark = pytest.mark.skipif(not PYTHON, reason="TFVAE_ARM64_PYTHON names no ARM64 Python; .ci/arm64-python builds one")
+pytestmark = [
+    pytest.mark.skipif(not PYTHON, reason="TFVAE_ARM64_PYTHON names no ARM64 Python; .ci/arm64-python builds one"),
+    pytest.mark.xdist_group("arm64"),  # one process makes the files
+]
 
 
 @pytest.fixture(scope="module")

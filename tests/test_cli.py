@@ -12,6 +12,8 @@ from tests.conftest import matches
 from tests.test_datasets import write_images, write_mnist
 from tfvae import cli
 
+pytestmark = pytest.mark.xdist_group("cli")  # one process makes the files they share
+
 FILES = {"model.keras", "saved_model", "decoder.tflite", "decoder.json", "samples.png", "reconstructions.png", "report.json"}
 
 

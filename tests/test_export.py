@@ -15,6 +15,8 @@ from tests import zoo
 from tests.conftest import largest_difference, matches
 from tfvae.export import Sampler, quality, quantize, sidecar
 
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
+
 VECTORS = np.load(Path(__file__).parent / "vectors" / "jax_normal.npz")
 
 

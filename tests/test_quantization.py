@@ -13,6 +13,8 @@ from tests.conftest import largest_difference, matches
 from tfvae import priors
 from tfvae.export import Sampler, flatbuffer, quality
 
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
+
 QUANTIZED = ("float16", "dynamic_int8", "int8")
 every = pytest.mark.parametrize("quantization", QUANTIZED)
 

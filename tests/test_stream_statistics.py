@@ -9,6 +9,8 @@ import scipy.stats
 import tfvae
 from tfvae.export import Sampler
 
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
+
 LEVEL = 0.001
 COUNT = 100_000
 

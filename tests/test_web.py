@@ -30,6 +30,8 @@ from tfvae import serving
 from tfvae.errors import InputError, InputTypeError
 from tfvae.export import Sampler, to_web, web
 
+pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
+
 PAGE = Path(__file__).parents[1] / "export" / "page"
 ASSETS = {"index.html", "guard.js", "page.js", "model.js", "draw.js", "explore.js", "style.css", "icon.svg"}
 DRIVER = Path(__file__).parent / "browser" / "drive.mjs"

@@ -1,7 +1,7 @@
 """Converts the parts of a model, and makes the two networks among them smaller.
 
 Whatever the quantization, everything random stays in float32, so that z is the same; so
-does what comes after the networks, such as the sigmoid, which in int8 would end at 0.996.
+does what comes after the networks.
 """
 
 import copy
@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tfvae.errors import invalid
-from tfvae.export import flatbuffer, signatures
+from tfvae.export import flatbuffer, signatures, table
 from tfvae.export.saved_model import write_archive
 from tfvae.pieces import LAYERS, REAL
 
@@ -38,12 +38,15 @@ def convert_parts(vae, parts, quantization, calibration):
             halved = _halve(plain, networks)
             found.update(dict.fromkeys(networks, halved))
         return found
-    rest = {name: part for name, part in parts.items() if not part.network}
-    plain = _convert(vae, rest)
-    found = dict.fromkeys(rest, plain)
+    found = {}
     for name, part in networks.items():
         found[name] = _convert(vae, {name: part}, calibration.get(name) if quantization == "int8" else None, optimize=True)
-    return found
+    rest = {name: part for name, part in parts.items() if not part.network}
+    if quantization == "int8":
+        for name in [name for name in rest if name.split("@")[0] == "mean"]:
+            decoder = name.replace("mean", "decoder")
+            rest[name] = table.looked_up(vae.likelihood, rest[name], found[decoder], decoder)
+    return {**found, **dict.fromkeys(rest, _convert(vae, rest))}
 
 
 def _convert(vae, parts, examples=None, *, optimize=False):

@@ -102,8 +102,9 @@ def test_the_decoder_in_int8_is_the_same_to_the_bit(here, there, name):
     assert len(np.unique(here[f"{name}/decoded"])) > 50  # steps of the 256, and no few
 
 
-def test_images_of_int8_differ_by_the_float_sigmoid_alone(here, there):
-    assert largest_difference(here["int8/decoded"], there["int8/decoded"]) <= 1e-6
+def test_images_of_int8_are_the_same_to_the_bit(here, there):
+    """From the same latents, since the means are a table; the normals of `sample` differ in their last bits."""
+    assert np.array_equal(here["int8/decoded"], there["int8/decoded"])
 
 
 def test_images_of_dynamic_int8_are_close(here, there):

@@ -167,6 +167,12 @@ def test_an_estimator_wrong_for_an_objective_is_refused_at_construction(objectiv
         zoo._mlp("diagonal", "standard", "bernoulli", objective, estimator)
 
 
+@pytest.mark.parametrize(("posterior", "prior"), [(a, b) for a in zoo.POSTERIORS for b in zoo.PRIORS if not zoo.fitting(a, b)])
+def test_a_prior_over_another_set_than_the_posterior_is_refused_at_construction(posterior, prior):
+    with pytest.raises(ValueError, match=matches(type(zoo.POSTERIORS[posterior]()).__name__)):
+        zoo._pair(posterior, prior)
+
+
 def test_traced_and_eager_steps_give_the_same_weights():
     """The conformance tests run eagerly; this is why they may."""
     found = []

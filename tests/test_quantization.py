@@ -69,7 +69,7 @@ def test_the_sidecar_tells_the_quality_that_the_file_has(samplers, files, digits
 def test_the_files_are_smaller(files):
     sizes = {name: path.stat().st_size for name, path in files.items()}
     assert sizes["float16"] < 0.8 * sizes[None]  # a small model: the stream is a good part of it
-    assert sizes["int8"] < 0.7 * sizes[None]
+    assert sizes["int8"] < 0.8 * sizes[None]
 
 
 def test_int8_pixels_reach_both_ends(tmp_path):

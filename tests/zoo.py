@@ -269,6 +269,10 @@ BUILDERS = {
     "conditional": _conditional,
     "conditional_vamp": _conditional_vamp,
     "score_function": _score_function,
+    **{
+        f"enumeration_{name}": lambda name=name: _mlp("categorical", "categorical", "bernoulli", name, "enumeration")
+        for name in ("elbo_schedule", "elbo_monte_carlo", "elbo_capacity")
+    },
     "bottom_up": _hierarchical,
     "ladder": lambda: _hierarchical(ladder=True),
     "ladder_conditional": lambda: _hierarchical(ladder=True, condition=10, top=priors.GaussianMixture(3)),

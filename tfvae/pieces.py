@@ -146,9 +146,11 @@ class Likelihood(Piece):
     Attributes:
         support: the values it gives a density or a probability, in words.
         value_range: `(low, high)` of those values, or None where they have no bounds.
+        elementwise: whether the mean of each element is one function of one number of the decoder's.
     """
 
     support = "finite numbers"
+    elementwise = False
     value_range: tuple | None = None
 
     def params_shape(self, event_shape):

@@ -29,6 +29,7 @@ class Bernoulli(Likelihood):
     """
 
     value_range = (0.0, 1.0)
+    elementwise = True
 
     def __init__(self, *, dynamic_binarization=False, **kwargs):
         super().__init__(**kwargs)
@@ -91,6 +92,7 @@ class ContinuousBernoulli(Likelihood):
 
     support = "values from 0 to 1"
     value_range = (0.0, 1.0)
+    elementwise = True
 
     def build(self, event_shape):
         self.event_rank = len(event_shape)

@@ -96,6 +96,33 @@ def test_a_prior_samples_what_its_density_says(prior):
             assert scipy.stats.ks_2samp(a, b).pvalue > 1e-3
 
 
+def integral(distribution, size, half_width, steps):
+    """Of the density over a box of R^1 or R^2, by the trapezoidal rule."""
+    axis = np.linspace(-half_width, half_width, steps, dtype=np.float32)
+    grid = np.stack(np.meshgrid(*[axis] * size, indexing="ij"), axis=-1).reshape(-1, size)
+    density = np.exp(distribution.log_prob(grid).numpy().astype(np.float64))
+    return density.sum() * float(axis[1] - axis[0]) ** size
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("prior", ["standard", "mixture", "vamp", "expost"])
+def test_the_density_of_a_prior_integrates_to_one(prior, size):
+    vae = tfvae.mlp_vae((4, 4, 1), size, (8,), prior=zoo.PRIORS[prior](), seed=1)
+    for weight in vae.prior.trainable_weights:
+        weight.assign_add(np.random.default_rng(3).normal(0, 0.5, weight.shape).astype(np.float32))
+    assert integral(vae.prior.distribution(), size, 12.0, 601) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("posterior", ["diagonal", "full", "planar", "realnvp", "iaf"])
+def test_the_density_of_a_posterior_integrates_to_one(posterior):
+    posterior = zoo.POSTERIORS[posterior]()
+    posterior.build(2)
+    for weight in posterior.weights:
+        weight.assign_add(np.random.default_rng(3).normal(0, 0.3, weight.shape).astype(np.float32))
+    raw = np.random.default_rng(2).normal(0, 0.5, size=(1, posterior.params_size(2))).astype(np.float32)
+    assert integral(posterior.distribution(raw), 2, 12.0, 601) == pytest.approx(1.0, abs=5e-3)
+
+
 def test_mixture_components_come_as_often_as_their_weights():
     """Chi-squared at a level of 0.001."""
     prior = priors.GaussianMixture(5)

@@ -58,6 +58,8 @@ def _convert(vae, parts, examples=None, *, optimize=False):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if optimize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            # One scale for a dense layer: all that some delegates know, and a scale per output is a good part of a small file.
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         if examples is not None:
             (name,) = parts
             converter.representative_dataset = lambda: ((name, example) for example in examples)

@@ -75,7 +75,7 @@ def refuse_loss(quality, limit, vae):
 
 
 def worst_layer(vae):
-    """Which layer of the decoder loses most when its weights alone are rounded to the file's precision, in words."""
+    """Which layer of the decoder loses most when its weights alone are rounded to 8 bits, in words."""
     y = example_conditions(vae, _SAMPLES)
     inputs = vae.prior.for_decoder(vae.sample_latent(_SAMPLES, seed=0, y=y))
     before = vae.decode_batch(inputs, y, training=False)
@@ -109,26 +109,20 @@ def _distortion_change(vae, parts, models, data, z, y):
         x = np.asarray(x, np.float32)
         y = condition if vae.condition_shape is None else np.asarray(condition)
         codes = run_part(models, parts, "encoder", {"x": x, **({} if y is None else {"y": y})})
-        there = _location(vae, [codes[name] for name in parts["encoder"].outputs])
+        inputs = run_part(models, parts, "location", codes)
         here = vae.prior.for_decoder(vae.posterior.location(vae.encoder_params(x, vae.condition(y), training=False)))
         source = f"{len(x)} held-out examples"
     else:
-        here = there = vae.prior.for_decoder(z)
+        here = vae.prior.for_decoder(z)
+        names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
+        inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(here))))
         params = vae.decode_batch(here, y, training=False)
         x = vae.likelihood.draw(params, random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES)))
         source = f"{_SAMPLES} samples of the model"
-    names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
-    inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(there))))
     found = run_part(models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})})["params"]
     expected = vae.decode_batch(here, None if y is None else vae.condition(y), training=False)
     of = vae.likelihood.distribution
     return float(tf.reduce_mean(of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x))), source
-
-
-def _location(vae, codes):
-    sizes = vae.posterior.params_size(vae.latent_sizes)
-    params = tf.nest.pack_sequence_as(sizes, [tf.constant(code) for code in codes])
-    return vae.prior.for_decoder(vae.posterior.location(params))
 
 
 def _max_difference(found, expected):

@@ -29,11 +29,11 @@ class Generator(ObjectiveTrainer):
         Raises:
             InputError: a count, start or seed that leaves the stream.
         """
-        return self._pages(n, seed, y, start, draw)[1]
+        return self._pages(n, seed, y, start, lambda noise, y: self.generate(noise, y, draw=draw)[1])
 
     def sample_latent(self, n, seed=None, y=None, *, start=0):
         """The z behind `sample` of the same arguments, `[n, D]`, or a list of layers."""
-        return self._pages(n, seed, y, start, draw=False)[0]
+        return self._pages(n, seed, y, start, self.prior.sample)
 
     def generate(self, noise, y=None, *, draw=False):
         """(z, x) for the samples of `noise`, a `random.Stream`: the one sampler there is."""
@@ -53,7 +53,8 @@ class Generator(ObjectiveTrainer):
         """`reconstruct`, so that `predict(x)` does what it says; `[x, y]` when conditional."""
         return self.reconstruct(*inputs) if self.condition_shape is not None else self.reconstruct(inputs)
 
-    def _pages(self, n, seed, y, start, draw):
+    def _pages(self, n, seed, y, start, drawn):
+        """What `drawn(noise, y)` gives for the samples, a page at a time."""
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         check_range(start, n, sum(tf.nest.flatten(self.latent_sizes)))
         y = self.condition(y)
@@ -61,5 +62,5 @@ class Generator(ObjectiveTrainer):
         for first in range(0, n, _SAMPLE_PAGE):
             rows = tf.range(first, min(first + _SAMPLE_PAGE, n))
             noise = random.Stream(random.seed_key(seed), rows + as_int32(start))
-            pages.append(self.generate(noise, None if y is None else tf.gather(y, rows), draw=draw))
+            pages.append(drawn(noise, None if y is None else tf.gather(y, rows)))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *pages)

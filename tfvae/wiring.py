@@ -71,10 +71,9 @@ def check_pieces(posterior, prior, objective):
     Raises:
         InputError: naming both sets, or the objective and the piece.
     """
+    # Without a density the estimator refuses the objective, for a better reason.
     for name, piece in (("posterior", posterior), ("prior", prior)):
-        if not posterior.has_density:
-            break  # which the estimator refuses, for a better reason
-        if name in objective.needs_factorized and not piece.factorized:
+        if name in objective.needs_factorized and posterior.has_density and not piece.factorized:
             raise invalid(
                 f"a {name} that is independent over the latents, for {objective!r}",
                 repr(piece),

@@ -11,7 +11,7 @@ import datetime
 import platform
 import re
 
-from tests.benchmarks import alternate, report
+from tests.benchmarks import alternate, fresh, report
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.worker import cores
 
@@ -37,11 +37,13 @@ def arguments():
 
 
 def every_case():
-    return list(CASES)
+    return [*CASES, *fresh.CASES]
 
 
 def measure(name, chosen):
     """(result, devices, versions) of one case."""
+    if name in fresh.CASES:
+        return fresh.measure(name, chosen)
     measured = alternate.run(CASES[name], chosen.rounds, chosen.seconds, chosen.lock, print)
     present = [found for found in measured.values() if "rates" in found]
     versions = {key: version for found in present for key, version in found["versions"].items()}
@@ -51,7 +53,11 @@ def measure(name, chosen):
 def main():
     chosen = arguments()
     for name in chosen.cases:
-        result, devices, versions = measure(name, chosen)
+        try:
+            result, devices, versions = measure(name, chosen)
+        except RuntimeError as error:  # a process ended by itself: the other cases go on
+            print(f"### {name}: not measured: {error}\n", flush=True)
+            continue
         about = machine(devices, versions)
         print(report.head(about), "\n", *report.lines(name, result), sep="\n", flush=True)
         if chosen.record:

@@ -29,12 +29,12 @@ def measure(run):
             path = Path(folder) / f"{name}.tflite"
             found[name] = {**to_tflite(vae, path, name), "held_out": held_out["quality"]["distortion_change_nats"]}
             samplers[name] = Sampler(path)
-    for name, ratio in _latencies(samplers).items():
+    for name, ratio in latencies(samplers).items():
         found[name].update(ratio)
     return found
 
 
-def _latencies(samplers):
+def latencies(samplers):
     times = {name: [] for name in samplers}
     for _ in range(_ROUNDS):
         for name, sampler in samplers.items():

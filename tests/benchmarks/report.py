@@ -128,4 +128,4 @@ def tables():
 
 
 def _order(name):
-    return [*CASES, name].index(name), name
+    return list(CASES).index(name) if name in CASES else len(CASES), name

@@ -10,6 +10,8 @@ import argparse
 import datetime
 import platform
 import re
+import signal
+import sys
 
 from tests.benchmarks import alternate, fresh, report
 from tests.benchmarks.cases import CASES
@@ -52,6 +54,7 @@ def measure(name, chosen):
 
 def main():
     chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no stopped worker is left behind
     for name in chosen.cases:
         try:
             result, devices, versions = measure(name, chosen)

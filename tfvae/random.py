@@ -42,16 +42,18 @@ class Stream:
     Args:
         key: pair of int32 scalars or `[1]` tensors, see `seed_key`.
         indices: int32 `[B]`, the numbers of the samples.
+        unrolled: write the rounds out, which makes large programs and lets XLA fuse them.
     """
 
-    def __init__(self, key, indices):
+    def __init__(self, key, indices, *, unrolled=False):
         self.key = key
         self.indices = indices
+        self.unrolled = unrolled
 
     def bits(self, size):
         """32 random bits per element, int32 `[B, size]`."""
         counter = self.indices[:, None] * size + tf.range(size, dtype=tf.int32)[None, :]
-        high, low = threefry2x32(self.key, (tf.zeros_like(counter), counter))
+        high, low = threefry2x32(self.key, (tf.zeros_like(counter), counter), unrolled=self.unrolled)
         return tf.bitwise.bitwise_xor(high, low)
 
     def uniform(self, size):
@@ -66,7 +68,7 @@ class Stream:
 
     def fold_in(self, tag):
         """The stream of another purpose for the same samples; `tag` is a value of `TAGS`."""
-        return Stream(fold_in(self.key, tag), self.indices)
+        return Stream(fold_in(self.key, tag), self.indices, unrolled=self.unrolled)
 
 
 def seed_key(seed):
@@ -80,11 +82,12 @@ def fold_in(key, tag):
     return threefry2x32(key, (tf.zeros_like(key[0]), tf.zeros_like(key[0]) + np.int32(tag)))
 
 
-def threefry2x32(key, counter):
+def threefry2x32(key, counter, unrolled=False):
     """Threefry-2x32-20 [1]: two words of output for two of counter and two of key.
 
     Args:
         key, counter: pairs of int32 tensors of broadcastable shapes.
+        unrolled: as `Stream`.
     """
     third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
     keys = [tf.reshape(word, []) for word in (*key, third)]
@@ -98,8 +101,13 @@ def threefry2x32(key, counter):
             x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, left, right), x0)
         return group + 1, x0 + tf.gather(first, group), x1 + tf.gather(second, group)
 
+    state = (0, counter[0] + keys[0], counter[1] + keys[1])
+    if unrolled:
+        for _ in range(5):
+            state = four_rounds(*state)
+        return state[1:]
     # A loop, since unrolled the rounds would be most of a small file.
-    start = (tf.constant(0), counter[0] + keys[0], counter[1] + keys[1])
+    start = (tf.constant(0), *state[1:])
     return tf.while_loop(lambda group, *_: group < 5, four_rounds, start, maximum_iterations=5)[1:]
 
 

@@ -1,11 +1,16 @@
-"""How a model is trained: the steps under `fit` and `evaluate`, and how they are compiled."""
+"""How a model is trained: the steps under `fit` and `evaluate`."""
+
+import inspect
+import logging
 
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks
+from tfvae import checks, compiling, execution, resident
 from tfvae._backend import keras
 from tfvae.errors import invalid
+
+_LOG = logging.getLogger("tfvae")
 
 
 class ObjectiveTrainer(keras.Model):
@@ -19,16 +24,18 @@ class ObjectiveTrainer(keras.Model):
         super().__init__(**kwargs)
         self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "rate", "distortion")]
 
-    def compile(self, optimizer="adam", *, jit_compile="auto", **kwargs):
+    def compile(self, optimizer="adam", *, steps_per_execution="auto", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
 
         Args:
             optimizer: a Keras optimizer.
+            steps_per_execution: optimizer steps in one compiled call; the losses do not depend on it.
+                "auto" chooses by model and data, 1 where a callback of yours is called for each batch.
             jit_compile: whether XLA compiles the steps; "auto" chooses by network and device.
-            **kwargs: `steps_per_execution`, `run_eagerly`, ...
+            **kwargs: `run_eagerly`, ...
 
         Raises:
-            InputError: a loss or metrics.
+            InputError: a loss or metrics, or a number of steps below 1.
         """
         for name in ("loss", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -37,15 +44,20 @@ class ObjectiveTrainer(keras.Model):
                     f"{name}={kwargs[name]!r}",
                     "pass objective=... to VAE, and call compile(optimizer)",
                 )
-        self._jit_choice = jit_compile
+        if steps_per_execution != "auto" and (not isinstance(steps_per_execution, int) or steps_per_execution < 1):
+            raise invalid("steps_per_execution from 1", repr(steps_per_execution), 'pass steps_per_execution="auto"')
+        self._choices = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
+        self._why = "XLA, as stated" if jit_compile else "a TensorFlow graph, as stated"
         if jit_compile == "auto":
-            jit_compile = not kwargs.get("run_eagerly") and jit_by_default(self)
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+            by_xla, self._why = compiling.choose_compiler(self)
+            jit_compile = by_xla and not kwargs.get("run_eagerly")
+        steps = 1 if steps_per_execution == "auto" else steps_per_execution
+        super().compile(optimizer=optimizer, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self):
         config = super().get_compile_config()
         # "auto" is written, not what it meant on this machine.
-        return {**config, "jit_compile": self._jit_choice} if config else config
+        return {**config, **self._choices} if config else config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -91,6 +103,18 @@ class ObjectiveTrainer(keras.Model):
         seed = tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)])
         terms = self._terms(x, y, seed, training=False, estimator=self.estimator if self.estimator.exact else None)
         return self._track(self.objective(terms, self.optimizer.iterations), terms, sample_weight)
+
+    def make_train_function(self, force=False):
+        if not self._in_programs():
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = execution.Program(self, self.train_step)
+
+    def make_test_function(self, force=False):
+        if not self._in_programs():
+            super().make_test_function(force)
+        elif self.test_function is None or force:
+            self.test_function = execution.Program(self, self.test_step)
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
     # generators, without which training would not go on as it would have.
@@ -141,13 +165,46 @@ class ObjectiveTrainer(keras.Model):
         return checks.check_data(validation_data, None, self, "validation x")
 
     def _run(self, method, *args, **kwargs):
+        call = inspect.signature(method).bind(*args, **kwargs)
+        call.apply_defaults()
+        extra = call.arguments.pop("kwargs", {})
+        if self._in_programs() and not extra.get("_use_cached_eval_dataset"):
+            self._prepare(call.arguments)
         try:
-            return method(*args, **kwargs)
+            return method(**call.arguments, **extra)
         except tf.errors.InvalidArgumentError as error:
             translated = checks.translate(error)
             if translated is None:
                 raise
             raise translated from error
+
+    def _in_programs(self):
+        """Whether steps run as `execution.Program`: not eagerly, and on one device."""
+        alone = not tf.distribute.has_strategy() and self.distribute_strategy is tf.distribute.get_strategy()
+        return alone and not self.run_eagerly
+
+    def _prepare(self, call):
+        """Chooses the steps of one call, and puts arrays on the device, in the arguments of `fit` or `evaluate`."""
+        found, training = resident.source(call), "epochs" in call
+        steps, callbacks = self._choices["steps_per_execution"], call["callbacks"]
+        if steps == "auto":
+            steps = 1 if execution.watches_batches(callbacks) else compiling.choose_steps(self, found)
+        per_epoch = call.get("steps_per_epoch") or call.get("steps")
+        # So that an epoch of as many steps as the user says ends where a call does.
+        self.steps_per_execution = compiling.largest_divisor(per_epoch, steps) if per_epoch else steps
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            shown = {"verbose": call["verbose"], "epochs": call.get("epochs", 1), "steps": found.num_batches}
+            call["callbacks"] = execution.Callbacks(callbacks, training, call["verbose"] != 0, self, **shown)
+        if training:
+            self.make_train_function()
+            resident.keep_on_device(call, found, self.train_function)
+            self._explain()
+
+    def _explain(self):
+        """Says once what was chosen."""
+        if self._why:
+            _LOG.info("Steps are compiled by %s; %d of them run in one call.", self._why, self.steps_per_execution)
+        self._why = None
 
     def _track(self, loss, terms, sample_weight):
         for tracker in self.metrics:
@@ -159,23 +216,3 @@ class ObjectiveTrainer(keras.Model):
 def _stand_in(x, y, sample_weight):
     """y, or zeros beside weights that come without it, since Keras would drop the weights."""
     return np.zeros(len(x), np.float32) if y is None and sample_weight is not None else y
-
-
-def jit_by_default(model):
-    """Whether XLA compiles the steps of `model` where the user does not say.
-
-    XLA fuses the small operations of dense networks, and is what a GPU wants; on CPU its
-    convolutions are slower than oneDNN's (measured: 2.2-3.1 k against 3.1-4.2 k images/s
-    on two cores), so a model that holds one runs as a plain TensorFlow graph there.
-    """
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return False  # XLA cannot compile collectives on CPU
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    return not any(_is_convolution(layer) for layer in model._flatten_layers())
-
-
-def _is_convolution(layer):
-    bases = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-    transposed = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-    return isinstance(layer, (*bases, *transposed))

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import datasets
+from tfvae import datasets, noise
 from tfvae._backend import register
 from tfvae.pieces import Likelihood
 
@@ -46,9 +46,9 @@ class Bernoulli(Likelihood):
     def mean(self, params):
         return tf.sigmoid(params)
 
-    def draw(self, params, noise):
+    def draw(self, params, stream):
         size = math.prod(params.shape[1:])
-        uniform = tf.reshape(noise.uniform(size), tf.shape(params))
+        uniform = tf.reshape(stream.uniform(size), tf.shape(params))
         return tf.cast(uniform < tf.sigmoid(params), tf.float32)
 
     def in_support(self, x):
@@ -58,7 +58,7 @@ class Bernoulli(Likelihood):
         x = tf.cast(x, tf.float32)
         if not self.dynamic_binarization:
             return x
-        return tf.cast(tf.random.stateless_uniform(tf.shape(x), seed) < x, tf.float32)
+        return tf.cast(noise.uniform(tf.shape(x), seed) < x, tf.float32)
 
     def prepare_fixed(self, x):
         if not self.dynamic_binarization or not datasets.is_grey(x):

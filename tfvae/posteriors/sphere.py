@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import noise
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import SPHERE, Posterior
@@ -98,8 +99,8 @@ class _VonMisesFisher(tfp.distributions.Distribution):
     def _sample_n(self, n, seed=None):
         seeds = tf.random.split(tfp.random.sanitize_seed(seed), 2)
         shape = tf.concat([[n], tf.shape(self.concentration)], axis=0)
-        normals = tf.random.stateless_normal(tf.concat([shape, [self.direction.shape[-1] - 1]], axis=0), seeds[1])
-        return _assemble(self.direction, self._angle.quantile(tf.random.stateless_uniform(shape, seeds[0])), normals)
+        normals = noise.normal(tf.concat([shape, [self.direction.shape[-1] - 1]], axis=0), seeds[1])
+        return _assemble(self.direction, self._angle.quantile(noise.uniform(shape, seeds[0])), normals)
 
     def _mean(self):
         return self.direction * (1.0 - self._angle.mean)[..., None]

@@ -1,0 +1,71 @@
+"""What compiles the steps of a model, and how many of them run in one call."""
+
+import math
+
+import tensorflow as tf
+
+from tfvae._backend import keras
+
+_SECONDS = 0.5  # of one call, for a progress bar that moves
+_FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
+_MOST_BYTES = 2**26  # of the batches of one call, which are stacked
+
+
+def choose_compiler(model):
+    """Whether XLA compiles the steps where the user does not say, and why.
+
+    XLA fuses the small operations of dense networks, and is what a GPU wants; on CPU its
+    convolutions are slower than oneDNN's (measured: 2.2-3.1 k against 3.1-4.2 k images/s
+    on two cores), so a model that holds one runs as a plain TensorFlow graph there.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return False, "a TensorFlow graph, since XLA has no collectives for every device"
+    if gpus():
+        return True, "XLA, on a GPU"
+    if any(is_convolution(layer) for layer in model._flatten_layers()):
+        return False, "a TensorFlow graph, whose convolutions are faster than XLA's on a CPU"
+    return True, "XLA, which fuses what is between the products of dense layers"
+
+
+def choose_steps(model, source):
+    """How many steps run in one call, on data described by a `resident.Source`."""
+    passes = forward_flops(model.encoder) + model.objective.num_samples * forward_flops(model.decoder)
+    seconds = 3 * passes * source.batch_size / _FLOPS["GPU" if gpus() else "CPU"]  # backward is twice forward
+    size = source.batch_size * math.prod(model.event_shape) * source.dtype.size
+    steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MOST_BYTES // size, 1024))
+    # Rounded up, so that data of about the same size share a program.
+    return min(steps, 2 ** math.ceil(math.log2(source.num_batches))) if source.num_batches else steps
+
+
+def largest_divisor(number, limit):
+    """The largest divisor of `number` up to `limit`."""
+    return max(n for n in range(1, min(number, limit) + 1) if number % n == 0)
+
+
+def forward_flops(network):
+    """Roughly how many additions and multiplications a network takes for one example."""
+    total = 0
+    for layer in network._flatten_layers(recursive=True):
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        # A convolution applies its kernel at each place of its output, a transposed one of its input.
+        places = getattr(layer, "input" if is_transposed(layer) else "output", None) if is_convolution(layer) else None
+        total += 2 * math.prod(kernel.shape) * (1 if places is None else math.prod(n or 1 for n in places.shape[1:-1]))
+    return total
+
+
+def gpus():
+    """The GPUs TensorFlow sees."""
+    return tf.config.list_physical_devices("GPU")
+
+
+def is_convolution(layer):
+    """Whether a layer is one of Keras' convolutions."""
+    bases = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+    return isinstance(layer, bases) or is_transposed(layer)
+
+
+def is_transposed(layer):
+    """Whether a layer is one of Keras' transposed convolutions."""
+    return isinstance(layer, (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose))

@@ -1,0 +1,115 @@
+"""How the steps under `fit` and `evaluate` run: many of them in one compiled call.
+
+Keras loops over `steps_per_execution` calls of a compiled step; here the loop is inside what
+is compiled, which saves each step the way into and out of it.
+"""
+
+import itertools
+
+import tensorflow as tf
+
+from tfvae import noise
+from tfvae._backend import keras
+
+ROWS = "rows of the arrays"  # the key of a batch that is row numbers of `Program.arrays`
+
+
+class Program:
+    """A step of a model, run on as many batches a call as `steps_per_execution` says.
+
+    Called with an iterator over batches, as Keras calls its own functions.
+
+    Attributes:
+        done: how many steps the last call took; fewer than asked for where the data end.
+    """
+
+    def __init__(self, model, step):
+        self._model, self._step, self._by_xla = model, step, bool(model.jit_compile)
+        self._run = tf.function(self._traced, autograph=False, jit_compile=self._by_xla)
+        self._run_on_rows = tf.function(self._gathered, autograph=False)
+        self.arrays = None
+        self.done = 0
+
+    def __call__(self, iterator):
+        steps = self._model.steps_per_execution
+        batches = [tf.nest.map_structure(_present, batch) for batch in itertools.islice(iterator, steps)]
+        if not batches:
+            raise StopIteration
+        self.done = len(batches)
+        # Batches of another size, as the last one of an epoch, are another program.
+        for _, alike in itertools.groupby(batches, _shapes):
+            alike = list(alike)
+            count = tf.constant(len(alike))
+            stacked = _stack(alike + alike[-1:] * (steps - len(alike)))  # of one shape, for one program
+            if isinstance(stacked, dict) and ROWS in stacked:
+                logs = self._run_on_rows(self.arrays, stacked[ROWS], count)
+            else:
+                logs = self._run(stacked, count)
+        return logs
+
+    def _gathered(self, arrays, rows, count):
+        return self._run(_map(lambda array: tf.gather(array, rows), arrays), count)
+
+    def _traced(self, batches, count):
+        """The first `count` of the `batches`, stacked on their first axis; what the last step returned."""
+        with noise.compiled_by_xla(self._by_xla):
+            step = tf.function(self._step, autograph=False)
+            step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
+        logs = step.structured_outputs
+
+        def body(i, *_):
+            return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
+
+        start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
+        # One at a time: each step reads the weights that the one before has written.
+        _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
+        return tf.nest.pack_sequence_as(logs, last)
+
+
+class Callbacks(keras.callbacks.CallbackList):
+    """Keras' callbacks, told the number of the last batch there was, and not of the last one asked for."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first = batch
+        super().on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(self._first + self.model.train_function.done - 1, logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self._first = batch
+        super().on_test_batch_begin(batch, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        super().on_test_batch_end(self._first + self.model.test_function.done - 1, logs)
+
+
+def watches_batches(callbacks):
+    """Whether a callback of the user's own wants to be called for each batch."""
+    return any(_own(callback, hook) for callback in tf.nest.flatten(callbacks or []) for hook in _HOOKS)
+
+
+_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def _own(callback, hook):
+    owner = next((c for c in type(callback).__mro__ if hook in vars(c)), keras.callbacks.Callback)
+    # Keras' own, EarlyStopping and the like, are made for steps that run together.
+    return hook in vars(callback) or not owner.__module__.startswith("keras.")
+
+
+def _present(part):
+    """A tensor of a batch; Keras' generators stand in an empty optional for what is absent."""
+    return None if part is None or isinstance(part, tf.experimental.Optional) else tf.convert_to_tensor(part)
+
+
+def _shapes(batch):
+    return [None if t is None else (t.shape, t.dtype) for t in tf.nest.flatten(batch)]
+
+
+def _stack(batches):
+    return tf.nest.map_structure(lambda *parts: None if parts[0] is None else tf.stack(parts), *batches)
+
+
+def _map(function, structure):
+    return tf.nest.map_structure(lambda t: None if t is None else function(t), structure)

@@ -1,0 +1,53 @@
+"""The noise of training and evaluation, for whatever compiles the step it is drawn in.
+
+Unlike the samples of `tfvae.random`, which are the same on every device, this noise is the
+same for the same seed, device and compiler alone.
+"""
+
+import contextlib
+import contextvars
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.random import Stream
+
+_BY_XLA = contextvars.ContextVar("by_xla", default=False)
+
+
+@contextlib.contextmanager
+def compiled_by_xla(whether=True):
+    """Within it, what is traced will be compiled by XLA."""
+    token = _BY_XLA.set(whether)
+    try:
+        yield
+    finally:
+        _BY_XLA.reset(token)
+
+
+def uniform(shape, seed):
+    """Uniforms in [0, 1), float32, by an int32 pair `seed`."""
+    return _stream(shape, seed, Stream.uniform) if _BY_XLA.get() else tf.random.stateless_uniform(shape, seed)
+
+
+def normal(shape, seed):
+    """Standard normals, float32, by an int32 pair `seed`."""
+    return _stream(shape, seed, Stream.normal) if _BY_XLA.get() else tf.random.stateless_normal(shape, seed)
+
+
+class Normal(tfp.distributions.Normal):
+    """TFP's normal, drawn with this module's noise."""
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
+        return normal(shape, tfp.random.sanitize_seed(seed)) * self.scale + self.loc
+
+
+def _stream(shape, seed, draw):
+    # Written in elementary ops, which XLA turns into one loop over the processor's vectors together
+    # with what uses the noise. Of TensorFlow's generators in XLA the fastest takes five times as
+    # long (128 x 784 uniforms: 0.53 against 0.10 ms), the default one seventy times.
+    known = tf.get_static_value(shape)
+    size = tf.reduce_prod(shape) if known is None else math.prod(int(n) for n in known)
+    return tf.reshape(draw(Stream(tf.unstack(seed), tf.range(size), unrolled=True), 1), shape)

@@ -22,7 +22,7 @@ def choose_compiler(model):
         return False, "a TensorFlow graph, since XLA has no collectives for every device"
     if gpus():
         return True, "XLA, on a GPU"
-    if any(is_convolution(layer) for layer in model._flatten_layers()):
+    if has_convolution(model):
         return False, "a TensorFlow graph, whose convolutions are faster than XLA's on a CPU"
     return True, "XLA, which fuses what is between the products of dense layers"
 
@@ -53,6 +53,11 @@ def forward_flops(network):
         places = getattr(layer, "input" if is_transposed(layer) else "output", None) if is_convolution(layer) else None
         total += 2 * math.prod(kernel.shape) * (1 if places is None else math.prod(n or 1 for n in places.shape[1:-1]))
     return total
+
+
+def has_convolution(model):
+    """Whether one of Keras' convolutions is among the layers of a model."""
+    return any(is_convolution(layer) for layer in model._flatten_layers())
 
 
 def gpus():

@@ -8,7 +8,7 @@ import itertools
 
 import tensorflow as tf
 
-from tfvae import noise
+from tfvae import compiling, noise
 from tfvae._backend import keras
 
 ROWS = "rows of the arrays"  # the key of a batch that is row numbers of `Program.arrays`
@@ -25,7 +25,9 @@ class Program:
 
     def __init__(self, model, step):
         self._model, self._step, self._by_xla = model, step, bool(model.jit_compile)
-        self._run = tf.function(self._traced, autograph=False, jit_compile=self._by_xla)
+        # On CPU, a convolution inside XLA's loop takes eight times as long as outside.
+        self._whole = self._by_xla and (compiling.gpus() or not compiling.has_convolution(model))
+        self._run = tf.function(self._traced, autograph=False, jit_compile=bool(self._whole))
         self._run_on_rows = tf.function(self._gathered, autograph=False)
         self.arrays = None
         self.done = 0
@@ -53,7 +55,7 @@ class Program:
     def _traced(self, batches, count):
         """The first `count` of the `batches`, stacked on their first axis; what the last step returned."""
         with noise.compiled_by_xla(self._by_xla):
-            step = tf.function(self._step, autograph=False)
+            step = tf.function(self._step, autograph=False, jit_compile=self._by_xla and not self._whole)
             step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
         logs = step.structured_outputs
 

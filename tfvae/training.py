@@ -22,6 +22,7 @@ class ObjectiveTrainer(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        self.programs = {}  # compiled functions that are not steps, by what they depend on
         self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "rate", "distortion")]
 
     def compile(self, optimizer="adam", *, steps_per_execution="auto", jit_compile="auto", **kwargs):

@@ -33,8 +33,8 @@ def choose_steps(model, source):
     seconds = 3 * passes * source.batch_size / _FLOPS["GPU" if gpus() else "CPU"]  # backward is twice forward
     size = source.batch_size * math.prod(model.event_shape) * source.dtype.size
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MOST_BYTES // size, 1024))
-    # Rounded up, so that data of about the same size share a program.
-    return min(steps, 2 ** math.ceil(math.log2(source.num_batches))) if source.num_batches else steps
+    whole = source.num_examples // source.batch_size if source.num_examples else source.num_batches
+    return max(1, min(steps, whole or steps))
 
 
 def largest_divisor(number, limit):

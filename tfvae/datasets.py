@@ -10,6 +10,7 @@ downloaded by the ordinary loader (`keras.datasets`, TensorFlow Datasets).
 """
 
 import dataclasses
+import importlib.util
 import os
 from pathlib import Path
 
@@ -106,13 +107,18 @@ def check_batches(dataset, batch_size):
 
 def _digits(folder):
     """scikit-learn's `load_digits`: 1,797 scans of 8x8 in 17 levels, in the package itself."""
-    try:
+    found = importlib.util.find_spec("sklearn")
+    if found is None:
+        raise invalid("scikit-learn, which holds the digits", "it is not installed", "pip install 'tfvae[app]'")
+    file = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    if file.is_file():  # read by ourselves, since importing scikit-learn takes a second
+        table = np.loadtxt(file, delimiter=",")
+    else:
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise invalid("scikit-learn, which holds the digits", "it is not installed", "pip install 'tfvae[app]'") from error
-    found = load_digits()
-    images = (found.images / 16).astype(np.float32)[..., None]
-    return _split("digits", images, found.target.astype(np.int32), note="17 grey levels divided by 16")
+
+        table = np.column_stack(load_digits(return_X_y=True))
+    images = (table[:, :-1].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
+    return _split("digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16")
 
 
 def _idx_images(name):

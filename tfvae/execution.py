@@ -25,12 +25,24 @@ class Program:
 
     def __init__(self, model, step):
         self._model, self._step, self._by_xla = model, step, bool(model.jit_compile)
-        # On CPU, a convolution inside XLA's loop takes eight times as long as outside.
-        self._whole = self._by_xla and (compiling.gpus() or not compiling.has_convolution(model))
-        self._run = tf.function(self._traced, autograph=False, jit_compile=bool(self._whole))
-        self._run_on_rows = tf.function(self._gathered, autograph=False)
+        self._compiled, self._plain = self._compile(self._by_xla), self._compile(False)
+        self._first_shapes = None
         self.arrays = None
         self.done = 0
+
+    def _compile(self, by_xla):
+        """A function of stacked batches and their number, by XLA or not."""
+        # On CPU, a convolution inside XLA's loop takes eight times as long as outside.
+        whole = by_xla and bool(compiling.gpus() or not compiling.has_convolution(self._model))
+
+        def run(batches, count):
+            with noise.compiled_by_xla(by_xla):
+                step = tf.function(self._step, autograph=False, jit_compile=by_xla and not whole)
+                step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
+            return _loop(step, batches, count)
+
+        run = tf.function(run, autograph=False, jit_compile=whole)
+        return run, tf.function(lambda arrays, rows, count: run(_map(lambda a: tf.gather(a, rows), arrays), count), autograph=False)
 
     def __call__(self, iterator):
         steps = self._model.steps_per_execution
@@ -38,34 +50,19 @@ class Program:
         if not batches:
             raise StopIteration
         self.done = len(batches)
-        # Batches of another size, as the last one of an epoch, are another program.
-        for _, alike in itertools.groupby(batches, _shapes):
+        # Batches of another size, as the last one of an epoch, are another program; a few steps are
+        # not worth the seconds that XLA takes to compile it.
+        for shapes, alike in itertools.groupby(batches, _shapes):
             alike = list(alike)
+            self._first_shapes = self._first_shapes or shapes
+            run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
             count = tf.constant(len(alike))
             stacked = _stack(alike + alike[-1:] * (steps - len(alike)))  # of one shape, for one program
             if isinstance(stacked, dict) and ROWS in stacked:
-                logs = self._run_on_rows(self.arrays, stacked[ROWS], count)
+                logs = run_on_rows(self.arrays, stacked[ROWS], count)
             else:
-                logs = self._run(stacked, count)
+                logs = run(stacked, count)
         return logs
-
-    def _gathered(self, arrays, rows, count):
-        return self._run(_map(lambda array: tf.gather(array, rows), arrays), count)
-
-    def _traced(self, batches, count):
-        """The first `count` of the `batches`, stacked on their first axis; what the last step returned."""
-        with noise.compiled_by_xla(self._by_xla):
-            step = tf.function(self._step, autograph=False, jit_compile=self._by_xla and not self._whole)
-            step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
-        logs = step.structured_outputs
-
-        def body(i, *_):
-            return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
-
-        start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
-        # One at a time: each step reads the weights that the one before has written.
-        _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
-        return tf.nest.pack_sequence_as(logs, last)
 
 
 class Callbacks(keras.callbacks.CallbackList):
@@ -115,3 +112,16 @@ def _stack(batches):
 
 def _map(function, structure):
     return tf.nest.map_structure(lambda t: None if t is None else function(t), structure)
+
+
+def _loop(step, batches, count):
+    """What the last of the first `count` steps returns, on `batches` stacked on their first axis."""
+    logs = step.structured_outputs
+
+    def body(i, *_):
+        return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
+
+    start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
+    # One at a time: each step reads the weights that the one before has written.
+    _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
+    return tf.nest.pack_sequence_as(logs, last)

@@ -197,6 +197,8 @@ class ObjectiveTrainer(keras.Model):
             shown = {"verbose": call["verbose"], "epochs": call.get("epochs", 1), "steps": found.num_batches}
             call["callbacks"] = execution.Callbacks(callbacks, training, call["verbose"] != 0, self, **shown)
         if training:
+            if not self.optimizer.built:  # variables made while a step is traced would have it traced twice
+                self.optimizer.build(self.trainable_variables)
             self.make_train_function()
             resident.keep_on_device(call, found, self.train_function)
             self._explain()

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae._backend import keras
 from tfvae.export import signatures
+from tfvae.export.precision import in_float32
 from tfvae.files import whole_folder
 
 
@@ -25,6 +26,7 @@ def to_saved_model(vae, path):
     Raises:
         InputError: a path that cannot be written.
     """
+    vae = in_float32(vae)
     with whole_folder(path) as folder:
         parts = signatures.parts(vae)
         built = signatures.signatures(vae, parts)

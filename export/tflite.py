@@ -9,6 +9,7 @@ from tfvae._version import __version__
 from tfvae.errors import invalid
 from tfvae.export import quality, quantize, sidecar, signatures
 from tfvae.export.linker import Linker
+from tfvae.export.precision import in_float32
 from tfvae.files import whole_file
 
 _FORBIDDEN = ("RANDOM_", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "MULTINOMIAL")
@@ -49,6 +50,7 @@ def to_tflite(
     """
     path = Path(path)
     sizes = _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y)
+    vae = in_float32(vae)
     with whole_file(path) as model_file, whole_file(sidecar.path_of(path)) as sidecar_file:
         parts = _parts(vae, sizes, include_encoder)
         examples = quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}

@@ -26,9 +26,12 @@ class Program:
     def __init__(self, model, step):
         self._model, self._step, self._by_xla = model, step, bool(model.jit_compile)
         self._compiled, self._plain = self._compile(self._by_xla), self._compile(False)
-        self._first_shapes = None
-        self.arrays = None
         self.done = 0
+        self.begin()
+
+    def begin(self, arrays=None):
+        """Before other data: `arrays` are those whose row numbers stand in the batches, if they do."""
+        self._first_shapes, self.arrays = None, arrays
 
     def _compile(self, by_xla):
         """A function of stacked batches and their number, by XLA or not."""

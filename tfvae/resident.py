@@ -52,7 +52,7 @@ def keep_on_device(call, found, program):
     plain = all(hasattr(part, "shape") and len(part) == found.num_examples for part in parts)
     if not plain or call["class_weight"] is not None or not isinstance(call["shuffle"], bool) or not _fit_on_device(parts):
         return
-    program.arrays = tf.nest.map_structure(tf.convert_to_tensor, keras.utils.pack_x_y_sample_weight(*parts))
+    program.begin(tf.nest.map_structure(tf.convert_to_tensor, keras.utils.pack_x_y_sample_weight(*parts)))
     rows = batches_of_rows(found.num_examples, found.batch_size, call["shuffle"])
     validation_batch_size = call["validation_batch_size"] or found.batch_size
     call.update(x=rows, y=None, sample_weight=None, batch_size=None, shuffle=False)

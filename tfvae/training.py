@@ -169,7 +169,9 @@ class ObjectiveTrainer(keras.Model):
         call = inspect.signature(method).bind(*args, **kwargs)
         call.apply_defaults()
         extra = call.arguments.pop("kwargs", {})
-        if self._in_programs() and not extra.get("_use_cached_eval_dataset"):
+        chooses = self._in_programs() and not extra.get("_use_cached_eval_dataset")
+        before = self.steps_per_execution
+        if chooses:
             self._prepare(call.arguments)
         try:
             return method(**call.arguments, **extra)
@@ -178,6 +180,11 @@ class ObjectiveTrainer(keras.Model):
             if translated is None:
                 raise
             raise translated from error
+        finally:
+            if chooses:
+                self._begin_programs("epochs" in call.arguments)  # which lets go of the data
+            if "epochs" not in call.arguments:
+                self.steps_per_execution = before  # of a fit in which a callback evaluates
 
     def _in_programs(self):
         """Whether steps run as `execution.Program`: not eagerly, and on one device."""
@@ -196,12 +203,18 @@ class ObjectiveTrainer(keras.Model):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             shown = {"verbose": call["verbose"], "epochs": call.get("epochs", 1), "steps": found.num_batches}
             call["callbacks"] = execution.Callbacks(callbacks, training, call["verbose"] != 0, self, **shown)
+        self._begin_programs(training)
         if training:
             if not self.optimizer.built:  # variables made while a step is traced would have it traced twice
                 self.optimizer.build(self.trainable_variables)
             self.make_train_function()
             resident.keep_on_device(call, found, self.train_function)
             self._explain()
+
+    def _begin_programs(self, training):
+        for program in (self.train_function if training else None, self.test_function):
+            if isinstance(program, execution.Program):
+                program.begin()
 
     def _explain(self):
         """Says once what was chosen."""

@@ -1,0 +1,211 @@
+"""How steps run: many in one compiled call, with nothing a user can see but the speed."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tests import zoo
+from tests.conftest import largest_difference, matches
+from tfvae import compiling, execution, noise, random, resident
+
+BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
+
+
+class Numbers(keras.callbacks.Callback):
+    """The batch numbers a callback is told; wanted by one that Keras knows, since ours would turn the steps off."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.ended = [], []
+
+
+def recorder():
+    numbers = Numbers()
+    hooks = {"on_train_batch_begin": lambda batch, logs: numbers.begun.append(batch)}
+    return numbers, keras.callbacks.LambdaCallback(
+        **hooks, on_train_batch_end=lambda batch, logs: numbers.ended.append((batch, float(logs["loss"])))
+    )
+
+
+def grey_model(**compile):
+    keras.utils.set_random_seed(0)
+    vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True), seed=0)
+    vae.compile(keras.optimizers.Adam(1e-2), **compile)
+    return vae
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("form", ["arrays", "stream", "steps_per_epoch"])
+def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
+    x = zoo.grey(20)
+    curves = {}
+    for steps in (1, 3, "auto"):
+        vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
+        if form == "stream":
+            found = vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(3), epochs=4, verbose=0)
+        elif form == "steps_per_epoch":
+            found = vae.fit(tf.data.Dataset.from_tensor_slices(x).repeat().batch(3), epochs=4, steps_per_epoch=4, verbose=0)
+        else:
+            found = vae.fit(x, batch_size=3, epochs=4, verbose=0)
+        curves[steps] = found.history["loss"]
+        assert int(vae.optimizer.iterations) == 4 * (4 if form == "steps_per_epoch" else BATCHES)
+    assert curves[3] == pytest.approx(curves[1], rel=1e-5)
+    assert curves["auto"] == pytest.approx(curves[1], rel=1e-5)
+    assert len(set(curves[1])) == 4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 100])
+def test_callbacks_are_told_the_number_of_the_last_batch_there_was(steps):
+    vae = grey_model(steps_per_execution=steps, jit_compile=False)
+    numbers, callback = recorder()
+    vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[callback])
+    begun = list(range(0, BATCHES, steps))
+    assert numbers.begun == 2 * begun
+    assert [batch for batch, _ in numbers.ended] == 2 * [min(first + steps, BATCHES) - 1 for first in begun]
+
+
+def test_a_callback_of_the_users_own_is_called_for_each_batch():
+    class Mine(keras.callbacks.Callback):
+        calls = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.calls += 1
+            self.model.stop_training = self.calls == 5
+
+    vae, mine = grey_model(jit_compile=False), Mine()
+    vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[mine])
+    assert (mine.calls, int(vae.optimizer.iterations)) == (5, 5)
+    assert vae.steps_per_execution == 1
+    vae.fit(zoo.grey(20), batch_size=3, verbose=0, callbacks=[keras.callbacks.EarlyStopping("loss")])
+    assert vae.steps_per_execution == 6
+
+
+def test_a_callback_may_evaluate_while_a_model_is_fitted():
+    x, found = zoo.grey(20), []
+    curves = []
+    for evaluates in (False, True):
+        vae = grey_model(steps_per_execution=3, jit_compile=False)
+
+        def evaluate(epoch, logs, vae=vae):
+            found.append(vae.evaluate(x, batch_size=5, steps=2, verbose=0))
+
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=evaluate)] if evaluates else []
+        curves.append(vae.fit(x, batch_size=3, epochs=3, verbose=0, callbacks=callbacks).history["loss"])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-6)
+    assert len(found) == 3
+
+
+def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects():
+    @keras.saving.register_keras_serializable("test_execution")
+    class Counting(tfvae.VAE):
+        def train_step(self, data):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            logs = super().train_step(data)
+            return {**logs, "dtype": tf.constant(x.dtype.size), "sum": tf.reduce_sum(tf.cast(x, tf.float32))}
+
+    plain = tfvae.mlp_vae(zoo.SHAPE, 2, (8,))
+    vae = Counting(plain.encoder, plain.decoder)
+    x = zoo.binary(12).astype(np.uint8)
+    found = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: found.append(dict(logs)))
+    vae.compile(steps_per_execution=2)
+    vae.fit(x, batch_size=4, shuffle=False, verbose=0, callbacks=[callback])
+    assert [int(logs["dtype"]) for logs in found] == [1, 1]  # 8-bit data stay so until a step reads them
+    assert [float(logs["sum"]) for logs in found] == [x[4:8].sum(), x[8:].sum()]
+
+
+def test_weights_and_validation_are_those_of_keras(small):
+    vae, x, _ = small
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    weight = np.arange(len(x), dtype=np.float32)
+    history = vae.fit(x, sample_weight=weight, validation_data=x, batch_size=5, epochs=2, verbose=0, shuffle=False).history
+    assert np.isfinite(history["loss"]).all()
+    # The weights are 0, so the validation loss of a model that does not move is the same twice.
+    assert history["val_loss"][0] == history["val_loss"][1] == pytest.approx(vae.evaluate(x, batch_size=5, verbose=0)[0])
+
+
+def test_an_epoch_takes_each_row_once_in_an_order_of_its_own():
+    rows = resident.batches_of_rows(20, 3, shuffle=True)
+    epochs = [[batch[execution.ROWS].numpy() for batch in rows] for _ in range(2)]
+    assert [len(batch) for batch in epochs[0]] == [3] * 6 + [2]
+    first, second = (np.concatenate(epoch) for epoch in epochs)
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert (first != second).any()
+    in_order = resident.batches_of_rows(5, 2, shuffle=False)
+    assert np.concatenate([batch[execution.ROWS] for batch in in_order]).tolist() == list(range(5))
+
+
+def test_what_was_chosen_is_said_once(caplog):
+    vae = grey_model()
+    with caplog.at_level(logging.INFO, "tfvae"):
+        for _ in range(2):
+            vae.fit(zoo.grey(20), batch_size=3, verbose=0)
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "tfvae"]
+    assert "XLA" in said
+    assert "6 of them" in said
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, "many"])
+def test_numbers_of_steps_that_cannot_be_are_refused(steps):
+    with pytest.raises(tfvae.errors.InputError, match=matches("steps_per_execution")):
+        grey_model(steps_per_execution=steps)
+
+
+def test_more_work_in_a_step_means_fewer_steps_in_a_call():
+    def steps(vae, batch_size=128, examples=10**6):
+        return compiling.choose_steps(vae, resident.source({"x": np.empty((examples, 1), np.uint8), "batch_size": batch_size}))
+
+    small, large, convolutional = tfvae.mlp_vae(64, 8, (32,)), tfvae.mlp_vae(784, 32), tfvae.conv_vae((28, 28, 1), 32)
+    assert steps(small) > steps(large) > steps(convolutional) >= 1
+    assert steps(large, batch_size=32) > steps(large)
+    assert steps(small, examples=300) == 2  # whole batches, so that the partial one waits for its own call
+
+
+def test_the_work_of_a_network_is_counted():
+    dense = tfvae.mlp_vae(10, 3, (7,)).encoder
+    assert compiling.forward_flops(dense) == 2 * (10 * 7 + 7 * 6)
+    decoder = tfvae.conv_vae((8, 8, 1), 3, (5,), 7).decoder
+    assert compiling.forward_flops(decoder) == 2 * (3 * 7 + 7 * 80 + 4 * 4 * 5 * 16)
+
+
+@pytest.mark.parametrize("shape", [[5], [128, 784], [3, 1, 2]])
+def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
+    @tf.function(jit_compile=True)
+    def compiled(seed):
+        with noise.compiled_by_xla():
+            return noise.normal(shape, seed), noise.uniform(shape, seed)
+
+    seed = tf.constant([3, 4])
+    stream = random.Stream(tuple(seed.numpy()), tf.range(int(np.prod(shape))))
+    for found, expected in zip(compiled(seed), (stream.normal(1), stream.uniform(1))):
+        assert largest_difference(found, tf.reshape(expected, shape)) < 1e-6
+    assert largest_difference(noise.normal(shape, seed), compiled(seed)[0]) > 0.1  # outside XLA TensorFlow's own
+
+
+def test_normals_are_drawn_by_any_compiler_with_their_mean_and_scale():
+    q = tfvae.posteriors.DiagonalNormal().distribution(tf.constant([[1.0, -2.0, 0.0, 3.0]]))
+
+    @tf.function(jit_compile=True)
+    def compiled():
+        with noise.compiled_by_xla():
+            return q.sample(100_000, seed=tf.constant([1, 2]))
+
+    for z in (compiled(), q.sample(100_000, seed=tf.constant([1, 2]))):
+        error = 5 / np.sqrt(100_000)
+        assert tf.reduce_mean(z, 0).numpy() == pytest.approx(q.mean().numpy(), abs=4 * error)
+        assert tf.math.reduce_std(z, 0).numpy() == pytest.approx(q.stddev().numpy(), rel=error)
+    assert largest_difference(q.sample(3), q.sample(3)) > 0  # without a seed
+
+
+def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(digits_vae, digits):
+    x = digits.x_test[:40]
+    first = tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1)
+    programs = len(digits_vae.programs)
+    assert (tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
+    assert tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
+    assert len(digits_vae.programs) == programs
+    assert [program.experimental_get_tracing_count() for program in digits_vae.programs.values()] == [1] * programs

@@ -181,8 +181,9 @@ def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
 
     seed = tf.constant([3, 4])
     stream = random.Stream(tuple(seed.numpy()), tf.range(int(np.prod(shape))))
-    for found, expected in zip(compiled(seed), (stream.normal(1), stream.uniform(1))):
-        assert largest_difference(found, tf.reshape(expected, shape)) < 1e-6
+    # XLA's logarithm is its own, which the far tails of the normal show; the bits are the same.
+    for found, expected, tolerance in zip(compiled(seed), (stream.normal(1), stream.uniform(1)), (1e-4, 0.0)):
+        assert largest_difference(found, tf.reshape(expected, shape)) <= tolerance
     assert largest_difference(noise.normal(shape, seed), compiled(seed)[0]) > 0.1  # outside XLA TensorFlow's own
 
 
@@ -204,8 +205,8 @@ def test_normals_are_drawn_by_any_compiler_with_their_mean_and_scale():
 def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(digits_vae, digits):
     x = digits.x_test[:40]
     first = tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1)
-    programs = len(digits_vae.programs)
+    programs = len(digits_vae.programs.made)
     assert (tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
     assert tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
-    assert len(digits_vae.programs) == programs
-    assert [program.experimental_get_tracing_count() for program in digits_vae.programs.values()] == [1] * programs
+    assert len(digits_vae.programs.made) == programs
+    assert [program.experimental_get_tracing_count() for program in digits_vae.programs.made.values()] == [1] * programs

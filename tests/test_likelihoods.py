@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 from scipy.special import expit, log_softmax, softmax
 
 import tfvae
@@ -427,3 +428,16 @@ def test_a_draw_on_the_device_is_that_of_python(make, event_shape):
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     assert largest_difference(found, draw(tf.constant(params), tf.constant([7]))) < 1e-5
+
+
+def test_the_bernoulli_with_one_softplus_is_tfps_and_its_gradient_the_error_of_the_mean():
+    logits = tf.constant([[-90.0, -17.0, -1.5, 0.0], [0.0, 2.5, 17.0, 90.0]])
+    x = tf.constant([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
+    likelihood = tfvae.likelihoods.Bernoulli()
+    likelihood.build((4,))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        found = likelihood.distribution(logits).log_prob(x)
+    expected = tfp.distributions.Independent(tfp.distributions.Bernoulli(logits=logits), 1).log_prob(x)
+    assert found.numpy() == pytest.approx(expected.numpy(), rel=1e-6)
+    assert tape.gradient(found, logits).numpy() == pytest.approx((x - tf.sigmoid(logits)).numpy(), abs=1e-6)

@@ -108,7 +108,7 @@ def check_batches(dataset, batch_size):
 def _digits(folder):
     """scikit-learn's `load_digits`: 1,797 scans of 8x8 in 17 levels, in the package itself."""
     found = importlib.util.find_spec("sklearn")
-    if found is None:
+    if found is None or not found.submodule_search_locations:
         raise invalid("scikit-learn, which holds the digits", "it is not installed", "pip install 'tfvae[app]'")
     file = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
     if file.is_file():  # read by ourselves, since importing scikit-learn takes a second

@@ -152,7 +152,8 @@ def _estimate(vae, x, num_samples, seed, y):
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     examples, samples = _block(vae, len(x), num_samples)
-    accumulate = _accumulator(vae, samples)
+    pieces = (vae.encoder, vae.decoder, vae.posterior, vae.prior, vae.likelihood)
+    accumulate = vae.programs.get((pieces, samples), lambda: _accumulator(vae, samples))
     parts = []
     for first in range(0, len(x), _BLOCKS * examples):
         rows = np.arange(first, first + _BLOCKS * examples).reshape(_BLOCKS, examples) % len(x)  # filled up, for one shape
@@ -189,9 +190,6 @@ def _widest(network):
 def _accumulator(vae, samples):
     """A compiled function of several blocks of examples: the estimates from all their latents."""
     by_xla, _ = compiling.choose_compiler(vae)
-    pieces = (vae.encoder, vae.decoder, vae.posterior, vae.prior, vae.likelihood)
-    if (pieces, samples) in vae.programs:
-        return vae.programs[pieces, samples]
 
     @tf.function(jit_compile=by_xla, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
@@ -206,7 +204,6 @@ def _accumulator(vae, samples):
         with noise.compiled_by_xla(by_xla):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
-    vae.programs[pieces, samples] = accumulate
     return accumulate
 
 

@@ -44,8 +44,11 @@ class Program:
                 step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
             return _loop(step, batches, count)
 
-        run = tf.function(run, autograph=False, jit_compile=whole)
-        return run, tf.function(lambda arrays, rows, count: run(_map(lambda a: tf.gather(a, rows), arrays), count), autograph=False)
+        def run_on_rows(arrays, rows, count):
+            return program(_map(lambda array: tf.gather(array, rows), arrays), count)
+
+        program = tf.function(run, autograph=False, jit_compile=whole)
+        return program, tf.function(run_on_rows, autograph=False)
 
     def __call__(self, iterator):
         steps = self._model.steps_per_execution
@@ -53,19 +56,37 @@ class Program:
         if not batches:
             raise StopIteration
         self.done = len(batches)
+        for shapes, alike in itertools.groupby(batches, _shapes):
+            logs = self._run(shapes, list(alike), steps)
+        return logs
+
+    def _run(self, shapes, batches, steps):
+        """What the last step returns, on batches of the same shapes."""
+        self._first_shapes = self._first_shapes or shapes
         # Batches of another size, as the last one of an epoch, are another program; a few steps are
         # not worth the seconds that XLA takes to compile it.
-        for shapes, alike in itertools.groupby(batches, _shapes):
-            alike = list(alike)
-            self._first_shapes = self._first_shapes or shapes
-            run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
-            count = tf.constant(len(alike))
-            stacked = _stack(alike + alike[-1:] * (steps - len(alike)))  # of one shape, for one program
-            if isinstance(stacked, dict) and ROWS in stacked:
-                logs = run_on_rows(self.arrays, stacked[ROWS], count)
-            else:
-                logs = run(stacked, count)
-        return logs
+        run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
+        count = tf.constant(len(batches))
+        stacked = _stack(batches + batches[-1:] * (steps - len(batches)))  # of one shape, for one program
+        if isinstance(stacked, dict) and ROWS in stacked:
+            return run_on_rows(self.arrays, stacked[ROWS], count)
+        return run(stacked, count)
+
+
+class Programs:
+    """Compiled functions that are not steps, by what they depend on.
+
+    An object of its own, since Keras and SavedModel would save a dictionary of the model.
+    """
+
+    def __init__(self):
+        self.made = {}
+
+    def get(self, key, make):
+        """The function made for an equal `key` before, or a new one."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
 
 
 class Callbacks(keras.callbacks.CallbackList):

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +21,15 @@ class ObjectiveTrainer(keras.Model):
     gives the `Terms` of a batch from `batch_terms(x, y, num_samples, seed, training)`.
     """
 
+    # Of Keras' trainer.
+    train_function: Any
+    test_function: Any
+    steps_per_execution: Any
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.programs = {}  # compiled functions that are not steps, by what they depend on
+        self.programs = execution.Programs()
+        self._why: str | None = None
         self._trackers = [keras.metrics.Mean(name=name) for name in ("loss", "elbo", "rate", "distortion")]
 
     def compile(self, optimizer="adam", *, steps_per_execution="auto", jit_compile="auto", **kwargs):

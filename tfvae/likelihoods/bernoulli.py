@@ -80,7 +80,7 @@ class Bernoulli(Likelihood):
         return {**super().get_config(), "dynamic_binarization": self.dynamic_binarization}
 
 
-class _Bernoulli(tfd.Bernoulli):
+class _Bernoulli(tfp.distributions.Bernoulli):
     """TFP's, with one softplus in log p where TFP has two: x * logit - softplus(logit)."""
 
     def _log_prob(self, event):

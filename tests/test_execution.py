@@ -15,22 +15,6 @@ from tfvae import compiling, execution, noise, random, resident
 BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
 
 
-class Numbers(keras.callbacks.Callback):
-    """The batch numbers a callback is told; wanted by one that Keras knows, since ours would turn the steps off."""
-
-    def __init__(self):
-        super().__init__()
-        self.begun, self.ended = [], []
-
-
-def recorder():
-    numbers = Numbers()
-    hooks = {"on_train_batch_begin": lambda batch, logs: numbers.begun.append(batch)}
-    return numbers, keras.callbacks.LambdaCallback(
-        **hooks, on_train_batch_end=lambda batch, logs: numbers.ended.append((batch, float(logs["loss"])))
-    )
-
-
 def grey_model(**compile):
     keras.utils.set_random_seed(0)
     vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True), seed=0)
@@ -61,11 +45,15 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
 @pytest.mark.parametrize("steps", [1, 2, 3, 100])
 def test_callbacks_are_told_the_number_of_the_last_batch_there_was(steps):
     vae = grey_model(steps_per_execution=steps, jit_compile=False)
-    numbers, callback = recorder()
+    begun, ended = [], []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: begun.append(batch),
+        on_train_batch_end=lambda batch, logs: ended.append(batch),
+    )
     vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[callback])
-    begun = list(range(0, BATCHES, steps))
-    assert numbers.begun == 2 * begun
-    assert [batch for batch, _ in numbers.ended] == 2 * [min(first + steps, BATCHES) - 1 for first in begun]
+    first = list(range(0, BATCHES, steps))
+    assert begun == 2 * first
+    assert ended == 2 * [min(batch + steps, BATCHES) - 1 for batch in first]
 
 
 def test_a_callback_of_the_users_own_is_called_for_each_batch():
@@ -116,6 +104,15 @@ def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects():
     vae.fit(x, batch_size=4, shuffle=False, verbose=0, callbacks=[callback])
     assert [int(logs["dtype"]) for logs in found] == [1, 1]  # 8-bit data stay so until a step reads them
     assert [float(logs["sum"]) for logs in found] == [x[4:8].sum(), x[8:].sum()]
+
+
+def test_single_batches_are_trained_on_and_tested():
+    vae, x = grey_model(jit_compile=False), zoo.grey(20)
+    vae.fit(x, batch_size=3, verbose=0)
+    vae.optimizer.learning_rate = 0.0
+    steps, loss = int(vae.optimizer.iterations), vae.train_on_batch(x[:5])[0]
+    assert np.isfinite([loss, vae.test_on_batch(x[:5])[0]]).all()
+    assert (int(vae.optimizer.iterations), vae.steps_per_execution) == (steps + 1, 6)
 
 
 def test_weights_and_validation_are_those_of_keras(small):

@@ -52,7 +52,7 @@ def keep_on_device(call, found, program):
     plain = all(hasattr(part, "shape") and len(part) == found.num_examples for part in parts)
     if not plain or call["class_weight"] is not None or not isinstance(call["shuffle"], bool) or not _fit_on_device(parts):
         return
-    program.begin(tf.nest.map_structure(tf.convert_to_tensor, keras.utils.pack_x_y_sample_weight(*parts)))
+    program.begin(tf.nest.map_structure(_on_device, keras.utils.pack_x_y_sample_weight(*parts)))
     rows = batches_of_rows(found.num_examples, found.batch_size, call["shuffle"])
     validation_batch_size = call["validation_batch_size"] or found.batch_size
     call.update(x=rows, y=None, sample_weight=None, batch_size=None, shuffle=False)
@@ -77,6 +77,12 @@ def batches_of_rows(num_examples, batch_size, shuffle):
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return seeds.flat_map(epoch).apply(count).map(lambda rows: {ROWS: rows}).prefetch(2).with_options(options)
+
+
+def _on_device(array):
+    """A tensor; of whole numbers in their own type, of others in Keras' float."""
+    tensor = tf.convert_to_tensor(array)
+    return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
 
 
 def _fit_on_device(arrays):

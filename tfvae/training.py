@@ -92,6 +92,14 @@ class ObjectiveTrainer(keras.Model):
             y = _stand_in(x, y, kwargs.get("sample_weight"))
         return self._run(super().evaluate, x, y, *args, **kwargs)
 
+    def train_on_batch(self, *args, **kwargs):
+        """As `keras.Model.train_on_batch`."""
+        return self._one_step(super().train_on_batch, *args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        """As `keras.Model.test_on_batch`."""
+        return self._one_step(super().test_on_batch, *args, **kwargs)
+
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         seed = tf.cast(self.seed_generator.next(), tf.int32)
@@ -192,6 +200,14 @@ class ObjectiveTrainer(keras.Model):
                 self._begin_programs("epochs" in call.arguments)  # which lets go of the data
             if "epochs" not in call.arguments:
                 self.steps_per_execution = before  # of a fit in which a callback evaluates
+
+    def _one_step(self, method, *args, **kwargs):
+        """A method that takes one batch, which is not to be copied for the many steps of an earlier `fit`."""
+        before, self.steps_per_execution = self.steps_per_execution, 1
+        try:
+            return method(*args, **kwargs)
+        finally:
+            self.steps_per_execution = before
 
     def _in_programs(self):
         """Whether steps run as `execution.Program`: not eagerly, and on one device."""

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfvae._backend import keras
 
-_SECONDS = 0.5  # of one call, for a progress bar that moves
+_SECONDS = 1.0  # of one call: long enough to hide what a call costs, and for a progress bar that moves
 _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
 _MOST_BYTES = 2**26  # of the batches of one call, which are stacked
 

@@ -30,7 +30,7 @@ def choose_compiler(model):
 def choose_steps(model, source):
     """How many steps run in one call, on data described by a `resident.Source`."""
     passes = forward_flops(model.encoder) + model.objective.num_samples * forward_flops(model.decoder)
-    seconds = 3 * passes * source.batch_size / _FLOPS["GPU" if gpus() else "CPU"]  # backward is twice forward
+    seconds = 3 * passes * source.batch_size / _FLOPS[device()]  # backward is twice forward
     size = source.batch_size * math.prod(model.event_shape) * source.dtype.size
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MOST_BYTES // size, 1024))
     whole = source.num_examples // source.batch_size if source.num_examples else source.num_batches
@@ -58,6 +58,11 @@ def forward_flops(network):
 def has_convolution(model):
     """Whether one of Keras' convolutions is among the layers of a model."""
     return any(is_convolution(layer) for layer in model._flatten_layers())
+
+
+def device():
+    """Where models run: "GPU" or "CPU"."""
+    return "GPU" if gpus() else "CPU"
 
 
 def gpus():

@@ -176,7 +176,7 @@ def mean_and_stderr(values):
 
 def _block(vae, num_examples, num_samples):
     """How many examples, and how many latents of each, are decoded at once."""
-    rows = max(1, _AT_ONCE["GPU" if compiling.gpus() else "CPU"] // _widest(vae.decoder))
+    rows = max(1, _AT_ONCE[compiling.device()] // _widest(vae.decoder))
     samples = math.ceil(num_samples / math.ceil(num_samples / rows))  # chunks of one size
     return max(1, min(num_examples, rows // samples)), samples
 

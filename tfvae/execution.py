@@ -12,6 +12,7 @@ from tfvae import compiling, noise
 from tfvae._backend import keras
 
 ROWS = "rows of the arrays"  # the key of a batch that is row numbers of `Program.arrays`
+_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 class Program:
@@ -110,9 +111,6 @@ class Callbacks(keras.callbacks.CallbackList):
 def watches_batches(callbacks):
     """Whether a callback of the user's own wants to be called for each batch."""
     return any(_own(callback, hook) for callback in tf.nest.flatten(callbacks or []) for hook in _HOOKS)
-
-
-_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def _own(callback, hook):

@@ -19,12 +19,14 @@ class Source(NamedTuple):
 
     Attributes:
         batch_size, dtype: of x.
+        steps: of an epoch, where the caller states them, or None.
         num_batches: in an epoch, or None.
         num_examples: of arrays; None of streams.
     """
 
     batch_size: int
     dtype: object
+    steps: int | None
     num_batches: int | None
     num_examples: int | None
 
@@ -34,12 +36,12 @@ def source(call):
     x, steps = call["x"], call.get("steps_per_epoch") or call.get("steps")
     if isinstance(x, tf.data.Dataset):
         spec, count = tf.nest.flatten(x.element_spec)[0], int(x.cardinality())
-        return Source(spec.shape[0] or _UNKNOWN, spec.dtype, steps or (count if count > 0 else None), None)
+        return Source(spec.shape[0] or _UNKNOWN, spec.dtype, steps, steps or (count if count > 0 else None), None)
     if not hasattr(x, "shape"):
-        return Source(_UNKNOWN, tf.float32, steps or getattr(x, "num_batches", None), None)
+        return Source(_UNKNOWN, tf.float32, steps, steps or getattr(x, "num_batches", None), None)
     count = math.floor(x.shape[0] * (1.0 - call.get("validation_split", 0.0)))  # as Keras splits
     batch_size = call["batch_size"] or (math.ceil(count / steps) if steps else 32)
-    return Source(batch_size, tf.as_dtype(x.dtype), steps or math.ceil(count / batch_size), count)
+    return Source(batch_size, tf.as_dtype(x.dtype), steps, steps or math.ceil(count / batch_size), count)
 
 
 def keep_on_device(call, found, program):

@@ -220,9 +220,8 @@ class ObjectiveTrainer(keras.Model):
         steps, callbacks = self._choices["steps_per_execution"], call["callbacks"]
         if steps == "auto":
             steps = 1 if execution.watches_batches(callbacks) else compiling.choose_steps(self, found)
-        per_epoch = call.get("steps_per_epoch") or call.get("steps")
         # So that an epoch of as many steps as the user says ends where a call does.
-        self.steps_per_execution = compiling.largest_divisor(per_epoch, steps) if per_epoch else steps
+        self.steps_per_execution = compiling.largest_divisor(found.steps, steps) if found.steps else steps
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             shown = {"verbose": call["verbose"], "epochs": call.get("epochs", 1), "steps": found.num_batches}
             call["callbacks"] = execution.Callbacks(callbacks, training, call["verbose"] != 0, self, **shown)

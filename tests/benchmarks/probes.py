@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from tests.benchmarks.worker import own_stdout
+
 BATCH = 128
 
 
@@ -137,6 +139,5 @@ def _answer(found):
 
 
 if __name__ == "__main__":
-    _ANSWERS = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    _ANSWERS = own_stdout()
     _answer(globals()[sys.argv[1]](**json.loads(sys.argv[2])))

@@ -49,7 +49,7 @@ def cores():
 
 
 def main():
-    answers = _own_stdout()
+    answers = own_stdout()
     wanted = json.loads(sys.argv[1])
     try:
         build = getattr(importlib.import_module(wanted["module"]), wanted["function"])
@@ -70,7 +70,7 @@ def _warm_up(work, seconds):
     return max(1, math.ceil(seconds / seconds_of(work.run, 1)))
 
 
-def _own_stdout():
+def own_stdout():
     """The stream to the parent; what libraries print goes to stderr instead."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import compiling, execution, noise, random, resident
+from tfvae import compiling, feeds, noise, random
 
 BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
 
@@ -23,20 +23,22 @@ def grey_model(**compile):
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-@pytest.mark.parametrize("form", ["arrays", "stream", "steps_per_epoch"])
+@pytest.mark.parametrize("form", ["arrays", "arrays_steps_per_epoch", "stream", "uncounted", "steps_per_epoch"])
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
     x = zoo.grey(20)
     curves = {}
     for steps in (1, 3, "auto"):
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
-        if form == "stream":
-            found = vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(3), epochs=4, verbose=0)
+        if form in ("stream", "uncounted"):
+            batches = tf.data.Dataset.from_tensor_slices(x).shuffle(20, seed=1).batch(3)
+            found = vae.fit(batches if form == "stream" else batches.filter(lambda x: True), epochs=4, verbose=0)
         elif form == "steps_per_epoch":
             found = vae.fit(tf.data.Dataset.from_tensor_slices(x).repeat().batch(3), epochs=4, steps_per_epoch=4, verbose=0)
         else:
-            found = vae.fit(x, batch_size=3, epochs=4, verbose=0)
+            stated = {"steps_per_epoch": 4} if "steps" in form else {}
+            found = vae.fit(x, batch_size=3, epochs=4, verbose=0, **stated)
         curves[steps] = found.history["loss"]
-        assert int(vae.optimizer.iterations) == 4 * (4 if form == "steps_per_epoch" else BATCHES)
+        assert int(vae.optimizer.iterations) == 4 * (4 if "steps" in form else BATCHES)
     assert curves[3] == pytest.approx(curves[1], rel=1e-5)
     assert curves["auto"] == pytest.approx(curves[1], rel=1e-5)
     assert len(set(curves[1])) == 4
@@ -126,14 +128,60 @@ def test_weights_and_validation_are_those_of_keras(small):
 
 
 def test_an_epoch_takes_each_row_once_in_an_order_of_its_own():
-    rows = resident.batches_of_rows(20, 3, shuffle=True)
-    epochs = [[batch[execution.ROWS].numpy() for batch in rows] for _ in range(2)]
+    rows = feeds.batches_of_rows(20, 3, shuffle=True)
+    epochs = [[next(rows) for _ in range(BATCHES)] for _ in range(2)]
     assert [len(batch) for batch in epochs[0]] == [3] * 6 + [2]
     first, second = (np.concatenate(epoch) for epoch in epochs)
     assert sorted(first) == sorted(second) == list(range(20))
     assert (first != second).any()
-    in_order = resident.batches_of_rows(5, 2, shuffle=False)
-    assert np.concatenate([batch[execution.ROWS] for batch in in_order]).tolist() == list(range(5))
+    in_order = feeds.batches_of_rows(5, 2, shuffle=False)
+    assert [next(in_order).tolist() for _ in range(4)] == [[0, 1], [2, 3], [4], [0, 1]]
+
+
+@pytest.mark.parametrize("batches", [1, 4, 7])
+@pytest.mark.parametrize("steps", [1, 2, 4, 9])
+def test_a_pass_over_an_uncounted_dataset_ends_once(steps, batches):
+    dataset = tf.data.Dataset.range(2 * batches - 1).batch(2)
+    passes = feeds.Passes(dataset, passes=3, ahead=2)
+    for _ in range(3):
+        calls = iter(lambda: passes.take(None, steps), [])
+        groups = [group for call in calls for group in call]
+        assert sum(count for _, count in groups) == batches
+        assert np.concatenate([np.ravel(alike[:count]) for alike, count in groups]).tolist() == list(range(2 * batches - 1))
+        assert {len(alike) for alike, _ in groups} == {steps}
+
+
+def test_a_dataset_is_not_read_more_often_than_there_are_epochs():
+    read = []
+
+    def examples():
+        read.append(0)
+        yield from zoo.grey(6)
+
+    dataset = tf.data.Dataset.from_generator(examples, output_signature=tf.TensorSpec(zoo.SHAPE)).batch(3)
+    vae = grey_model(jit_compile=False)
+    vae.fit(dataset, epochs=3, verbose=0)
+    assert len(read) == 1 + 3  # once to be checked, and no more often than there are epochs
+    assert int(vae.optimizer.iterations) == 3 * 2
+
+
+def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    vae = grey_model(jit_compile=False)
+    dataset = tf.data.Dataset.from_tensor_slices(zoo.grey(20)).batch(3).filter(lambda x: True)
+    vae.fit(dataset, epochs=3, verbose=0, callbacks=[Stop()])
+    assert int(vae.optimizer.iterations) == 1
+    vae.fit(dataset, epochs=2, verbose=0)
+    assert int(vae.optimizer.iterations) == 1 + 2 * BATCHES
+
+
+def test_a_stated_number_of_steps_is_held_to_the_data():
+    vae = grey_model(steps_per_execution=100, jit_compile=False)
+    vae.fit(zoo.grey(20), batch_size=3, verbose=0)
+    assert vae.steps_per_execution == BATCHES
 
 
 def test_what_was_chosen_is_said_once(caplog):
@@ -154,7 +202,7 @@ def test_numbers_of_steps_that_cannot_be_are_refused(steps):
 
 def test_more_work_in_a_step_means_fewer_steps_in_a_call():
     def steps(vae, batch_size=128, examples=10**6):
-        return compiling.choose_steps(vae, resident.source({"x": np.empty((examples, 1), np.uint8), "batch_size": batch_size}))
+        return compiling.choose_steps(vae, feeds.source({"x": np.empty((examples, 1), np.uint8), "batch_size": batch_size}))
 
     small, large, convolutional = tfvae.mlp_vae(64, 8, (32,)), tfvae.mlp_vae(784, 32), tfvae.conv_vae((28, 28, 1), 32)
     assert steps(small) > steps(large) > steps(convolutional) >= 1

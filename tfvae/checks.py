@@ -5,6 +5,8 @@ batch is checked before training starts, and of a `tf.data.Dataset` every later 
 it passes.
 """
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -108,9 +110,15 @@ def check_condition(x, y, vae, name="x"):
         raise invalid(f"labels from 0 to {vae.num_classes - 1}", received, "number the classes from 0, or build for more")
 
 
-def translate(error):
-    """The `InputError` behind an error of the data pipeline, or None."""
-    return InputError(error.message.split(_MARK + ": ")[1].split("\n")[0]) if _MARK in error.message else None
+@contextlib.contextmanager
+def later_batches():
+    """Raises the `InputError` that is behind an error of the data pipeline, where one is."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _MARK not in error.message:
+            raise
+        raise InputError(error.message.split(_MARK + ": ")[1].split("\n")[0]) from error
 
 
 def _resumed(first, rest):

@@ -28,13 +28,13 @@ def choose_compiler(model):
 
 
 def choose_steps(model, source):
-    """How many steps run in one call, on data described by a `resident.Source`."""
+    """How many steps run in one call, on data described by a `feeds.Source`; a partial batch waits for its own."""
     passes = forward_flops(model.encoder) + model.objective.num_samples * forward_flops(model.decoder)
     seconds = 3 * passes * source.batch_size / _FLOPS[device()]  # backward is twice forward
     size = source.batch_size * math.prod(model.event_shape) * source.dtype.size
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MOST_BYTES // size, 1024))
-    whole = source.num_examples // source.batch_size if source.num_examples else source.num_batches
-    return max(1, min(steps, whole or steps))
+    whole = max(1, source.num_examples // source.batch_size) if source.num_examples else source.num_batches
+    return math.ceil(whole / math.ceil(whole / steps)) if whole else steps  # calls of much the same length
 
 
 def largest_divisor(number, limit):

@@ -4,14 +4,11 @@ Keras loops over `steps_per_execution` calls of a compiled step; here the loop i
 is compiled, which saves each step the way into and out of it.
 """
 
-import itertools
-
 import tensorflow as tf
 
-from tfvae import compiling, noise
+from tfvae import compiling, feeds, noise
 from tfvae._backend import keras
 
-ROWS = "rows of the arrays"  # the key of a batch that is row numbers of `Program.arrays`
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -30,9 +27,9 @@ class Program:
         self.done = 0
         self.begin()
 
-    def begin(self, arrays=None):
-        """Before other data: `arrays` are those whose row numbers stand in the batches, if they do."""
-        self._first_shapes, self.arrays = None, arrays
+    def begin(self, batches=None):
+        """Before other data: `batches` is what they come from, a `feeds.Batches`."""
+        self._first_shapes, self._batches = None, batches or feeds.Batches()
 
     def _compile(self, by_xla):
         """A function of stacked batches and their number, by XLA or not."""
@@ -52,26 +49,24 @@ class Program:
         return program, tf.function(run_on_rows, autograph=False)
 
     def __call__(self, iterator):
-        steps = self._model.steps_per_execution
-        batches = [tf.nest.map_structure(_present, batch) for batch in itertools.islice(iterator, steps)]
-        if not batches:
+        groups = self._batches.take(iterator, self._model.steps_per_execution)
+        if not groups:
             raise StopIteration
-        self.done = len(batches)
-        for shapes, alike in itertools.groupby(batches, _shapes):
-            logs = self._run(shapes, list(alike), steps)
+        self.done = sum(count for _, count in groups)
+        for batches, count in groups:
+            logs = self._run(batches, tf.constant(count))
         return logs
 
-    def _run(self, shapes, batches, steps):
-        """What the last step returns, on batches of the same shapes."""
+    def _run(self, batches, count):
+        """What the last of `count` steps returns."""
+        shapes = [None if t is None else t.shape for t in tf.nest.flatten(batches)]
         self._first_shapes = self._first_shapes or shapes
         # Batches of another size, as the last one of an epoch, are another program; a few steps are
         # not worth the seconds that XLA takes to compile it.
         run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
-        count = tf.constant(len(batches))
-        stacked = _stack(batches + batches[-1:] * (steps - len(batches)))  # of one shape, for one program
-        if isinstance(stacked, dict) and ROWS in stacked:
-            return run_on_rows(self.arrays, stacked[ROWS], count)
-        return run(stacked, count)
+        if self._batches.arrays is None:
+            return run(batches, count)
+        return run_on_rows(self._batches.arrays, batches, count)
 
 
 class Programs:
@@ -117,19 +112,6 @@ def _own(callback, hook):
     owner = next((c for c in type(callback).__mro__ if hook in vars(c)), keras.callbacks.Callback)
     # Keras' own, EarlyStopping and the like, are made for steps that run together.
     return hook in vars(callback) or not owner.__module__.startswith("keras.")
-
-
-def _present(part):
-    """A tensor of a batch; Keras' generators stand in an empty optional for what is absent."""
-    return None if part is None or isinstance(part, tf.experimental.Optional) else tf.convert_to_tensor(part)
-
-
-def _shapes(batch):
-    return [None if t is None else (t.shape, t.dtype) for t in tf.nest.flatten(batch)]
-
-
-def _stack(batches):
-    return tf.nest.map_structure(lambda *parts: None if parts[0] is None else tf.stack(parts), *batches)
 
 
 def _map(function, structure):

@@ -184,6 +184,25 @@ def test_a_stated_number_of_steps_is_held_to_the_data():
     assert vae.steps_per_execution == BATCHES
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)),
+        lambda: keras.optimizers.AdamW(1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0),
+    ],
+)
+def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
+    x, found = np.random.default_rng(0).random((20, 8, 8, 1), np.float32), {}
+    for jit_compile in ("auto", False):
+        keras.utils.set_random_seed(0)
+        vae = tfvae.conv_vae((8, 8, 1), 2, (4,), 8, likelihood=tfvae.likelihoods.ContinuousBernoulli(), seed=0)
+        vae.compile(optimizer(), jit_compile=jit_compile)
+        first = vae.train_on_batch(x[:3])[0]  # before a `fit` has built the optimizer
+        found[jit_compile] = [first, *vae.fit(x, batch_size=3, epochs=3, verbose=0).history["loss"]]
+    assert found["auto"] == pytest.approx(found[False], rel=1e-5)
+    assert len(set(found["auto"])) == 4
+
+
 def test_what_was_chosen_is_said_once(caplog):
     vae = grey_model()
     with caplog.at_level(logging.INFO, "tfvae"):

@@ -190,7 +190,7 @@ def _widest(network):
 
 def _accumulator(vae, samples):
     """A compiled function of several blocks of examples: the estimates from all their latents."""
-    by_xla, _ = compiling.choose_compiler(vae)
+    by_xla = compiling.choose_compiler(vae).steps_by_xla
 
     @tf.function(jit_compile=by_xla, autograph=False)
     def accumulate(x, y, seed, num_samples, count):

@@ -84,6 +84,10 @@ class Programs:
             self.made[key] = make()
         return self.made[key]
 
+    def forget(self, key):
+        """Has the function of `key` made anew, where there is one."""
+        self.made.pop(key, None)
+
 
 class Callbacks(keras.callbacks.CallbackList):
     """Keras' callbacks, told the number of the last batch there was, and not of the last one asked for."""

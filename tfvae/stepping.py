@@ -27,7 +27,6 @@ class ManyStepsModel(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.programs = execution.Programs()
-        self._why: str | None = None
 
     def compile(self, optimizer="adam", *, steps_per_execution="auto", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
@@ -52,10 +51,13 @@ class ManyStepsModel(keras.Model):
         if steps_per_execution != "auto" and (not isinstance(steps_per_execution, int) or steps_per_execution < 1):
             raise invalid("steps_per_execution from 1", repr(steps_per_execution), 'pass steps_per_execution="auto"')
         self._choices = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
-        self._why = "XLA, as stated" if jit_compile else "a TensorFlow graph, as stated"
+        stated = "XLA, as stated" if jit_compile else "a TensorFlow graph, as stated"
+        self._compiler = compiling.Compiler(jit_compile, False, stated)
         if jit_compile == "auto":
-            by_xla, self._why = compiling.choose_compiler(self)
-            jit_compile = by_xla and not kwargs.get("run_eagerly")
+            self._compiler = compiling.choose_compiler(self)
+            jit_compile = self._compiler.steps_by_xla and not kwargs.get("run_eagerly")
+        self._explained = False
+        self.programs.forget("update")  # of an optimizer before this one
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
         super().compile(optimizer=optimizer, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
 
@@ -154,6 +156,17 @@ class ManyStepsModel(keras.Model):
 
     def _explain(self):
         """Says once what was chosen."""
-        if self._why:
-            _LOG.info("Steps are compiled by %s; %d of them run in one call.", self._why, self.steps_per_execution)
-        self._why = None
+        if not self._explained:
+            _LOG.info("Steps are compiled by %s; %d of them run in one call.", self._compiler.why, self.steps_per_execution)
+        self._explained = True
+
+    def _apply(self, gradients):
+        """The optimizer's update of the weights."""
+        update = self._update
+        if self._compiler.update_by_xla and self._in_programs():
+            # One for all programs of steps, so that XLA compiles it once.
+            update = self.programs.get("update", lambda: tf.function(self._update, autograph=False, jit_compile=True))
+        update(gradients)
+
+    def _update(self, gradients):
+        self.optimizer.apply(gradients, self.trainable_variables)

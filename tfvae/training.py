@@ -51,7 +51,7 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
             penalty = sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync  # the networks' own
             means = [self.optimizer.scale_loss(self._mean(loss, sample_weight) + penalty) for loss in losses]
         gradients = self.estimator.gradients(tape, means, terms, variables, self._belong_to_encoder())
-        self.optimizer.apply(gradients, self.trainable_variables)
+        self._apply(gradients)
         return self._track(losses[0], terms, sample_weight)
 
     def test_step(self, data):

@@ -281,8 +281,8 @@ BUILDERS = {
     ),
     "two_layers": _two_layers,
 }
-# One of each kind goes through the converter, which is slow.
-EXPORTED = (
+# For what is slow: the converter, and XLA.
+ONE_OF_EACH_KIND = (
     "diagonal-mixture",
     "diagonal-realnvp",
     "diagonal-maf",

@@ -137,7 +137,10 @@ def take_over(call, found, ahead):
     parts = [part for part in (x, call["y"], call["sample_weight"]) if part is not None]
     if call["class_weight"] is not None or keras.config.max_steps_per_epoch():
         return Batches()
-    if isinstance(x, tf.data.Dataset) and len(parts) == 1 and not found.steps:
+    if isinstance(x, tf.data.Dataset):
+        if found.steps or len(parts) > 1:
+            call["x"] = x.prefetch(ahead)
+            return Batches()
         counted = found.num_batches is not None
         batches = Epochs(iter(x.repeat(passes).prefetch(ahead)), found.num_batches) if counted else Passes(x, passes, ahead)
     elif _are_rows(parts, found.num_examples) and isinstance(call["shuffle"], bool) and _fit_on_device(parts):

@@ -31,7 +31,7 @@ def choose_compiler(model):
 
     XLA fuses the small operations of dense networks, and is what a GPU wants; on CPU its
     convolutions are slower than oneDNN's (measured: 2.2-3.1 k against 3.1-4.2 k images/s
-    on two cores), so a model that holds one runs as a plain TensorFlow graph there. Its
+    on two cores; on two slower ones 1.1 against 1.0 k), so a model that holds one runs as a plain TensorFlow graph there. Its
     optimizer would pass over all weights once for each operation; XLA makes few passes of
     them (measured: 6-10 % of a step with Adam).
     """

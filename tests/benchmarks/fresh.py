@@ -46,11 +46,14 @@ def stream(chosen):
             {size: probe(chosen, "stream", path=str(path), examples=size, seconds=seconds) for size in sizes}
             for _ in range(chosen.rounds)
         ]
-    rates, peaks = ([statistics.median(one[size][key] for one in rounds) for size in sizes] for key in ("rate", "peak"))
+    rates = [statistics.median(one[size]["rate"] for one in rounds) for size in sizes]
+    shares = [statistics.median(one[size]["rate"] / one[size]["memory_rate"] for one in rounds) for size in sizes]
+    peaks = [statistics.median(one[size]["peak"] for one in rounds) for size in sizes]
     checks = [report.check(f"examples/s of {size:,} examples", rate) for size, rate in zip(sizes, rates)]
+    checks += [report.check(f"of the rate from memory, {size:,} examples", share) for size, share in zip(sizes, shares)]
     checks += [report.check(f"peak MB of {size:,} examples", peak) for size, peak in zip(sizes, peaks)]
     checks += [
-        report.check("slowest to fastest", min(rates) / max(rates), at_least=1 - FLAT),
+        report.check("slowest to fastest, each beside memory", min(shares) / max(shares), at_least=1 - FLAT),
         report.check("peak, most to fewest examples", peaks[-1] / peaks[0], at_most=1 + FLAT),
     ]
     return "fit from a file of 8-bit records, binarized in the step", "", checks, list(rounds[0].values())

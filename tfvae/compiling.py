@@ -30,10 +30,10 @@ def choose_compiler(model):
     """The `Compiler` where the user does not say.
 
     XLA fuses the small operations of dense networks, and is what a GPU wants; on CPU its
-    convolutions are slower than oneDNN's (measured: 2.2-3.1 k against 3.1-4.2 k images/s
-    on two cores; on two slower ones 1.1 against 1.0 k), so a model that holds one runs as a plain TensorFlow graph there. Its
-    optimizer would pass over all weights once for each operation; XLA makes few passes of
-    them (measured: 6-10 % of a step with Adam).
+    convolutions are mostly slower than oneDNN's (measured on two cores: 2.2-3.1 k against
+    3.1-4.2 k images/s, on a slower processor 1.1 k against 1.0 k), so a model that holds one
+    runs as a plain TensorFlow graph there. Its optimizer would pass over all weights once for
+    each operation; XLA makes few passes of them (measured: 6 % of a step with Adam).
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return Compiler(False, False, "a TensorFlow graph, since XLA has no collectives for every device")

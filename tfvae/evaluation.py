@@ -161,7 +161,8 @@ def _estimate(vae, x, num_samples, seed, y):
         count = min(blocks, math.ceil((len(x) - first) / examples))
         # Tensors, of which no value is part of the program.
         numbers = tf.constant([as_int32(seed), first], tf.int32), tf.constant(num_samples), tf.constant(count)
-        found = accumulate(np.asarray(x[rows], np.float32), None if y is None else np.asarray(y)[rows], *numbers)
+        given = tf.constant(x[rows], tf.float32), None if y is None else tf.constant(np.asarray(y)[rows])
+        found = accumulate(*given, *numbers)
         parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
 

@@ -430,9 +430,39 @@ def test_a_draw_on_the_device_is_that_of_python(make, event_shape):
     assert largest_difference(found, draw(tf.constant(params), tf.constant([7]))) < 1e-5
 
 
-def test_the_bernoulli_with_one_softplus_is_tfps_and_its_gradient_the_error_of_the_mean():
-    logits = tf.constant([[-90.0, -17.0, -1.5, 0.0], [0.0, 2.5, 17.0, 90.0]])
-    x = tf.constant([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
+# x and logits of many elements, of a prime number of them, of images, and each broadcast along the other.
+@pytest.mark.parametrize("event_shape, x_batch, batch", [
+    ((784,), (5,), (3, 5)), ((17,), (5,), (5,)), ((4, 7, 1), (6, 5), (5,)), ((3,), (), (2, 5)), ((28, 28, 1), (5,), ()),
+])  # fmt: skip
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_the_bernoulli_of_whole_events_is_tfps_with_its_gradients(event_shape, x_batch, batch, jit_compile):
+    random = np.random.default_rng(0)
+    x = tf.constant(random.integers(0, 2, (*x_batch, *event_shape)), tf.float32)
+    logits = tf.constant(random.normal(0, 5, (*batch, *event_shape)), tf.float32)
+    likelihood = tfvae.likelihoods.Bernoulli()
+    likelihood.build(event_shape)
+
+    @tf.function(jit_compile=jit_compile)
+    def found(x, logits, distribution):
+        with tf.GradientTape() as tape:
+            tape.watch((x, logits))
+            log_prob = distribution(logits).log_prob(x)
+            value = tf.reduce_sum(log_prob * tf.random.stateless_normal(tf.shape(log_prob), (1, 2)))
+        return log_prob, *tape.gradient(value, (x, logits))
+
+    def reference(logits):
+        return tfp.distributions.Independent(tfp.distributions.Bernoulli(logits=logits), len(event_shape))
+
+    ours, theirs = found(x, logits, likelihood.distribution), found(x, logits, reference)
+    assert ours[0].numpy() == pytest.approx(theirs[0].numpy(), rel=1e-6)
+    for gradient, expected in zip(ours[1:], theirs[1:]):
+        assert gradient.shape == expected.shape
+        assert gradient.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_the_bernoulli_is_exact_at_its_ends_and_its_gradient_the_error_of_the_mean():
+    logits = tf.constant([[-90.0, -17.0, -1.5, 0.0], [0.0, 2.5, 17.0, 90.0], [90.0, -90.0, 90.0, -90.0]])
+    x = tf.constant([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
     likelihood = tfvae.likelihoods.Bernoulli()
     likelihood.build((4,))
     with tf.GradientTape() as tape:
@@ -441,3 +471,6 @@ def test_the_bernoulli_with_one_softplus_is_tfps_and_its_gradient_the_error_of_t
     expected = tfp.distributions.Independent(tfp.distributions.Bernoulli(logits=logits), 1).log_prob(x)
     assert found.numpy() == pytest.approx(expected.numpy(), rel=1e-6)
     assert tape.gradient(found, logits).numpy() == pytest.approx((x - tf.sigmoid(logits)).numpy(), abs=1e-6)
+    assert np.isnan(likelihood.distribution(logits * np.nan).log_prob(x)).all()  # and not a probability of 1
+    sliced = likelihood.distribution(logits)[1:]
+    assert sliced.log_prob(x[1:]).numpy() == pytest.approx(expected[1:].numpy(), rel=1e-6)

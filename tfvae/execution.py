@@ -125,11 +125,19 @@ def _map(function, structure):
 def _loop(step, batches, count):
     """What the last of the first `count` steps returns, on `batches` stacked on their first axis."""
     logs = step.structured_outputs
+    parts = [t for t in tf.nest.flatten(batches) if t is not None]
+    last = parts[0].shape[0] - 1
 
-    def body(i, *_):
-        return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
+    def batch_at(i):
+        return [t[i] for t in parts]
 
-    start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
+    def body(i, batch, *_):
+        present = iter(batch)
+        logs = step(_map(lambda _: next(present), batches))
+        return i + 1, batch_at(tf.minimum(i + 1, last)), *tf.nest.flatten(logs)
+
+    # The next batch is the loop's own, since XLA would take it out of the stack wherever it is used.
+    start = (0, batch_at(0), *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
     # One at a time: each step reads the weights that the one before has written.
-    _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
-    return tf.nest.pack_sequence_as(logs, last)
+    _, _, *found = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
+    return tf.nest.pack_sequence_as(logs, found)

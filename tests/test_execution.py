@@ -251,6 +251,36 @@ def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
     assert largest_difference(noise.normal(shape, seed), compiled(seed)[0]) > 0.1  # outside XLA TensorFlow's own
 
 
+@pytest.mark.parametrize("draw", [noise.normal, noise.uniform])
+def test_xla_draws_noise_once_however_often_it_is_used(draw):
+    def rounds(uses):
+        @tf.function(jit_compile=True)
+        def compiled(seed):
+            with noise.compiled_by_xla():
+                values = draw([64, 50], seed)
+            return [tf.reduce_sum(values * k, axis=0) + k for k in range(1, uses + 1)], values
+
+        text = compiled.experimental_get_compiler_ir(tf.constant([3, 4]))(stage="optimized_hlo")
+        return text.count(" shift-right-logical(")
+
+    assert rounds(3) == rounds(1) > 0
+
+
+def test_a_normals_draws_come_with_their_density_and_its_gradient():
+    params = tf.constant(np.random.default_rng(0).normal(size=(5, 6)), tf.float32)
+    found = []
+    for together in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            q, seed = tfvae.posteriors.DiagonalNormal().distribution(params), tf.constant([1, 2])
+            z = q.sample(4, seed=seed)
+            z, log_q = q.experimental_sample_and_log_prob(4, seed=seed) if together else (z, q.log_prob(z))
+            value = tf.reduce_sum(tf.sin(z)) + tf.reduce_sum(tf.cos(log_q))
+        found.append((z.numpy(), log_q.numpy(), tape.gradient(value, params).numpy()))
+    for ours, expected in zip(*found):
+        assert ours == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 def test_normals_are_drawn_by_any_compiler_with_their_mean_and_scale():
     q = tfvae.posteriors.DiagonalNormal().distribution(tf.constant([[1.0, -2.0, 0.0, 3.0]]))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfvae import compiling, execution, feeds
+from tfvae import compiling, execution, feeds, updates
 from tfvae._backend import keras
 from tfvae.errors import invalid
 
@@ -161,12 +161,19 @@ class ManyStepsModel(keras.Model):
         self._explained = True
 
     def _apply(self, gradients):
-        """The optimizer's update of the weights."""
-        update = self._update
-        if self._compiler.update_by_xla and self._in_programs():
+        """The optimizer's update of the weights, by what costs least where the steps run."""
+        if not self._in_programs():
+            self._update(gradients)
+        elif self._compiler.steps_by_xla:
+            self._update(gradients if compiling.gpus() else updates.in_turn(gradients))
+        elif updates.is_adam(self.optimizer):
+            with updates.adam_in_one_pass(self.optimizer):
+                self._update(gradients)
+        elif self._compiler.update_by_xla:
             # One for all programs of steps, so that XLA compiles it once.
-            update = self.programs.get("update", lambda: tf.function(self._update, autograph=False, jit_compile=True))
-        update(gradients)
+            self.programs.get("update", lambda: tf.function(self._update, autograph=False, jit_compile=True))(gradients)
+        else:
+            self._update(gradients)
 
     def _update(self, gradients):
         self.optimizer.apply(gradients, self.trainable_variables)

@@ -1,0 +1,81 @@
+"""How weights are updated: the optimizer's own numbers, in fewer passes."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tests import zoo
+from tfvae import updates
+
+SHAPES = (3, 5), (5,)
+ADAMS = {
+    "adam": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), beta_2=0.99, epsilon=1e-4),
+    "adamw": lambda: keras.optimizers.AdamW(1e-2, use_ema=True, clipnorm=1.0),
+    "accumulating": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
+}
+
+
+def updated(optimizer, steps, one_pass):
+    """The weights and the optimizer's variables after some steps of gradients, compiled."""
+    weights = [keras.Variable(np.ones(shape, np.float32)) for shape in SHAPES]
+    optimizer.build(weights)
+
+    @tf.function
+    def apply(gradients):
+        with updates.adam_in_one_pass(optimizer) if one_pass else contextlib.nullcontext():
+            optimizer.apply(gradients, weights)
+
+    for gradients in steps:
+        apply(gradients)
+    assert "update_step" not in vars(optimizer)
+    return [v.numpy() for v in (*weights, *optimizer.variables)]
+
+
+@pytest.mark.parametrize("name", ADAMS)
+def test_adam_in_one_pass_gives_keras_weights_and_moments(name):
+    random = np.random.default_rng(0)
+    steps = [[tf.constant(random.normal(size=shape), tf.float32) for shape in SHAPES] for _ in range(4)]
+    if name == "adam":  # Keras itself does not clip or accumulate an embedding's gradients
+        steps.append([tf.IndexedSlices(tf.ones([2, 5]), tf.constant([0, 2]), tf.constant([3, 5])), steps[0][1]])
+    ours, theirs = (updated(ADAMS[name](), steps, one_pass) for one_pass in (True, False))
+    assert len(ours) == len(theirs)
+    for found, expected in zip(ours, theirs):
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    assert abs(ours[0] - 1).max() > 1e-2
+
+
+def test_only_an_update_that_is_adams_is_taken_for_it():
+    class Mine(keras.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, learning_rate * gradient)
+
+    assert all(updates.is_adam(make()) for make in ADAMS.values())
+    others = Mine(), keras.optimizers.Adam(amsgrad=True), keras.optimizers.SGD(), keras.optimizers.Nadam()
+    assert not any(updates.is_adam(optimizer) for optimizer in others)
+    assert not updates.is_adam(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+
+
+def test_gradients_in_turn_are_the_same_numbers():
+    given = [tf.constant([[1.0, np.inf]]), None, tf.constant([2.0]), tf.IndexedSlices([3.0], [0]), tf.constant(-4.0)]
+    found = tf.function(updates.in_turn, jit_compile=True)([given[0], given[2], given[4]])
+    assert [g.numpy().tolist() for g in found] == [[[1.0, np.inf]], [2.0], -4.0]
+    found = updates.in_turn(given)
+    assert found[1] is None
+    assert found[3] is given[3]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_loop_of_steps_copies_no_weights(ordered, monkeypatch):
+    if not ordered:  # so that the test can fail
+        monkeypatch.setattr(updates, "in_turn", lambda gradients: gradients)
+    vae = tfvae.mlp_vae((24,), 3, (40, 56))
+    vae.compile(jit_compile=True, steps_per_execution=4)
+    vae.fit(zoo.binary(16, (24,)), batch_size=4, verbose=0)
+    program = vae.train_function._compiled[0]
+    text = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4))(stage="optimized_hlo")
+    copied = [line for line in text.splitlines() if " copy(" in line and ("f32[40,56]" in line or "f32[56,40]" in line)]
+    assert bool(copied) != ordered

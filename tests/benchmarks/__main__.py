@@ -22,7 +22,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures tfvae beside its peers.")
     parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(every_case())}")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (5)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="least length of one turn (1)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="least length of one turn (3)")
     parser.add_argument("--quick", action="store_true", help="one short round: that everything works")
     parser.add_argument("--record", action="store_true", help="write results/NAME.json and README.md")
     parser.add_argument("--name", help="of the results; default the device")

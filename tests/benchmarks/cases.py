@@ -61,6 +61,10 @@ _NLL = Shape(samples=5_000, examples=64)
 
 _OURS = Contender("tfvae", "ours", "fit", note="fit as a user calls it")
 _JAX = Contender("JAX", "jax_peer", "per_step", note="Flax and optax, one jitted step per NumPy batch, state donated")
+_TENSORFLOW = tuple(
+    Contender(f"TensorFlow {name}", "tensorflow_peer", "train", {"by_xla": by_xla}, f"one {kind} step per NumPy batch, Keras' Adam")
+    for name, by_xla, kind in (("XLA", True, "tf.function(jit_compile=True)"), ("graph", False, "tf.function"))
+)
 _TORCH = Contender("PyTorch", "torch_peer", "train", note="eager, torch.optim.Adam")
 _TORCH_COMPILED = Contender("PyTorch compiled", "torch_peer", "train", {"compiled": True}, "torch.compile, fused Adam")
 
@@ -112,6 +116,7 @@ CASES = {
             _OURS,
             Contender("tfvae, XLA", "ours", "fit", {"compile": {"jit_compile": True}}, "compile(jit_compile=True)"),
             Contender("tfvae, graph", "ours", "fit", {"compile": {"jit_compile": False}}, "compile(jit_compile=False)"),
+            *_TENSORFLOW,
             _JAX,
             _TORCH,
             _TORCH_COMPILED,
@@ -119,7 +124,7 @@ CASES = {
         ),
         (
             Target(("PyTorch",), 1.5, "PyTorch eager"),
-            Target(("tfvae, XLA", "tfvae, graph"), 1.0, "the faster of TensorFlow's two compilers, by hand"),
+            Target(tuple(c.name for c in _TENSORFLOW), 1.0, "the faster of TensorFlow's two compilers, by hand"),
             Target(LIMITS, 0.0, "the convolutions' and matrix products' limit"),
         ),
     ),

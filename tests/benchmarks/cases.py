@@ -62,7 +62,9 @@ _NLL = Shape(samples=5_000, examples=64)
 _OURS = Contender("tfvae", "ours", "fit", note="fit as a user calls it")
 _JAX = Contender("JAX", "jax_peer", "per_step", note="Flax and optax, one jitted step per NumPy batch, state donated")
 _TENSORFLOW = tuple(
-    Contender(f"TensorFlow {name}", "tensorflow_peer", "train", {"by_xla": by_xla}, f"one {kind} step per NumPy batch, Keras' Adam")
+    Contender(
+        f"TensorFlow {name}", "tensorflow_peer", "train", {"by_xla": by_xla}, f"one {kind} step per NumPy batch, Keras' Adam"
+    )
     for name, by_xla, kind in (("XLA", True, "tf.function(jit_compile=True)"), ("graph", False, "tf.function"))
 )
 _TORCH = Contender("PyTorch", "torch_peer", "train", note="eager, torch.optim.Adam")

@@ -38,7 +38,7 @@ def negative_bound(encoder, decoder, x):
     logits = decoder(mean + tf.exp(log_scale) * tf.random.normal(tf.shape(mean)))
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(x, logits)
     kl = 0.5 * tf.reduce_sum(mean**2 + tf.exp(2 * log_scale) - 1 - 2 * log_scale, axis=-1)
-    return tf.reduce_mean(kl + tf.reduce_sum(tf.reshape(cross_entropy, [len(x), -1]), axis=-1))
+    return tf.reduce_mean(kl + tf.reduce_sum(cross_entropy, axis=list(range(1, x.shape.rank))))
 
 
 def train(shape, by_xla):

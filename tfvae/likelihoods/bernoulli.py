@@ -82,7 +82,7 @@ class Bernoulli(Likelihood):
         return {**super().get_config(), "dynamic_binarization": self.dynamic_binarization}
 
 
-class _IndependentBernoulli(tfd.Independent):
+class _IndependentBernoulli(tfp.distributions.Independent):
     """TFP's, with log p of a whole event in one pass, which takes a third of the time."""
 
     def _log_prob(self, x):

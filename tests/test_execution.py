@@ -187,8 +187,8 @@ def test_a_stated_number_of_steps_is_held_to_the_data():
 @pytest.mark.parametrize(
     "optimizer",
     [
-        lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)),
-        lambda: keras.optimizers.AdamW(1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0),
+        lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), amsgrad=True),
+        lambda: keras.optimizers.Lion(1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0),
     ],
 )
 def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
@@ -199,6 +199,7 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
         vae.compile(optimizer(), jit_compile=jit_compile)
         first = vae.train_on_batch(x[:3])[0]  # before a `fit` has built the optimizer
         found[jit_compile] = [first, *vae.fit(x, batch_size=3, epochs=3, verbose=0).history["loss"]]
+        assert ("update" in vae.programs.made) == (jit_compile == "auto")
     assert found["auto"] == pytest.approx(found[False], rel=1e-5)
     assert len(set(found["auto"])) == 4
 
@@ -240,7 +241,7 @@ def test_the_work_of_a_network_is_counted():
 def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
     @tf.function(jit_compile=True)
     def compiled(seed):
-        with noise.compiled_by_xla():
+        with compiling.by_xla():
             return noise.normal(shape, seed), noise.uniform(shape, seed)
 
     seed = tf.constant([3, 4])
@@ -256,7 +257,7 @@ def test_xla_draws_noise_once_however_often_it_is_used(draw):
     def rounds(uses):
         @tf.function(jit_compile=True)
         def compiled(seed):
-            with noise.compiled_by_xla():
+            with compiling.by_xla():
                 values = draw([64, 50], seed)
             return [tf.reduce_sum(values * k, axis=0) + k for k in range(1, uses + 1)], values
 
@@ -264,6 +265,20 @@ def test_xla_draws_noise_once_however_often_it_is_used(draw):
         return text.count(" shift-right-logical(")
 
     assert rounds(3) == rounds(1) > 0
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.int32])
+def test_what_xla_is_to_compute_once_keeps_its_values_and_dtype(dtype):
+    values = tf.cast([[0.0, -2.0], [3.0, 7.0]], dtype)
+
+    @tf.function(jit_compile=True)
+    def compiled(seed):
+        with compiling.by_xla():
+            return compiling.computed_once(values, seed)
+
+    found = compiled(tf.constant([3, 4]))
+    assert found.dtype == dtype
+    assert np.array_equal(found, values)
 
 
 def test_a_normals_draws_come_with_their_density_and_its_gradient():
@@ -286,7 +301,7 @@ def test_normals_are_drawn_by_any_compiler_with_their_mean_and_scale():
 
     @tf.function(jit_compile=True)
     def compiled():
-        with noise.compiled_by_xla():
+        with compiling.by_xla():
             return q.sample(100_000, seed=tf.constant([1, 2]))
 
     for z in (compiled(), q.sample(100_000, seed=tf.constant([1, 2]))):

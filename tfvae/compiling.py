@@ -1,5 +1,7 @@
-"""What compiles the steps of a model, and how many of them run in one call."""
+"""What compiles the steps of a model, how many of them run in one call, and what XLA is to be told."""
 
+import contextlib
+import contextvars
 import math
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ from tfvae._backend import keras
 _SECONDS = 1.0  # of one call: long enough to hide what a call costs, and for a progress bar that moves
 _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
 _MOST_BYTES = 2**26  # of the batches of one call, which are stacked
+_BY_XLA = contextvars.ContextVar("by_xla", default=False)
 
 
 class Compiler(NamedTuple):
@@ -79,6 +82,33 @@ def forward_flops(network):
 def has_convolution(model):
     """Whether one of Keras' convolutions is among the layers of a model."""
     return any(is_convolution(layer) for layer in model._flatten_layers())
+
+
+@contextlib.contextmanager
+def by_xla(whether=True):
+    """Within it, what is traced will be compiled by XLA."""
+    token = _BY_XLA.set(whether)
+    try:
+        yield
+    finally:
+        _BY_XLA.reset(token)
+
+
+def is_by_xla():
+    """Whether what is traced now will be compiled by XLA."""
+    return _BY_XLA.get()
+
+
+def computed_once(tensor, unknown):
+    """The same tensor, which XLA computes once however often it is used, if it is of floating-point numbers.
+
+    XLA computes anew, in each of its uses, what it takes for cheap, as it does a slice, a cast or a hundred
+    operations on integers, but never a division. It cannot tell that this is one by 1, which it makes of
+    `unknown`, a tensor that comes from outside the program.
+    """
+    if not is_by_xla() or not tensor.dtype.is_floating:
+        return tensor
+    return tensor / (1.0 + opaque_zero(unknown, tensor.dtype))
 
 
 def opaque_zero(tensor, dtype=tf.float32):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, compiling, noise
+from tfvae import checks, compiling
 from tfvae.errors import invalid
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
@@ -203,7 +203,7 @@ def _accumulator(vae, samples):
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
         start = (0, tf.zeros([x.shape[0], len(Estimates._fields), x.shape[1]]))
-        with noise.compiled_by_xla(by_xla):
+        with compiling.by_xla(by_xla):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
     return accumulate

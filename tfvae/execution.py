@@ -6,7 +6,7 @@ is compiled, which saves each step the way into and out of it.
 
 import tensorflow as tf
 
-from tfvae import compiling, feeds, noise
+from tfvae import compiling, feeds
 from tfvae._backend import keras
 
 _HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -37,7 +37,7 @@ class Program:
         whole = by_xla and bool(compiling.gpus() or not compiling.has_convolution(self._model))
 
         def run(batches, count):
-            with noise.compiled_by_xla(by_xla):
+            with compiling.by_xla(by_xla):
                 step = tf.function(self._step, autograph=False, jit_compile=by_xla and not whole)
                 step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
             return _loop(step, batches, count)
@@ -125,19 +125,11 @@ def _map(function, structure):
 def _loop(step, batches, count):
     """What the last of the first `count` steps returns, on `batches` stacked on their first axis."""
     logs = step.structured_outputs
-    parts = [t for t in tf.nest.flatten(batches) if t is not None]
-    last = parts[0].shape[0] - 1
 
-    def batch_at(i):
-        return [t[i] for t in parts]
+    def body(i, *_):
+        return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
 
-    def body(i, batch, *_):
-        present = iter(batch)
-        logs = step(_map(lambda _: next(present), batches))
-        return i + 1, batch_at(tf.minimum(i + 1, last)), *tf.nest.flatten(logs)
-
-    # The next batch is the loop's own, since XLA would take it out of the stack wherever it is used.
-    start = (0, batch_at(0), *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
+    start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
     # One at a time: each step reads the weights that the one before has written.
-    _, _, *found = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
-    return tf.nest.pack_sequence_as(logs, found)
+    _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
+    return tf.nest.pack_sequence_as(logs, last)

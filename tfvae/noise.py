@@ -4,8 +4,6 @@ Unlike the samples of `tfvae.random`, which are the same on every device, this n
 same for the same seed, device and compiler alone.
 """
 
-import contextlib
-import contextvars
 import math
 
 import tensorflow as tf
@@ -14,27 +12,15 @@ import tensorflow_probability as tfp
 from tfvae import compiling
 from tfvae.random import Stream
 
-_BY_XLA = contextvars.ContextVar("by_xla", default=False)
-
-
-@contextlib.contextmanager
-def compiled_by_xla(whether=True):
-    """Within it, what is traced will be compiled by XLA."""
-    token = _BY_XLA.set(whether)
-    try:
-        yield
-    finally:
-        _BY_XLA.reset(token)
-
 
 def uniform(shape, seed):
     """Uniforms in [0, 1), float32, by an int32 pair `seed`."""
-    return _stream(shape, seed, Stream.uniform) if _BY_XLA.get() else tf.random.stateless_uniform(shape, seed)
+    return _stream(shape, seed, Stream.uniform) if compiling.is_by_xla() else tf.random.stateless_uniform(shape, seed)
 
 
 def normal(shape, seed):
     """Standard normals, float32, by an int32 pair `seed`."""
-    return _stream(shape, seed, Stream.normal) if _BY_XLA.get() else tf.random.stateless_normal(shape, seed)
+    return _stream(shape, seed, Stream.normal) if compiling.is_by_xla() else tf.random.stateless_normal(shape, seed)
 
 
 class Normal(tfp.distributions.Normal):
@@ -58,7 +44,4 @@ def _stream(shape, seed, draw):
     # long (128 x 784 uniforms: 0.53 against 0.10 ms), the default one seventy times.
     known = tf.get_static_value(shape)
     size = tf.reduce_prod(shape) if known is None else math.prod(int(n) for n in known)
-    values = tf.reshape(draw(Stream(tf.unstack(seed), tf.range(size), unrolled=True), 1), shape)
-    # XLA computes anew, in each of its uses, what it takes for cheap, as it does a hundred operations on
-    # integers; a division it never does. It cannot tell that this is one by 1.
-    return values / (1.0 + compiling.opaque_zero(seed))
+    return compiling.computed_once(tf.reshape(draw(Stream(tf.unstack(seed), tf.range(size), unrolled=True), 1), shape), seed)

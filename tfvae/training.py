@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, stepping
+from tfvae import checks, compiling, stepping
 from tfvae._backend import keras
 
 
@@ -87,7 +87,7 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
 
     def _terms(self, x, y, seed, training, estimator=None):
         seeds = tf.random.split(seed, 2)
-        x = self.likelihood.prepare(self.events(x), seeds[0])
+        x = compiling.computed_once(self.likelihood.prepare(self.events(x), seeds[0]), seed)
         y = None if self.condition_shape is None else self.condition(y)
         return self.batch_terms(x, y, self.objective.num_samples, seeds[1], training, estimator)
 

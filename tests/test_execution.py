@@ -89,7 +89,8 @@ def test_a_callback_may_evaluate_while_a_model_is_fitted():
     assert len(found) == 3
 
 
-def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects():
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtype):
     @keras.saving.register_keras_serializable("test_execution")
     class Counting(tfvae.VAE):
         def train_step(self, data):
@@ -99,13 +100,25 @@ def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects():
 
     plain = tfvae.mlp_vae(zoo.SHAPE, 2, (8,))
     vae = Counting(plain.encoder, plain.decoder)
-    x = zoo.binary(12).astype(np.uint8)
+    x = zoo.binary(12).astype(dtype)
     found = []
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: found.append(dict(logs)))
     vae.compile(steps_per_execution=2)
     vae.fit(x, batch_size=4, shuffle=False, verbose=0, callbacks=[callback])
-    assert [int(logs["dtype"]) for logs in found] == [1, 1]  # 8-bit data stay so until a step reads them
+    size = 1 if dtype == np.uint8 else 4  # 8-bit data stay so until a step reads them, and floats come as Keras'
+    assert [int(logs["dtype"]) for logs in found] == [size, size]
     assert [float(logs["sum"]) for logs in found] == [x[4:8].sum(), x[8:].sum()]
+
+
+@pytest.mark.parametrize("last", [255.0, 256.0, -1.0, 0.5, np.nan, np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_stay_on_the_device_in_bytes_where_those_are_the_same_numbers(dtype, last):
+    x = np.ones([feeds._BLOCK // 4 + 2, 4], dtype)
+    x[-1, -1] = last
+    rows = feeds.Rows(x, None, 1)
+    assert rows.arrays.dtype == (tf.uint8 if last == 255.0 else tf.float32)
+    assert rows.dtypes == tf.float32
+    assert np.array_equal(tf.cast(rows.arrays, tf.float32), x, equal_nan=True)
 
 
 def test_single_batches_are_trained_on_and_tested():

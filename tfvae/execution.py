@@ -32,18 +32,23 @@ class Program:
         self._first_shapes, self._batches = None, batches or feeds.Batches()
 
     def _compile(self, by_xla):
-        """A function of stacked batches and their number, by XLA or not."""
+        """Functions of stacked batches, their number and the dtypes the step takes, by XLA or not."""
         # On CPU, a convolution inside XLA's loop takes eight times as long as outside.
         whole = by_xla and bool(compiling.gpus() or not compiling.has_convolution(self._model))
 
-        def run(batches, count):
+        def run(batches, count, dtypes):
+            dtypes = dtypes or _map(lambda t: t.dtype, batches)
             with compiling.by_xla(by_xla):
                 step = tf.function(self._step, autograph=False, jit_compile=by_xla and not whole)
-                step = step.get_concrete_function(_map(lambda t: tf.TensorSpec(t.shape[1:], t.dtype), batches))
-            return _loop(step, batches, count)
+                step = step.get_concrete_function(_map(lambda t, dtype: tf.TensorSpec(t.shape[1:], dtype), batches, dtypes))
 
-        def run_on_rows(arrays, rows, count):
-            return program(_map(lambda array: tf.gather(array, rows), arrays), count)
+            def step_at(i):
+                return step(_map(lambda t, dtype: tf.cast(t[i], dtype), batches, dtypes))
+
+            return _loop(step_at, step.structured_outputs, count)
+
+        def run_on_rows(arrays, rows, count, dtypes):
+            return program(_map(lambda array: tf.gather(array, rows), arrays), count, dtypes)
 
         program = tf.function(run, autograph=False, jit_compile=whole)
         return program, tf.function(run_on_rows, autograph=False)
@@ -65,8 +70,8 @@ class Program:
         # not worth the seconds that XLA takes to compile it.
         run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
         if self._batches.arrays is None:
-            return run(batches, count)
-        return run_on_rows(self._batches.arrays, batches, count)
+            return run(batches, count, None)
+        return run_on_rows(self._batches.arrays, batches, count, self._batches.dtypes)
 
 
 class Programs:
@@ -118,16 +123,15 @@ def _own(callback, hook):
     return hook in vars(callback) or not owner.__module__.startswith("keras.")
 
 
-def _map(function, structure):
-    return tf.nest.map_structure(lambda t: None if t is None else function(t), structure)
+def _map(function, *structures):
+    return tf.nest.map_structure(lambda *parts: None if parts[0] is None else function(*parts), *structures)
 
 
-def _loop(step, batches, count):
-    """What the last of the first `count` steps returns, on `batches` stacked on their first axis."""
-    logs = step.structured_outputs
+def _loop(step_at, logs, count):
+    """What the last of the first `count` calls of `step_at` returns, of the structure of `logs`."""
 
     def body(i, *_):
-        return i + 1, *tf.nest.flatten(step(_map(lambda t: t[i], batches)))
+        return i + 1, *tf.nest.flatten(step_at(i))
 
     start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
     # One at a time: each step reads the weights that the one before has written.

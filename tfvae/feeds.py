@@ -181,7 +181,7 @@ def _on_device(array):
     if isinstance(array, np.ndarray) and array.dtype.kind == "f":
         array = _as_bytes(array)
     tensor = tf.convert_to_tensor(array)
-    return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
+    return tf.cast(tensor, _dtype(tensor))
 
 
 def _as_bytes(array):

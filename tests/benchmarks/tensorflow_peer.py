@@ -1,4 +1,4 @@
-"""The same models by hand in TensorFlow: Keras layers and optimizer, one compiled step per NumPy batch."""
+"""The same convolutional model by hand in TensorFlow: Keras layers and optimizer, one compiled step per NumPy batch."""
 
 import math
 
@@ -18,17 +18,13 @@ def mlp(widths):
 
 def networks(shape):
     """(encoder, decoder)."""
-    pixels = (shape.pixels,)
-    if shape.network == "mlp":
-        encoder, decoder = mlp((*shape.hidden, 2 * shape.latent)), mlp((*shape.hidden[::-1], shape.pixels))
-    else:
-        pixels, small = (shape.side, shape.side, 1), shape.side // 2 ** len(shape.filters)
-        image = (small, small, shape.filters[-1])
-        convolutions = [layers.Conv2D(filters, 4, 2, "same", activation="relu") for filters in shape.filters]
-        encoder = [*convolutions, layers.Flatten(), *mlp((*shape.hidden, 2 * shape.latent))]
-        back = [layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu") for filters in shape.filters[-2::-1]]
-        dense = [*mlp((*shape.hidden[::-1], math.prod(image))), layers.ReLU(), layers.Reshape(image)]
-        decoder = [*dense, *back, layers.Conv2DTranspose(1, 4, 2, "same")]
+    small, pixels = shape.side // 2 ** len(shape.filters), (shape.side, shape.side, 1)
+    image = (small, small, shape.filters[-1])
+    convolutions = [layers.Conv2D(filters, 4, 2, "same", activation="relu") for filters in shape.filters]
+    encoder = [*convolutions, layers.Flatten(), *mlp((*shape.hidden, 2 * shape.latent))]
+    back = [layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu") for filters in shape.filters[-2::-1]]
+    dense = [*mlp((*shape.hidden[::-1], math.prod(image))), layers.ReLU(), layers.Reshape(image)]
+    decoder = [*dense, *back, layers.Conv2DTranspose(1, 4, 2, "same")]
     return keras.Sequential([layers.Input(pixels), *encoder]), keras.Sequential([layers.Input((shape.latent,)), *decoder])
 
 

@@ -219,7 +219,15 @@ def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, k
     command = [sys.executable, "-m", "tfvae", "demo", str(source), "--no-browser"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
     before = sorted(tmp_path.iterdir())
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A shell has what it starts in the background ignore the interrupt, as it may have started these tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
         html = urllib.request.urlopen(address).read().decode()

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
+from tfvae import compiling, flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
 
@@ -77,6 +77,25 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
         model.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)
     for ours, theirs in zip(vae.weights, loaded.weights):
         assert largest_difference(ours, theirs) < 1e-6
+
+
+@pytest.mark.parametrize("name", zoo.IN_PIECES)
+def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operations(name):
+    found = []
+    for compiler in (compiling.Compiler("", pieces_by_xla=True), compiling.GRAPH):
+        keras.utils.set_random_seed(0)
+        vae, x, y = zoo.BUILDERS[name]()
+        vae.compile(keras.optimizers.SGD(0.1))
+        vae.optimizer.build(vae.trainable_variables)
+        start = vae.get_weights()
+        with compiling.by(compiler):
+            logs = vae.train_step(tf.nest.map_structure(tf.constant, x if y is None else (x, y)))
+        change = [np.ravel(after - before) for after, before in zip(vae.get_weights(), start)]
+        found.append((float(logs["loss"]), np.concatenate(change)))
+    (loss, change), (expected_loss, expected) = found
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert change == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert abs(expected).max() > 1e-3
 
 
 @every_model

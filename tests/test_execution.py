@@ -217,6 +217,38 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
     assert len(set(found["auto"])) == 4
 
 
+@pytest.mark.skipif(compiling.device() == "GPU", reason="a GPU's steps are all XLA's")
+def test_steps_are_compiled_by_how_many_rows_they_decode():
+    iwae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), objective=tfvae.objectives.IWAE(50))
+    iwae.compile()
+    whole, pieces = iwae.compiler_for(81), iwae.compiler_for(82)
+    assert whole.steps_by_xla
+    assert not pieces.steps_by_xla
+    assert pieces.pieces_by_xla
+    assert iwae.compiler_for(82, training=False) == whole
+    conv = tfvae.conv_vae((8, 8, 1), 2, (4,), 8)
+    conv.compile()
+    assert [conv.compiler_for(n).pieces_by_xla for n in (128, 4096)] == [False, True]
+    for jit_compile, compiler in ((True, compiling.XLA), (False, compiling.GRAPH)):
+        iwae.compile(jit_compile=jit_compile)
+        assert iwae.compiler_for(1000) == compiler
+    iwae.compile()
+    for batch_size in (3, 100):
+        iwae.fit(zoo.binary(100), batch_size=batch_size, steps_per_epoch=1, verbose=0)
+        assert set(iwae.train_function._programs.made) == ({whole} if batch_size == 3 else {whole, pieces})
+
+
+def test_steps_in_pieces_have_the_loss_curve_of_a_graph_however_many_run_in_one_call(monkeypatch):
+    monkeypatch.setattr(compiling, "_MANY_ROWS", 1)
+    curves = []
+    for steps, jit_compile in ((1, "auto"), (3, "auto"), (3, False)):
+        vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
+        curves.append(vae.fit(zoo.grey(20), batch_size=3, epochs=4, verbose=0).history["loss"])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
+    assert curves[0] == pytest.approx(curves[2], rel=1e-4)
+    assert len(set(curves[0])) == 4
+
+
 def test_what_was_chosen_is_said_once(caplog):
     vae = grey_model()
     with caplog.at_level(logging.INFO, "tfvae"):

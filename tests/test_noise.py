@@ -13,7 +13,7 @@ from tfvae import compiling, noise, random
 def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
     @tf.function(jit_compile=True)
     def compiled(seed):
-        with compiling.by_xla():
+        with compiling.by(compiling.XLA):
             return noise.normal(shape, seed), noise.uniform(shape, seed)
 
     seed = tf.constant([3, 4])
@@ -29,7 +29,7 @@ def test_xla_draws_noise_once_however_often_it_is_used(draw):
     def rounds(uses):
         @tf.function(jit_compile=True)
         def compiled(seed):
-            with compiling.by_xla():
+            with compiling.by(compiling.XLA):
                 values = draw([64, 50], seed)
             return [tf.reduce_sum(values * k, axis=0) + k for k in range(1, uses + 1)], values
 
@@ -45,7 +45,7 @@ def test_what_xla_is_to_compute_once_keeps_its_values_and_dtype(dtype):
 
     @tf.function(jit_compile=True)
     def compiled(seed):
-        with compiling.by_xla():
+        with compiling.by(compiling.XLA):
             return compiling.computed_once(values, seed)
 
     found = compiled(tf.constant([3, 4]))
@@ -73,7 +73,7 @@ def test_normals_are_drawn_by_any_compiler_with_their_mean_and_scale():
 
     @tf.function(jit_compile=True)
     def compiled():
-        with compiling.by_xla():
+        with compiling.by(compiling.XLA):
             return q.sample(100_000, seed=tf.constant([1, 2]))
 
     for z in (compiled(), q.sample(100_000, seed=tf.constant([1, 2]))):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfvae
 from tests import zoo
-from tfvae import updates
+from tfvae import compiling, updates
 
 SHAPES = (3, 5), (5,)
 ADAMS = {
@@ -75,7 +75,7 @@ def test_a_loop_of_steps_copies_no_weights(ordered, monkeypatch):
     vae = tfvae.mlp_vae((24,), 3, (40, 56))
     vae.compile(jit_compile=True, steps_per_execution=4)
     vae.fit(zoo.binary(16, (24,)), batch_size=4, verbose=0)
-    program = vae.train_function._compiled[0]
+    program, _ = vae.train_function.functions(compiling.XLA)
     text = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4), None)(stage="optimized_hlo")
     copied = [line for line in text.splitlines() if " copy(" in line and ("f32[40,56]" in line or "f32[56,40]" in line)]
     assert bool(copied) != ordered

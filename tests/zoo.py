@@ -308,3 +308,16 @@ ONE_OF_EACH_KIND = (
     "conditional_vamp",
     "two_layers",
 )
+# All that XLA compiles in pieces: what a step draws and weighs in, whatever the networks.
+IN_PIECES = (
+    *(f"{likelihood}-iwae-pathwise" for likelihood in LIKELIHOODS),
+    *(f"bernoulli-{objective}" for objective in ("elbo-sticking", "iwae-doubly", "iwae-score", "piwae-pathwise")),
+    "full-vamp",
+    "iaf-vamp",
+    "sphere-sphere",
+    "categorical-categorical",
+    "deterministic-standard",
+    "ladder_conditional",
+    "ladder_doubly",
+    "conv",
+)

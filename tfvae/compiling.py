@@ -13,42 +13,55 @@ from tfvae._backend import keras
 _SECONDS = 1.0  # of one call: long enough to hide what a call costs, and for a progress bar that moves
 _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
 _MOST_BYTES = 2**26  # of the batches of one call, which are stacked
-_BY_XLA = contextvars.ContextVar("by_xla", default=False)
+_MANY_ROWS = 4096  # of a dense network's products
 
 
 class Compiler(NamedTuple):
     """What compiles the steps of a model.
 
     Attributes:
-        steps_by_xla: whether XLA does.
-        update_by_xla: whether XLA compiles an optimizer's update that TensorFlow has no kernel for, where it
-            does not compile the steps.
         why: in words.
+        steps_by_xla: whether XLA does, each as a whole.
+        update_by_xla: whether, where it does not, it compiles an optimizer's update that TensorFlow has no kernel for.
+        pieces_by_xla: whether, where it does not, it compiles what lies between the networks (see `fusing`).
     """
 
-    steps_by_xla: bool
-    update_by_xla: bool
     why: str
+    steps_by_xla: bool = False
+    update_by_xla: bool = False
+    pieces_by_xla: bool = False
 
 
-def choose_compiler(model):
-    """The `Compiler` where the user does not say.
+XLA = Compiler("XLA, as stated", steps_by_xla=True)
+GRAPH = Compiler("a TensorFlow graph, as stated")
+_CURRENT = contextvars.ContextVar("compiler", default=GRAPH)
+
+
+def choose_compiler(model, rows=0):
+    """The `Compiler` where the user does not say; `rows` is how many latents go forward and backward at once.
 
     XLA fuses the small operations of dense networks, and is what a GPU wants; on CPU its
     convolutions are mostly slower than oneDNN's (measured on two cores: 2.2-3.1 k against
     3.1-4.2 k images/s, on a slower processor 1.1 k against 1.0 k), so a model that holds one
-    runs as a plain TensorFlow graph there. Its optimizer would pass over all weights once for
-    each operation; XLA makes few passes of them, and TensorFlow's kernel for Adam one (measured
-    with Adam: 6 % of a step by XLA, 14 % by the kernel).
+    runs as a TensorFlow graph there. Its optimizer would pass over all weights once for each
+    operation; XLA makes few passes of them and saves, with Adam, 6 % of a step, and TensorFlow's
+    own kernel for Adam 14 %.
+
+    Products of many rows oneDNN computes faster, too, and by enough to pay for the way into and
+    out of pieces that XLA compiles alone (measured with layers of 200 and 512: 0.9 of XLA's speed
+    at 1,000 rows, 1.0 at 4,000, 1.05-1.15 at 6,400; going forward only, XLA stays ahead).
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return Compiler(False, False, "a TensorFlow graph, since XLA has no collectives for every device")
+        return Compiler("a TensorFlow graph, since XLA has no collectives for every device")
     if gpus():
-        return Compiler(True, False, "XLA, on a GPU")
-    if has_convolution(model):
-        why = "a TensorFlow graph, whose convolutions are faster than XLA's on a CPU, and the optimizer's update in few passes"
-        return Compiler(False, True, why)
-    return Compiler(True, False, "XLA, which fuses what is between the products of dense layers")
+        return Compiler("XLA, on a GPU", steps_by_xla=True)
+    convolutional, many = has_convolution(model), rows >= _MANY_ROWS
+    if convolutional or many:
+        products = "convolutions" if convolutional else "products of many rows"
+        rest = "XLA for what lies between" if many else "the optimizer's update in few passes"
+        why = f"a TensorFlow graph, whose {products} are faster than XLA's on a CPU, and {rest}"
+        return Compiler(why, update_by_xla=True, pieces_by_xla=many)
+    return Compiler("XLA, which fuses what is between the products of dense layers", steps_by_xla=True)
 
 
 def choose_steps(model, source):
@@ -85,18 +98,23 @@ def has_convolution(model):
 
 
 @contextlib.contextmanager
-def by_xla(whether=True):
-    """Within it, what is traced will be compiled by XLA."""
-    token = _BY_XLA.set(whether)
+def by(compiler):
+    """Within it, what is traced will be compiled by this `Compiler`."""
+    token = _CURRENT.set(compiler)
     try:
         yield
     finally:
-        _BY_XLA.reset(token)
+        _CURRENT.reset(token)
+
+
+def current():
+    """The `Compiler` of what is traced now."""
+    return _CURRENT.get()
 
 
 def is_by_xla():
-    """Whether what is traced now will be compiled by XLA."""
-    return _BY_XLA.get()
+    """Whether what is traced now will be compiled by XLA as a whole."""
+    return current().steps_by_xla
 
 
 def computed_once(tensor, unknown):

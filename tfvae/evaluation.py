@@ -191,9 +191,9 @@ def _widest(network):
 
 def _accumulator(vae, samples):
     """A compiled function of several blocks of examples: the estimates from all their latents."""
-    by_xla = compiling.choose_compiler(vae).steps_by_xla
+    compiler = compiling.choose_compiler(vae)
 
-    @tf.function(jit_compile=by_xla, autograph=False)
+    @tf.function(jit_compile=compiler.steps_by_xla, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
         """The first `count` blocks of x `[M, B, *event]` and y: `Estimates` as `[M, 4, B]`."""
 
@@ -203,7 +203,7 @@ def _accumulator(vae, samples):
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
         start = (0, tf.zeros([x.shape[0], len(Estimates._fields), x.shape[1]]))
-        with compiling.by_xla(by_xla):
+        with compiling.by(compiler):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
     return accumulate

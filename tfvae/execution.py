@@ -21,9 +21,8 @@ class Program:
         done: how many steps the last call took; fewer than asked for where the data end.
     """
 
-    def __init__(self, model, step):
-        self._model, self._step, self._by_xla = model, step, bool(model.jit_compile)
-        self._compiled, self._plain = self._compile(self._by_xla), self._compile(False)
+    def __init__(self, model, step, training):
+        self._model, self._step, self._training, self._programs = model, step, training, Programs()
         self.done = 0
         self.begin()
 
@@ -31,14 +30,21 @@ class Program:
         """Before other data: `batches` is what they come from, a `feeds.Batches`."""
         self._first_shapes, self._batches = None, batches or feeds.Batches()
 
-    def _compile(self, by_xla):
-        """Functions of stacked batches, their number and the dtypes the step takes, by XLA or not."""
+    def functions(self, compiler):
+        """Functions of stacked batches, their number and the dtypes the step takes, by a `compiling.Compiler`.
+
+        The first takes batches, the second arrays and the numbers of their rows.
+        """
+        return self._programs.get(compiler, lambda: self._make(compiler))
+
+    def _make(self, compiler):
+        by_xla = compiler.steps_by_xla
         # On CPU, a convolution inside XLA's loop takes eight times as long as outside.
         whole = by_xla and bool(compiling.gpus() or not compiling.has_convolution(self._model))
 
         def run(batches, count, dtypes):
             dtypes = dtypes or _map(lambda t: t.dtype, batches)
-            with compiling.by_xla(by_xla):
+            with compiling.by(compiler):
                 step = tf.function(self._step, autograph=False, jit_compile=by_xla and not whole)
                 step = step.get_concrete_function(_map(lambda t, dtype: tf.TensorSpec(t.shape[1:], dtype), batches, dtypes))
 
@@ -65,10 +71,13 @@ class Program:
     def _run(self, batches, count):
         """What the last of `count` steps returns."""
         shapes = [None if t is None else t.shape for t in tf.nest.flatten(batches)]
-        self._first_shapes = self._first_shapes or shapes
+        if self._first_shapes is None:
+            batch_size = tf.nest.flatten(batches)[0].shape[1]
+            self._first_shapes, self._compiler = shapes, self._model.compiler_for(batch_size, self._training)
         # Batches of another size, as the last one of an epoch, are another program; a few steps are
         # not worth the seconds that XLA takes to compile it.
-        run, run_on_rows = self._compiled if shapes == self._first_shapes else self._plain
+        compiler = self._compiler if shapes == self._first_shapes else compiling.GRAPH
+        run, run_on_rows = self.functions(compiler)
         if self._batches.arrays is None:
             return run(batches, count, None)
         return run_on_rows(self._batches.arrays, batches, count, self._batches.dtypes)

@@ -17,7 +17,7 @@ from tfvae._backend import keras
 
 _MOST_ON_GPU = 2**31  # bytes
 _BLOCK = 2**18  # numbers that are looked at in one go, which a cache holds
-_UNKNOWN = 128  # examples in a batch, where nothing tells
+UNKNOWN = 128  # examples in a batch, where nothing tells
 
 
 class Source(NamedTuple):
@@ -42,9 +42,9 @@ def source(call):
     x, steps = call["x"], call.get("steps_per_epoch") or call.get("steps")
     if isinstance(x, tf.data.Dataset):
         spec, count = tf.nest.flatten(x.element_spec)[0], int(x.cardinality())
-        return Source(spec.shape[0] or _UNKNOWN, spec.dtype, steps, steps or (count if count > 0 else None), None)
+        return Source(spec.shape[0] or UNKNOWN, spec.dtype, steps, steps or (count if count > 0 else None), None)
     if not hasattr(x, "shape"):
-        return Source(_UNKNOWN, tf.float32, steps, steps or getattr(x, "num_batches", None), None)
+        return Source(UNKNOWN, tf.float32, steps, steps or getattr(x, "num_batches", None), None)
     count = math.floor(x.shape[0] * (1.0 - call.get("validation_split", 0.0)))  # as Keras splits
     batch_size = call["batch_size"] or (math.ceil(count / steps) if steps else 32)
     return Source(batch_size, tf.as_dtype(x.dtype), steps, steps or math.ceil(count / batch_size), count)

@@ -175,6 +175,11 @@ class Likelihood(Piece):
         del x
         return self.distribution(params)
 
+    @property
+    def fits_batches(self):
+        """Whether `training_distribution` does more than `distribution`, which may be computed twice in a step."""
+        return type(self).training_distribution is not Likelihood.training_distribution
+
     def encoder_view(self, x):
         """What the encoder is shown of `x [B, *event]`, a tensor of the same shape."""
         return x

@@ -51,11 +51,8 @@ class ManyStepsModel(keras.Model):
         if steps_per_execution != "auto" and (not isinstance(steps_per_execution, int) or steps_per_execution < 1):
             raise invalid("steps_per_execution from 1", repr(steps_per_execution), 'pass steps_per_execution="auto"')
         self._choices = {"jit_compile": jit_compile, "steps_per_execution": steps_per_execution}
-        stated = "XLA, as stated" if jit_compile else "a TensorFlow graph, as stated"
-        self._compiler = compiling.Compiler(jit_compile, False, stated)
-        if jit_compile == "auto":
-            self._compiler = compiling.choose_compiler(self)
-            jit_compile = self._compiler.steps_by_xla and not kwargs.get("run_eagerly")
+        if jit_compile == "auto":  # of what Keras runs its own way; see `compiler_for`
+            jit_compile = self.compiler_for(feeds.UNKNOWN).steps_by_xla and not kwargs.get("run_eagerly")
         self._explained = False
         self.programs.forget("update")  # of an optimizer before this one
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
@@ -69,6 +66,13 @@ class ManyStepsModel(keras.Model):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+    def compiler_for(self, batch_size, training=True):
+        """The `compiling.Compiler` of steps on batches of a size, as stated to `compile` or chosen."""
+        stated = self._choices["jit_compile"]
+        if stated == "auto":
+            return compiling.choose_compiler(self, batch_size * self.objective.num_samples if training else 0)
+        return compiling.XLA if stated else compiling.GRAPH
 
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`."""
@@ -90,13 +94,13 @@ class ManyStepsModel(keras.Model):
         if not self._in_programs():
             super().make_train_function(force)
         elif self.train_function is None or force:
-            self.train_function = execution.Program(self, self.train_step)
+            self.train_function = execution.Program(self, self.train_step, training=True)
 
     def make_test_function(self, force=False):
         if not self._in_programs():
             super().make_test_function(force)
         elif self.test_function is None or force:
-            self.test_function = execution.Program(self, self.test_step)
+            self.test_function = execution.Program(self, self.test_step, training=False)
 
     # ---- inside
 
@@ -147,29 +151,30 @@ class ManyStepsModel(keras.Model):
                 self.optimizer.build(self.trainable_variables)
             self.make_train_function()
             self.train_function.begin(feeds.take_over(call, found, self.steps_per_execution))
-            self._explain()
+            self._explain(found.batch_size)
 
     def _begin_programs(self, training):
         for program in (self.train_function if training else None, self.test_function):
             if isinstance(program, execution.Program):
                 program.begin()
 
-    def _explain(self):
+    def _explain(self, batch_size):
         """Says once what was chosen."""
         if not self._explained:
-            _LOG.info("Steps are compiled by %s; %d of them run in one call.", self._compiler.why, self.steps_per_execution)
+            why = self.compiler_for(batch_size).why
+            _LOG.info("Steps are compiled by %s; %d of them run in one call.", why, self.steps_per_execution)
         self._explained = True
 
     def _apply(self, gradients):
         """The optimizer's update of the weights, by what costs least where the steps run."""
         if not self._in_programs():
             self._update(gradients)
-        elif self._compiler.steps_by_xla:
+        elif compiling.is_by_xla():
             self._update(gradients if compiling.gpus() else updates.in_turn(gradients))
         elif updates.is_adam(self.optimizer):
             with updates.adam_in_one_pass(self.optimizer):
                 self._update(gradients)
-        elif self._compiler.update_by_xla:
+        elif compiling.current().update_by_xla:
             # One for all programs of steps, so that XLA compiles it once.
             self.programs.get("update", lambda: tf.function(self._update, autograph=False, jit_compile=True))(gradients)
         else:

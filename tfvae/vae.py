@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, defaults, wiring
+from tfvae import checks, defaults, fusing, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
@@ -117,11 +117,10 @@ class VAE(Generator):
         drawn = (estimator or defaults.sampling()).latents(self, params, num_samples, seed)
         p = self.prior.distribution(y)
         params = self.decode_batch(self.prior.for_decoder(drawn.z), y, training)
-        likelihood = self.likelihood
-        p_x = likelihood.training_distribution(params, x) if training else likelihood.distribution(params)
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
         rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
-        return Terms(p_x.log_prob(x), p.log_prob(drawn.z), drawn.log_q, rate, drawn.z, drawn.q, p, seed, drawn.weights)
+        log_p_x = self._log_likelihood(params, x, training)
+        return Terms(log_p_x, p.log_prob(drawn.z), drawn.log_q, rate, drawn.z, drawn.q, p, seed, drawn.weights)
 
     def closed_form_rate(self, params, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
@@ -151,6 +150,12 @@ class VAE(Generator):
                 "pass y=..." if y is None else "leave y out, or build networks that take [x, y] and [z, y]",
             )
         return None if y is None else tf.cast(y, self.condition_dtype)
+
+    def _log_likelihood(self, params, x, training):
+        """log p(x|z), `[K, B]`, by the decoder's output."""
+        if training and self.likelihood.fits_batches:
+            return self.likelihood.training_distribution(params, x).log_prob(x)
+        return fusing.fused(lambda params: self.likelihood.distribution(params).log_prob(x), params)
 
     def _seed_pair(self, seed, purpose):
         seed = np.random.randint(2**31) if seed is None else seed

@@ -139,8 +139,12 @@ class Normal(_LocationScale):
                 weight = self.add_weight(shape=(), initializer="zeros", trainable=False, aggregation="mean", name=name)
                 setattr(self, name, weight)
 
+    @property
+    def fits_batches(self):
+        return self.optimal_scale
+
     def training_distribution(self, params, x):
-        if not self.optimal_scale:
+        if not self.fits_batches:
             return self.distribution(params)
         observed = tf.cast(x == x, tf.float32)  # NaN where `Observed` has missing elements
         squares = tf.where(x == x, tf.square(x - params), 0.0)

@@ -58,6 +58,10 @@ class Observed(Likelihood):
     def training_distribution(self, params, x):
         return _ObservedElements(self.base.training_distribution(params, x))
 
+    @property
+    def fits_batches(self):
+        return self.base.fits_batches
+
     def encoder_view(self, x):
         return self.base.encoder_view(tf.where(x == x, x, self.fill))
 

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tfvae import random, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.noise import Normal
+from tfvae.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS, Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 
@@ -114,7 +114,7 @@ class Ladder(Posterior):
         return tfd.JointDistributionSequential([_NORMAL.distribution(params[0]), *lower])
 
     def _conditional(self, layer, params):
-        return lambda _: tfd.Independent(Normal(*self._combined(layer, params, _)), 1)
+        return lambda _: NormalVector(Normal(*self._combined(layer, params, _)), 1)
 
     def _combined(self, layer, params, above):
         """Mean and deviation of q(z_layer | z_above, x), `[..., D]` each."""

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._backend import register
-from tfvae.noise import Normal
+from tfvae.noise import Normal, NormalVector
 from tfvae.pieces import Posterior
 
 tfd = tfp.distributions
@@ -31,7 +31,7 @@ class DiagonalNormal(Posterior):
         return 2 * latent_dim
 
     def distribution(self, params):
-        return tfd.Independent(Normal(*self.loc_scale(params)), 1)
+        return NormalVector(Normal(*self.loc_scale(params)), 1)
 
     def sample(self, params, noise):
         loc, scale = self.loc_scale(params)

@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 from tfvae import random, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
+from tfvae.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL, Prior
 from tfvae.priors.simple import StandardNormal
 
@@ -67,7 +68,7 @@ class Hierarchy(Prior):
 
     def _normal(self, layer):
         # TFP names layers by this argument, and names must differ; `_` gives none.
-        return lambda _: tfd.Independent(tfd.Normal(*self.conditional(layer, _)), 1)
+        return lambda _: NormalVector(tfd.Normal(*self.conditional(layer, _)), 1)
 
     def sample(self, noise, y=None):
         z = [self.top.sample(noise, y)]

@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 from tfvae._backend import register
 from tfvae.errors import invalid
+from tfvae.noise import NormalVector
 from tfvae.pieces import SPHERE, Prior
 
 tfd = tfp.distributions
@@ -22,7 +23,7 @@ class StandardNormal(Prior):
 
     def distribution(self, y=None):
         zeros = tf.zeros([self.latent_dim])
-        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
+        return NormalVector(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
 
     def sample(self, noise, y=None):
         return noise.normal(self.latent_dim)  # [B, D]

@@ -1,0 +1,50 @@
+"""Pieces of a step that XLA compiles alone: the function and the gradient there would be without."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae import compiling, fusing
+
+IN_PIECES = compiling.Compiler("", pieces_by_xla=True)
+A, B, W, C = (np.random.default_rng(i).normal(size=(4, 3)).astype(np.float32) for i in range(4))
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda function: function], ids=["traced", "eager"])
+def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
+    weight, captured = keras.Variable(W), tf.constant(C)
+
+    def function(a, b):
+        return {"one": tf.sin(a) * b * weight * captured, "two": [tf.reduce_sum(a * a, axis=1)]}
+
+    @wrap
+    def run(a, b):
+        with compiling.by(IN_PIECES), tf.GradientTape(persistent=True) as tape:
+            tape.watch([a, b, captured])
+            found = fusing.fused(function, 2.0 * a, b)
+            loss = tf.reduce_sum(3.0 * found["one"]) + tf.reduce_sum(found["two"][0])
+        return found, [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)], tape.gradient(loss, captured) is None
+
+    found, gradients, constant = run(tf.constant(A), tf.constant(B))
+    assert found["one"].numpy() == pytest.approx(np.sin(2 * A) * B * W * C, rel=1e-5)
+    assert found["two"][0].numpy() == pytest.approx((4 * A * A).sum(axis=1), rel=1e-5)
+    expected = 6 * np.cos(2 * A) * B * W * C + 8 * A, 3 * np.sin(2 * A) * W * C, 3 * np.sin(2 * A) * B * C
+    for passes in gradients:  # a tape may be asked twice
+        for ours, theirs in zip(passes, expected):
+            assert ours.numpy() == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+    assert constant
+
+
+@pytest.mark.parametrize(("compiler", "xla"), [(IN_PIECES, True), (compiling.GRAPH, False), (compiling.XLA, False)])
+def test_only_a_step_in_pieces_has_any(compiler, xla):
+    @tf.function
+    def run(a):
+        with compiling.by(compiler):
+            return fusing.fused(lambda a: [tf.exp(a), tf.constant(compiling.is_by_xla())], a)
+
+    values, by_xla = run(tf.constant(A))
+    assert values.numpy() == pytest.approx(np.exp(A), rel=1e-5)
+    assert bool(by_xla) == (compiler is not compiling.GRAPH)
+    definition = run.get_concrete_function(tf.constant(A)).graph.as_graph_def()
+    assert any("_XlaMustCompile" in f.attr for f in definition.library.function) == xla

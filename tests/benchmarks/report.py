@@ -67,13 +67,33 @@ def lines(name, result):
             yield f"Skipped: {row['name']}: {row['absent']}"
             yield ""
     if result["targets"]:
-        yield from _table(["", "measured", "target", ""], [_target(row) for row in result["targets"]])
+        yield from _targets(name, result)
 
 
 def _row(row):
     name = f"{row['name']} *" if row["name"] in LIMITS else row["name"]
     times = f"x {row['ours']:.2f}" if "ours" in row else ""
     return [name, number(row["median"]), times, f"{number(min(row['rounds']))} to {number(max(row['rounds']))}", row["note"]]
+
+
+def _targets(name, result):
+    rates = {row["name"]: {"rates": row["rounds"]} for row in result["rows"] if "rounds" in row}
+    limits = [_limit(name, row, rates) for row in result["targets"]]
+    columns, rows = ["", "measured", "target", ""], [_target(row) for row in result["targets"]]
+    if any(limits):
+        columns.insert(3, "the limit itself")
+        rows = [[*row[:3], number(limit) if limit else "", row[3]] for row, limit in zip(rows, limits)]
+    yield from _table(columns, rows)
+
+
+def _limit(name, row, rates):
+    """What the limit was to those whom a target names: the most there could have been."""
+    targets = CASES[name].targets if name in CASES else ()
+    of = next((target.of for target in targets if f"of {target.title}" == row["title"]), ())
+    others, limits = ([rates[contender] for contender in names if contender in rates] for names in (of, LIMITS))
+    if not others or not limits or set(of) & set(LIMITS):
+        return None
+    return ratio({"rates": [max(one) for one in zip(*(limit["rates"] for limit in limits))]}, others)
 
 
 def _target(row):

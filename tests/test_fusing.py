@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfvae
+from tests import zoo
 from tfvae import compiling, fusing
 
 IN_PIECES = compiling.Compiler("", pieces_by_xla=True)
@@ -48,3 +50,24 @@ def test_only_a_step_in_pieces_has_any(compiler, xla):
     assert bool(by_xla) == (compiler is not compiling.GRAPH)
     definition = run.get_concrete_function(tf.constant(A)).graph.as_graph_def()
     assert any("_XlaMustCompile" in f.attr for f in definition.library.function) == xla
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_likelihood_of_the_users_own_that_counts_its_batches_counts_each_once(observed):
+    class Counting(tfvae.likelihoods.Normal):
+        def build(self, event_shape):
+            super().build(event_shape)
+            self.batches = self.add_weight(shape=(), initializer="zeros", trainable=False, name="batches")
+
+        def training_distribution(self, params, x):
+            self.batches.assign_add(1.0)
+            return self.distribution(params)
+
+    counting = Counting()
+    likelihood = tfvae.likelihoods.Observed(counting) if observed else counting
+    vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=likelihood)
+    vae.compile(keras.optimizers.SGD())
+    vae.optimizer.build(vae.trainable_variables)
+    with compiling.by(IN_PIECES):
+        vae.train_step(tf.constant(zoo.real()))
+    assert float(counting.batches) == 1.0

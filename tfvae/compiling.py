@@ -13,7 +13,7 @@ from tfvae._backend import keras
 _SECONDS = 1.0  # of one call: long enough to hide what a call costs, and for a progress bar that moves
 _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
 _MOST_BYTES = 2**26  # of the batches of one call, which are stacked
-_MANY_ROWS = 4096  # of a dense network's products
+_MANY_ROWS = 4096  # of one product, from where it outweighs the way into and out of pieces
 
 
 class Compiler(NamedTuple):

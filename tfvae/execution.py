@@ -84,7 +84,7 @@ class Program:
 
 
 class Programs:
-    """Compiled functions that are not steps, by what they depend on.
+    """Compiled functions, by what they depend on.
 
     An object of its own, since Keras and SavedModel would save a dictionary of the model.
     """

@@ -177,7 +177,7 @@ class Likelihood(Piece):
 
     @property
     def fits_batches(self):
-        """Whether `training_distribution` does more than `distribution`, which may be computed twice in a step."""
+        """Whether `training_distribution` may change weights of its own, and so be computed only once in a step."""
         return type(self).training_distribution is not Likelihood.training_distribution
 
     def encoder_view(self, x):

@@ -153,9 +153,13 @@ class VAE(Generator):
 
     def _log_likelihood(self, params, x, training):
         """log p(x|z), `[K, B]`, by the decoder's output."""
-        if training and self.likelihood.fits_batches:
-            return self.likelihood.training_distribution(params, x).log_prob(x)
-        return fusing.fused(lambda params: self.likelihood.distribution(params).log_prob(x), params)
+
+        def log_prob(params):
+            likelihood = self.likelihood
+            p = likelihood.training_distribution(params, x) if training else likelihood.distribution(params)
+            return p.log_prob(x)
+
+        return log_prob(params) if training and self.likelihood.fits_batches else fusing.fused(log_prob, params)
 
     def _seed_pair(self, seed, purpose):
         seed = np.random.randint(2**31) if seed is None else seed

@@ -141,10 +141,10 @@ class Normal(_LocationScale):
 
     @property
     def fits_batches(self):
-        return self.optimal_scale
+        return self.optimal_scale or type(self).training_distribution is not Normal.training_distribution
 
     def training_distribution(self, params, x):
-        if not self.fits_batches:
+        if not self.optimal_scale:
             return self.distribution(params)
         observed = tf.cast(x == x, tf.float32)  # NaN where `Observed` has missing elements
         squares = tf.where(x == x, tf.square(x - params), 0.0)

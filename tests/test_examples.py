@@ -13,6 +13,8 @@ from PIL import Image
 import tfvae
 from tests import zoo
 
+pytestmark = pytest.mark.xdist_group("examples")  # one process runs each
+
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 

@@ -44,7 +44,7 @@ def easy_to_estimate(vae, x):
 def trained(specimen):
     vae, x, y = specimen
     vae.compile(run_eagerly=True)  # tracing each of the many compositions would take most of the time
-    vae.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)
+    vae.fit(x, y, batch_size=len(x), epochs=1, verbose=0, shuffle=False)
     return vae, x, y
 
 
@@ -74,7 +74,7 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
     assert loaded.get_config().keys() == vae.get_config().keys()
     # The optimizer and the random state came along: one more epoch ends at the same weights.
     for model in (vae, loaded):
-        model.fit(x, y, batch_size=6, epochs=1, verbose=0, shuffle=False)
+        model.fit(x, y, batch_size=len(x), epochs=1, verbose=0, shuffle=False)
     for ours, theirs in zip(vae.weights, loaded.weights):
         assert largest_difference(ours, theirs) < 1e-6
 

@@ -13,7 +13,7 @@ from PIL import Image
 import tfvae
 from tests import zoo
 
-pytestmark = pytest.mark.xdist_group("examples")  # one process runs each
+pytestmark = pytest.mark.xdist_group("examples")  # one process runs them, each once
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 

@@ -15,7 +15,7 @@ def test_the_draws_that_make_data_binary_are_independent_of_the_latents(jit_comp
     The data are grey, all 1/2, q = p = N(0, I), and each logit mixes all latents.
     """
     size, count = 8, 20_000
-    mixing = np.random.default_rng(4).normal(size=(size, size)).astype(np.float32)
+    mixing = np.random.default_rng(4).random((size, size), np.float32)
     layer = keras.layers.Dense(2 * size, kernel_initializer="zeros")
     encoder = keras.Sequential([keras.Input((size,)), layer])
     decoder = keras.Sequential([keras.Input((size,)), keras.layers.Dense(size)])

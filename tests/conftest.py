@@ -1,4 +1,5 @@
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -8,6 +9,7 @@ import pytest
 
 import tfvae
 from tests import zoo
+from tfvae import cli
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,24 @@ def exported(digits_vae, tmp_path_factory):
     tfvae.export.to_tflite(digits_vae, folder / "batch_5_16.tflite", batch_size=(5, 16), include_encoder=True)
     tfvae.export.to_saved_model(digits_vae, folder / "saved_model")
     return folder
+
+
+@pytest.fixture
+def tfvae_command(capfd, monkeypatch, tmp_path):
+    """Runs the command in this process: `(exit status, output, errors)`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tfvae", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as leaving:
+            status = leaving.code or 0
+        output = capfd.readouterr()
+        return status, output.out, output.err
+
+    return run
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ def write_idx(path, array):
     path.write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))
 
 
-def write_mnist(folder, name, train=30, test=10):
-    rng = np.random.default_rng(0)
+def write_mnist(folder, name, train=30, test=10, seed=0):
+    rng = np.random.default_rng(seed)
     for part, n in (("train", train), ("t10k", test)):
         write_idx(folder / name / f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (n, 28, 28)))
         write_idx(folder / name / f"{part}-labels-idx1-ubyte.gz", rng.integers(0, 10, n))

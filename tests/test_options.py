@@ -20,6 +20,7 @@ from PIL import Image
 import tfvae
 from tests.recording import record, record_run
 from tests.test_datasets import write_mnist
+from tests.test_fingerprints import by_hand
 from tests.test_web import fake_install
 from tfvae import cli, plots, readers
 from tfvae.export import Sampler
@@ -152,6 +153,8 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
 
     report = json.loads(Path("out/run/report.json").read_text())
     assert report["settings"] == TYPED["train"]
+    assert report["data"]["trained_on"] == by_hand(fit["x"])
+    assert report["data"]["evaluated_on"] == by_hand(evaluate["x"])
 
 
 def test_the_seed_of_train_is_that_of_the_weights(trained):

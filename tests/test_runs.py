@@ -11,6 +11,7 @@ from PIL import Image
 
 import tfvae
 from tests.recording import record_run
+from tests.test_fingerprints import by_hand
 from tfvae import datasets, likelihoods, plots, runs
 from tfvae.export import Sampler
 
@@ -54,6 +55,26 @@ def test_a_run_trains_on_the_training_examples_alone(vae):
     drawn = vae.sample(500, seed=1, draw=True).numpy()
     assert drawn[:, 0].mean() > 0.95
     assert abs(drawn[:, 1:].mean() - 0.5) < 0.15
+
+
+def test_the_report_tells_which_examples_were_trained_on_and_evaluated_on(run, arrays):
+    found = run[1]["data"]
+    assert (found["train"], found["held_out"]) == (48, 24)
+    assert found["trained_on"] == by_hand(arrays["x_train"])
+    assert found["evaluated_on"] == by_hand(arrays["x_test"][:EVALUATED])
+    assert found["shared"] == 0
+
+
+def test_examples_that_are_trained_on_and_held_out_are_told(tmp_path, monkeypatch):
+    x = marked(20, 1, seed=1)
+    x = np.unique(x, axis=0)[:12]
+    np.savez(tmp_path / "data.npz", x_train=x[:8], x_test=x[5:])
+    record_run(monkeypatch)
+    settings = runs.Settings(str(tmp_path / "data.npz"), batch_size=4, out=str(tmp_path / "run"))
+    said = []
+    report = runs.train(settings, say=said.append)
+    assert report["data"]["shared"] == 3
+    assert any(line.startswith("3 of the held-out examples") for line in said)
 
 
 def posterior_of(vae, x):

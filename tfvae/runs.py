@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfvae import datasets, plots
+from tfvae import datasets, fingerprints, plots
 from tfvae._version import __version__
 from tfvae.errors import invalid
 from tfvae.files import whole_file, writable_folder
@@ -72,11 +72,15 @@ def train(settings, say=print):
     steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     vae.compile(keras.optimizers.Adam(schedule))
+    trained_on, evaluated_on = dataset.x_train, held_out(dataset, settings.num_examples)
+    used = fingerprints.compare(trained_on, evaluated_on)
+    if used["shared"]:
+        say(f"{used['shared']:,} of the held-out examples to evaluate on are among those to train on.")
     before_fit = time.time()
-    vae.fit(dataset.x_train, batch_size=settings.batch_size, epochs=settings.epochs)
+    vae.fit(trained_on, batch_size=settings.batch_size, epochs=settings.epochs)
     trained = time.time()
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
-    found = evaluation.evaluate(vae, held_out(dataset, settings.num_examples), settings.num_samples, settings.seed)
+    found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
     say("Exporting ...")
     with whole_file(out / MODEL) as file:
         vae.save(file)
@@ -84,7 +88,7 @@ def train(settings, say=print):
     draw_pictures(vae, dataset, out, settings.seed)
     report = {
         "settings": dataclasses.asdict(settings),
-        "data": {"note": dataset.note, "train": len(dataset.x_train), "held_out": len(dataset.x_test)},
+        "data": {"note": dataset.note, "train": len(dataset.x_train), "held_out": len(dataset.x_test), **used},
         "versions": versions(),
         "evaluation": found.to_dict(),
         "export": exported,

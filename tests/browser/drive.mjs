@@ -24,6 +24,68 @@ async function changes(page, look, act) {
   return false;
 }
 
+/** In the page: keeps what each sheet shows, and counts the runs of the model that are under way. */
+async function watch() {
+  const [{ Sheet }, { Model }] = await Promise.all([import("./draw.js"), import("./model.js")]);
+  const [sheets, { put }, { run }] = [{}, Sheet.prototype, Model.prototype];
+  let running = 0;
+  Sheet.prototype.put = function (...given) {
+    sheets[this.canvas.id] = this;
+    return put.apply(this, given);
+  };
+  Model.prototype.run = async function (...given) {
+    running++;
+    try {
+      return await run.apply(this, given);
+    } finally {
+      running--;
+    }
+  };
+  const find = (id) => document.getElementById(id);
+  const busy = () => running > 0 || find("grid").ariaBusy === "true" || !(find("explore").hidden || find("explore-note").textContent);
+  globalThis.untilQuiet = async () => {
+    for (let calm = 0; calm < 5; calm = busy() ? 0 : calm + 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+  };
+  globalThis.shown = () => ({
+    pictures: sheets.grid.cells.map((values) => [...values]),
+    range: sheets.grid.range,
+    preview: sheets.preview && [...sheets.preview.cells[0]],
+    dimensions: [...find("dimension-0").options].map((option) => ({ value: Number(option.value), text: option.text })),
+    axes: [0, 1].map((axis) => Number(find(`dimension-${axis}`).value)),
+    sliders: [0, 1].map((axis) => find(`value-${axis}`).textContent),
+    status: find("status").textContent,
+  });
+}
+
+const type = async (page, id, value) => {
+  await page.fill(`#${id}`, String(value));
+  await page.press(`#${id}`, "Enter");
+};
+const slide = (page, id, value) =>
+  page.$eval(`#${id}`, (input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }, value);
+
+/** What a user does, by name; `next` and `previous` take how often. */
+const acts = {
+  seed: (page, value) => type(page, "seed", value),
+  number: (page, value) => type(page, "label", value),
+  label: (page, value) => page.click(`#label-buttons button:text-is("${value}")`),
+  temperature: (page, value) => slide(page, "temperature", value),
+  async next(page, times) {
+    for (let i = 0; i < times; i++) await page.click("#next");
+  },
+  async previous(page, times) {
+    for (let i = 0; i < times; i++) await page.click("#previous");
+  },
+  base: (page, value) => page.selectOption("#base", String(value)),
+  dimension0: (page, value) => page.selectOption("#dimension-0", String(value)),
+  dimension1: (page, value) => page.selectOption("#dimension-1", String(value)),
+  slider0: (page, value) => slide(page, "slider-0", value),
+  slider1: (page, value) => slide(page, "slider-1", value),
+};
+
 const scenarios = {
   /** The grid of a seed, and where everything came from. */
   async grid(page, url, { seed = 7 }) {
@@ -65,11 +127,6 @@ const scenarios = {
     await page.waitForFunction(() => document.querySelector("#explore").hidden || document.querySelector("#explore-note").textContent);
     const grid = () => pixels(page);
     const preview = () => pixels(page, "preview");
-    const slide = (id, value) =>
-      page.$eval(`#${id}`, (input, value) => {
-        input.value = value;
-        input.dispatchEvent(new Event("input", { bubbles: true }));
-      }, value);
     const found = {};
     found.next = await changes(page, grid, () => page.click("#next"));
     await ready(page);
@@ -93,9 +150,9 @@ const scenarios = {
     await ready(page);
     if (await visible(page, "temperature")) {
       const before = await grid();
-      found.temperature = await changes(page, grid, () => slide("temperature", 0.5));
+      found.temperature = await changes(page, grid, () => slide(page, "temperature", 0.5));
       await ready(page);
-      await slide("temperature", 1);
+      await slide(page, "temperature", 1);
       await page.waitForTimeout(100);
       await ready(page);
       found.backAtOne = (await grid()) === before;
@@ -105,7 +162,7 @@ const scenarios = {
       found.picked = await changes(page, preview, () => page.click("#grid", { position: { x: 5, y: 5 } }));
       const axes = () => page.$$eval('[id^="dimension-"]', (all) => all.map((s) => s.value));
       for (const axis of [0, 1]) {
-        found[`slider${axis}`] = await changes(page, preview, () => slide(`slider-${axis}`, 2.5));
+        found[`slider${axis}`] = await changes(page, preview, () => slide(page, `slider-${axis}`, 2.5));
         const last = await page.$eval(`#dimension-${axis}`, (select) => select.options[2].value);
         found[`dimension${axis}`] = await changes(page, axes, () => page.selectOption(`#dimension-${axis}`, last));
       }
@@ -119,6 +176,22 @@ const scenarios = {
     await page.click("summary");
     found.facts = await page.innerText("#facts");
     return found;
+  },
+
+  /** All numbers that are shown after each of `steps`, such as `{ seed: 7, temperature: 0.5 }`, done in their order. */
+  async numbers(page, url, { steps }) {
+    await page.goto(url);
+    await ready(page);
+    await page.evaluate(watch);
+    const found = [];
+    for (const step of steps) {
+      for (const [name, value] of Object.entries(step)) {
+        await acts[name](page, value);
+        await page.evaluate(() => globalThis.untilQuiet());
+      }
+      found.push({ ...(await page.evaluate(() => globalThis.shown())), grid: await pixels(page), picture: await pixels(page, "preview") });
+    }
+    return { steps: found };
   },
 
   /** Tab to the button, Enter, arrow keys. */

@@ -1,0 +1,60 @@
+"""Pages in Chromium, driven by `drive.mjs`, and what can be read off them."""
+
+import base64
+import contextlib
+import io
+import json
+import subprocess
+import threading
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tfvae import serving
+
+DRIVER = Path(__file__).parent / "drive.mjs"
+
+
+def edit(path, **changes):
+    """Changes keys of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address of a folder, as `tfvae demo` serves it."""
+    with serving.server_of(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://{serving.HOST}:{server.server_port}/"
+        finally:
+            server.shutdown()
+
+
+def browse(scenario, address, **options):
+    """What a scenario of `drive.mjs` found, without an error on the console."""
+    command = ["node", str(DRIVER), scenario, address, json.dumps(options)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert "failed" not in found, found
+    assert found["errors"] == []
+    return found
+
+
+def pixels(canvas):
+    """A canvas, as the driver gives it, `[H, W, 4]`."""
+    picture = Image.open(io.BytesIO(base64.b64decode(canvas.split(",")[1])))
+    return np.array(picture.convert("RGBA"))
+
+
+def cells(canvas, height, width):
+    """The 16 pictures of a grid, four in a row: `[16, height, width, 3]`."""
+    sheet = pixels(canvas)
+    gap = (sheet.shape[1] - 4 * width) // 3
+    assert sheet.shape[0] - 4 * height == 3 * gap
+    rows, columns = (range(0, 4 * (size + gap), size + gap) for size in (height, width))
+    pictures = np.stack([sheet[r : r + height, c : c + width] for r in rows for c in columns])
+    assert (pictures[..., 3] == 255).all()
+    return pictures[..., :3].astype(int)

@@ -36,21 +36,13 @@ def read_images(folder):
     """All images of a folder, in the order of their names, `[N, H, W, 1 or 3]` from 0 to 1.
 
     Raises:
-        InputError: no image, one that cannot be read, or one of another size (each named).
+        InputError: no image, one that cannot be read, or one of another size or of more than 8 bits
+            a value (each named).
     """
-    from PIL import Image
-
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise invalid(f"images in {folder} ({' '.join(sorted(IMAGE_SUFFIXES))})", "none", "check the path")
-    images = []
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
-                images.append(np.asarray(image.convert("L" if grey else "RGB")))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise invalid(f"{file} to be an image", f"{error}", "remove or repair the file") from error
+    images = [_read_image(file) for file in files]
     if len({i.ndim for i in images}) > 1:
         images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=-1) for i in images]
     for file, pixels in zip(files, images):
@@ -62,6 +54,23 @@ def read_images(folder):
             )
     stacked = unit(np.stack(images))
     return stacked if stacked.ndim == 4 else stacked[..., None]
+
+
+def _read_image(file):
+    """The pixels of an image, uint8 `[H, W]` where it is grey, else `[H, W, 3]`."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            mode = image.mode
+            if mode[0] not in "IF":
+                grey = mode in ("1", "L", "LA")
+                return np.asarray(image.convert("L" if grey else "RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise invalid(f"{file} to be an image", f"{error}", "remove or repair the file") from error
+    # Whole numbers of 16 or 32 bits, or floats: Pillow would cut off what is above 255 without a word.
+    fix = "convert it to 8 bits, or give the values as a .npy"
+    raise invalid(f"{file} to have 8 bits a value", f"mode {mode}", fix)
 
 
 def read_npz(path):

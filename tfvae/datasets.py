@@ -194,7 +194,7 @@ def _load_arrays(path):
     arrays = {"x": readers.read_npy(path)} if path.suffix == ".npy" else readers.read_npz(path)
     for train, test in (("x_train", "x_test"), ("train", "test")):
         if train in arrays and test in arrays:
-            (x_train, note), (x_test, _) = _array(arrays[train], path), _array(arrays[test], path)
+            (x_train, x_test), note = _examples([arrays[train], arrays[test]], path)
             if x_train.shape[1:] != x_test.shape[1:]:
                 raise invalid(
                     f"{train} and {test} of the same shape per example in {path}",
@@ -209,19 +209,21 @@ def _load_arrays(path):
             f"arrays {', '.join(arrays) or 'none'}",
             "rename the arrays",
         )
-    x, note = _array(next(iter(arrays.values())), path)
+    (x,), note = _examples(arrays.values(), path)
     return _split(str(path), x, note=note)
 
 
-def _array(x, path):
-    """The examples of one array, and what was done to them: 8-bit images are scaled to [0, 1]."""
-    if x.dtype.kind not in "fiub":
-        raise invalid(f"numbers in {path}", f"dtype {x.dtype}", "convert the array to float32", InputTypeError)
-    if x.ndim < 2:
-        raise invalid(f"examples [N, ...] in {path}", f"shape {list(x.shape)}", "reshape the array to [N, features]")
-    if x.dtype == np.uint8 and x.size and x.max() > 1:
-        return readers.unit(x), "8-bit values divided by 255"
-    return x.astype(np.float32), ""
+def _examples(arrays, path):
+    """The arrays of a file as float32, and what was done to them: 8-bit images are scaled to [0, 1]."""
+    for x in arrays:
+        if x.dtype.kind not in "fiub":
+            raise invalid(f"numbers in {path}", f"dtype {x.dtype}", "convert the array to float32", InputTypeError)
+        if x.ndim < 2:
+            raise invalid(f"examples [N, ...] in {path}", f"shape {list(x.shape)}", "reshape the array to [N, features]")
+    # Decided for all of a file at once, since a part of its images may be nearly black.
+    if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):
+        return [readers.unit(x) if x.dtype == np.uint8 else x.astype(np.float32) for x in arrays], "8-bit values divided by 255"
+    return [x.astype(np.float32) for x in arrays], ""
 
 
 def _split(name, x, y=None, note=""):

@@ -3,14 +3,15 @@
 import gzip
 import os
 import struct
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.conftest import matches
-from tfvae import datasets, readers
+from tfvae import datasets
 
 REAL = os.environ.get("TFVAE_DATA")
 real_data = pytest.mark.skipif(not REAL, reason="TFVAE_DATA names no folder of data sets")
@@ -29,68 +30,97 @@ def write_mnist(folder, name, train=30, test=10, seed=0):
         write_idx(folder / name / f"{part}-labels-idx1-ubyte.gz", rng.integers(0, 10, n))
 
 
-def write_images(folder, sizes=((6, 5),) * 8, mode="L"):
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for i, (width, height) in enumerate(sizes):
-        shape = (height, width) if mode == "L" else (height, width, 3)
-        Image.fromarray(rng.integers(0, 256, shape).astype(np.uint8)).save(folder / f"{i:02}.png")
-    return folder
+def rows_of(x):
+    """Examples as tuples, for sets of them."""
+    return [tuple(row) for row in np.reshape(x, (len(x), -1)).tolist()]
 
 
-def test_the_digits_are_in_the_package_and_split_the_same_each_time():
-    first, second = datasets.load("digits"), datasets.load("digits")
-    assert (first.x_train.shape, first.x_test.shape) == ((1498, 8, 8, 1), (299, 8, 8, 1))
-    assert first.x_train.dtype == np.float32
-    assert (first.x_train.min(), first.x_train.max()) == (0.0, 1.0)
-    assert (first.x_train == second.x_train).all()
-    assert sorted(np.unique(first.y_train)) == list(range(10))
-    (x_train, y_train), (x_test, y_test) = first
-    assert len(x_train) == len(y_train)
-    assert len(x_test) == len(y_test)
+def test_the_digits_are_those_of_scikit_learn_each_with_its_label(digits):
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    expected = sorted(zip(rows_of(np.float32(pixels / 16)), labels))
+    (x_train, y_train), (x_test, y_test) = digits
+    found = [*zip(rows_of(x_train), y_train), *zip(rows_of(x_test), y_test)]
+    assert sorted(found) == expected
+    assert (x_train.shape, x_test.shape) == ((1498, 8, 8, 1), (299, 8, 8, 1))
+    assert (x_train.dtype, y_train.dtype) == (np.float32, np.int32)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_idx_files_are_read_as_published(tmp_path, monkeypatch, name):
     write_mnist(tmp_path, name)
     found = datasets.load(name, tmp_path)
-    assert (found.x_train.shape, found.x_test.shape) == ((30, 28, 28, 1), (10, 28, 28, 1))
-    raw = readers.read_idx(tmp_path / name / "train-images-idx3-ubyte.gz")
-    assert np.array_equal(np.round(found.x_train[..., 0] * 255), raw)
-    monkeypatch.setenv("TFVAE_DATA", str(tmp_path))
-    assert np.array_equal(datasets.load(name).x_train, found.x_train)
+    parts = {"train": (found.x_train, found.y_train), "t10k": (found.x_test, found.y_test)}
+    rng = np.random.default_rng(0)  # as they were written, the images before the labels
+    for (part, (x, y)), count in zip(parts.items(), (30, 10), strict=True):
+        pixels = rng.integers(0, 256, (count, 28, 28, 1)).astype(np.float32)
+        assert np.array_equal(x, pixels / np.float32(255)), part
+        assert np.array_equal(y, rng.integers(0, 10, count)), part
+        assert (x.dtype, y.dtype) == (np.float32, np.int32)
+    assert found.note == "8-bit images divided by 255"
 
 
-DAMAGED = [b"", b"not gzip", gzip.compress(b"\0\0\x08"), gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc")]
+def test_data_are_looked_for_where_it_is_said_then_in_the_cache(tmp_path, monkeypatch):
+    """In `data_dir`, $TFVAE_DATA, $XDG_CACHE_HOME, ~/.cache; each has another number of images here."""
+    places = ("given", "variable", "cache/tfvae", "home/.cache/tfvae")
+    for count, place in enumerate(places, 1):
+        write_mnist(tmp_path / place, "mnist", train=count)
+    monkeypatch.setenv("TFVAE_DATA", str(tmp_path / "variable"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert len(datasets.load("mnist", tmp_path / "given").x_train) == 1
+    assert len(datasets.load("mnist", "~/../given").x_train) == 1
+    assert len(datasets.load("mnist").x_train) == 2
+    monkeypatch.delenv("TFVAE_DATA")
+    assert len(datasets.load("mnist").x_train) == 3
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert len(datasets.load("mnist").x_train) == 4
 
 
-@pytest.mark.parametrize("damage", DAMAGED, ids=["empty", "not gzip", "no sizes", "too short"])
-def test_a_damaged_idx_file_is_named(tmp_path, damage):
-    write_mnist(tmp_path, "mnist")
-    (tmp_path / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(damage)
-    with pytest.raises(ValueError, match=matches("train-labels-idx1-ubyte.gz")):
-        datasets.load("mnist", tmp_path)
+def binary_rows():
+    rng = np.random.default_rng(0)
+    counts = {"train": 9, "valid": 4, "test": 5}
+    return {part: rng.integers(0, 2, (n, 784), np.uint8) for part, n in counts.items()}
+
+
+def check_binarized(found, rows):
+    for x, part in ((found.x_train, "train"), (found.x_test, "test")):
+        assert x.dtype == np.float32
+        assert np.array_equal(x, rows[part].reshape(-1, 28, 28, 1))
+    assert not datasets.is_grey(found.x_train)
 
 
 def test_binarized_mnist_is_read_as_published(tmp_path):
-    rows = {
-        part: np.random.default_rng(0).integers(0, 2, (n, 784), np.uint8) for part, n in (("train", 9), ("valid", 4), ("test", 5))
-    }
+    rows = binary_rows()
     (tmp_path / "binarized_mnist").mkdir()
     np.savez(tmp_path / "binarized_mnist" / "binarized_mnist.npz", **rows)
-    found = datasets.load("binarized_mnist", tmp_path)
-    assert (found.x_train.shape, found.x_test.shape) == ((9, 28, 28, 1), (5, 28, 28, 1))
-    assert np.array_equal(found.x_test.reshape(5, 784), rows["test"])
-    assert not datasets.is_grey(found.x_train)
+    check_binarized(datasets.load("binarized_mnist", tmp_path), rows)
+
+
+def test_absent_binarized_mnist_is_downloaded_by_tensorflow_datasets(tmp_path, monkeypatch):
+    rows = binary_rows()
+
+    def load(name, split, batch_size):
+        assert (name, batch_size) == ("binarized_mnist", -1)  # all in one batch
+        return {"image": rows[split].reshape(-1, 28, 28, 1)}
+
+    tfds = SimpleNamespace(load=load, as_numpy=lambda x: x)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", tfds)
+    check_binarized(datasets.load("binarized_mnist", tmp_path), rows)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_absent_files_are_downloaded_by_keras(tmp_path, monkeypatch, name):
     import keras
 
-    x, y = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
-    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: ((x, y), (x[:2], y[:2])))
-    assert datasets.load(name, tmp_path).x_test.shape == (2, 28, 28, 1)
+    x, y = np.full((4, 28, 28), 51, np.uint8), np.arange(4, dtype=np.uint8)
+    published = ((x, y), (x[:2] * 2, y[:2] + 5))
+    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: published)
+    found = datasets.load(name, tmp_path)
+    assert np.array_equal(found.x_train, np.full((4, 28, 28, 1), 0.2, np.float32))
+    assert np.array_equal(found.x_test, np.full((2, 28, 28, 1), 0.4, np.float32))
+    assert (list(found.y_train), list(found.y_test)) == ([0, 1, 2, 3], [5, 6])
 
 
 def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch):
@@ -111,17 +141,53 @@ def test_an_unknown_name_lists_the_known():
         datasets.load("mnits")
 
 
-def test_arrays_are_taken_as_they_are_and_bytes_are_scaled(tmp_path):
-    x = np.random.default_rng(0).normal(size=(24, 5))
-    np.save(tmp_path / "x.npy", x)
+BYTES = np.arange(48, dtype=np.uint8).reshape(12, 2, 2)
+DARK = np.ones((3, 2, 2), np.uint8)  # 1 of 255, which alone would pass for binary
+
+
+@pytest.mark.parametrize(
+    ("parts", "scales"),
+    [
+        ((BYTES, BYTES[:2]), (255, 255)),
+        ((BYTES, DARK), (255, 255)),
+        ((DARK, BYTES), (255, 255)),
+        ((BYTES, DARK / 2.0), (255, 1)),
+        ((DARK, DARK), (1, 1)),
+        ((DARK.astype(bool), DARK.astype(bool)), (1, 1)),
+        ((BYTES.astype(np.int64), BYTES.astype(np.int64)), (1, 1)),
+        ((BYTES / 7.0, BYTES / 9.0), (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("names", [("x_train", "x_test"), ("train", "test")])
+def test_8_bit_values_are_scaled_and_any_other_kept(tmp_path, names, parts, scales):
+    np.savez(tmp_path / "x.npz", **dict(zip(names, parts)), other=np.zeros(3))
+    found = datasets.load(tmp_path / "x.npz")
+    for x, part, scale in zip((found.x_train, found.x_test), parts, scales):
+        assert x.dtype == np.float32
+        assert np.array_equal(x, np.float32(part) / np.float32(scale))
+    assert found.note == ("8-bit values divided by 255" if 255 in scales else "")
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(2, 1), (6, 1), (11, 1), (12, 2), (600, 100)])
+def test_a_sixth_of_one_array_is_held_out_and_the_rest_trained_on(tmp_path, count, held_out):
+    np.save(tmp_path / "x.npy", np.arange(count * 2).reshape(count, 2))
     found = datasets.load(tmp_path / "x.npy")
-    assert (found.x_train.shape, found.x_test.shape) == ((20, 5), (4, 5))
-    assert np.allclose(np.sort(np.concatenate([found.x_train, found.x_test]), 0), np.sort(x, 0))
-    np.savez(tmp_path / "pair.npz", x_train=np.full((6, 4, 4), 255, np.uint8), x_test=np.zeros((2, 4, 4), np.uint8))
-    pair = datasets.load(tmp_path / "pair.npz")
-    assert (pair.x_train.max(), pair.x_test.shape, pair.note) == (1.0, (2, 4, 4), "8-bit values divided by 255")
+    assert (len(found.x_train), len(found.x_test)) == (count - held_out, held_out)
+    rows = np.concatenate([found.x_train, found.x_test])[:, 0] / 2
+    assert sorted(rows) == list(range(count))
+    assert found.note == "a random sixth held out, seed 0"
+
+
+def test_the_same_examples_are_held_out_each_time(tmp_path):
+    """Of twelve those two, from whatever file, so that runs can be compared with earlier ones."""
+    x = np.arange(24).reshape(12, 2)
+    np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "one.npz", pictures=x)
-    assert datasets.load(tmp_path / "one.npz").x_train.shape == (20, 5)
+    np.savez(tmp_path / "x.npz", x=x, y=np.zeros(12))
+    for name in ("x.npy", "one.npz", "x.npz"):
+        found = datasets.load(tmp_path / name)
+        assert sorted(found.x_test[:, 0] / 2) == [2, 9]
+        assert found.name == str(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -141,66 +207,40 @@ def test_arrays_that_are_no_data_are_refused_with_their_file(tmp_path, arrays, w
         datasets.load(tmp_path / "wrong.npz")
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_a_file_that_is_no_array_is_named(tmp_path, suffix):
-    (tmp_path / f"text{suffix}").write_text("hello")
-    with pytest.raises(ValueError, match=matches(f"text{suffix}")):
-        datasets.load(tmp_path / f"text{suffix}")
-    with pytest.raises(ValueError, match=matches(f"gone{suffix}")):
-        datasets.load(tmp_path / f"gone{suffix}")
-
-
-@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
-def test_a_folder_of_images_is_read_in_order(tmp_path, mode, channels):
-    write_images(tmp_path / "images", mode=mode)
-    (tmp_path / "images" / "notes.txt").write_text("not an image")
-    images = readers.read_images(tmp_path / "images")
-    assert images.shape == (8, 5, 6, channels)
-    assert 0 <= images.min() < images.max() <= 1
-    assert np.array_equal(np.round(images[3] * 255).squeeze(), np.asarray(Image.open(tmp_path / "images" / "03.png")))
-    assert datasets.load(tmp_path / "images").x_train.shape == (7, 5, 6, channels)
-
-
-def test_an_unreadable_image_is_named(tmp_path):
-    folder = write_images(tmp_path / "images")
-    (folder / "05.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=matches("05.png")):
-        datasets.load(folder)
-
-
-def test_a_truncated_image_is_named(tmp_path):
-    folder = write_images(tmp_path / "images", sizes=((60, 50),) * 3)
-    whole = (folder / "01.png").read_bytes()
-    (folder / "01.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=matches("01.png")):
-        datasets.load(folder)
-
-
-def test_images_of_two_sizes_are_refused_by_name(tmp_path):
-    folder = write_images(tmp_path / "images", sizes=((6, 5), (6, 5), (7, 5)))
-    with pytest.raises(ValueError, match=matches("02.png", r"\(5, 7\)", r"\(5, 6\)")):
-        datasets.load(folder)
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=matches("images in")):
-        datasets.load(tmp_path)
-
-
-def test_fewer_examples_than_one_batch_are_refused(digits):
-    datasets.check_batches(digits, 299)
-    with pytest.raises(ValueError, match=matches("at least one batch of 300", "299 examples held out")):
-        datasets.check_batches(digits, 300)
+@pytest.mark.parametrize("part", ["to train on", "held out"])
+def test_fewer_examples_than_one_batch_are_refused(part):
+    few, many = np.zeros((9, 2)), np.zeros((10, 2))
+    parts = (few, many) if part == "to train on" else (many, few)
+    datasets.check_batches(datasets.Dataset("mine", *parts), 9)
+    with pytest.raises(ValueError, match=matches("batch of 10", f"9 examples {part} in mine")):
+        datasets.check_batches(datasets.Dataset("mine", *parts), 10)
 
 
 def test_binarization_is_a_seeded_draw_with_the_pixel_as_probability():
     x = np.full((2000, 3), 0.3, np.float32)
     first = datasets.binarize(x, seed=1)
+    assert first.dtype == np.float32
     assert set(np.unique(first)) == {0.0, 1.0}
     assert first.mean() == pytest.approx(0.3, abs=0.02)
     assert np.array_equal(datasets.binarize(x, seed=1), first)
     assert not np.array_equal(datasets.binarize(x, seed=2), first)
     assert np.array_equal(datasets.binarize(first, seed=3), first)
+
+
+def test_the_fixed_binarization_is_that_of_earlier_versions():
+    """Of seed 0, so that an NLL stays comparable; and the first rows', whatever follows them."""
+    found = datasets.binarize(np.full((4, 6), 0.5, np.float32))
+    rows = ["".join(str(int(bit)) for bit in row) for row in found]
+    assert rows == ["000111", "111000", "000000", "001001"]
+    assert np.array_equal(datasets.binarize(np.full((2, 6), 0.5, np.float32)), found[:2])
+
+
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [([0, 1, 1], False), ([0, 0.5, 1], True), ([1e-6, 0], True), ([-1, 2], False), ([1.5], False)],
+)
+def test_grey_is_strictly_between_0_and_1(values, grey):
+    assert datasets.is_grey(np.array(values)) is grey
 
 
 @real_data

@@ -1,0 +1,112 @@
+"""Mistakes in the gradient estimators."""
+
+from tests.mutation.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        name="baseline-divides-by-k",
+        path="tfvae/gradients/discrete.py",
+        old="/ (count - 1)",
+        new="/ count",
+        note="The mean of the others divides by K and not by K - 1.",
+        row="the leave-one-out baseline divides by K",
+    ),
+    Mutant(
+        name="score-signal-not-stopped",
+        path="tfvae/gradients/discrete.py",
+        old="tf.stop_gradient(loss - without) *",
+        new="(loss - without) *",
+        note="The learning signal of REINFORCE passes a gradient of its own.",
+    ),
+    Mutant(
+        name="score-samples-keep-gradient",
+        path="tfvae/gradients/discrete.py",
+        old="tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))",
+        new="q.sample(num_samples, seed=seed)",
+        note="The score function's samples of a normal pass the pathwise gradient as well.",
+    ),
+    Mutant(
+        name="baseline-at-step-zero",
+        path="tfvae/gradients/discrete.py",
+        old="objective(_leave_out(terms, k, count), step)",
+        new="objective(_leave_out(terms, k, count))",
+        note="The baseline is the loss at step 0 of the schedules.",
+    ),
+    Mutant(
+        name="baseline-keeps-prior",
+        path="tfvae/gradients/discrete.py",
+        old='("log_likelihood", "log_prior", "log_posterior")',
+        new='("log_likelihood", "log_posterior")',
+        note="The baseline leaves the sample's own log p(z) in.",
+    ),
+    Mutant(
+        name="enumeration-weights-stopped",
+        path="tfvae/gradients/discrete.py",
+        old="Latents(z, log_q, q, tf.exp(log_q))",
+        new="Latents(z, log_q, q, tf.stop_gradient(tf.exp(log_q)))",
+        note="The weights of the values have no gradient, so the encoder learns from log q alone.",
+    ),
+    Mutant(
+        name="enumeration-limit-ignored",
+        path="tfvae/gradients/discrete.py",
+        old="len(values) > self.max_values",
+        new="len(values) > 1024",
+        note="max_values is ignored in favour of its default.",
+    ),
+    Mutant(
+        name="landing-accepts-nonlinear",
+        path="tfvae/gradients/pathwise.py",
+        old="if not objective.linear or not posterior.has_density:",
+        new="if not posterior.has_density:",
+        note="StickingTheLanding accepts IWAE, for whose encoder it is biased.",
+    ),
+    Mutant(
+        name="dreg-weights-added",
+        path="tfvae/gradients/pathwise.py",
+        old="(weights - 1.0) * gradient for",
+        new="weights * gradient for",
+        note="DReG adds the weighted gradient to the plain one instead of replacing it.",
+    ),
+    Mutant(
+        name="dreg-weights-over-batch",
+        path="tfvae/gradients/pathwise.py",
+        old="tf.nn.softmax(terms.log_weights, axis=0)",
+        new="tf.nn.softmax(terms.log_weights, axis=1)",
+        note="DReG's weights are normalized over the batch and not over the samples.",
+    ),
+    Mutant(
+        name="density-parameters-not-held",
+        path="tfvae/gradients/pathwise.py",
+        old="tf.nest.map_structure(tf.stop_gradient, params)",
+        new="params",
+        note="log q keeps the gradient through the encoder's parameters.",
+    ),
+    Mutant(
+        name="density-weights-not-held",
+        path="tfvae/gradients/pathwise.py",
+        old="keras.StatelessScope(state_mapping=held)",
+        new="keras.StatelessScope(state_mapping=[])",
+        note="log q keeps the gradient by the posterior's own weights, such as a flow's.",
+    ),
+    Mutant(
+        name="layers-share-gradients",
+        path="tfvae/gradients/base.py",
+        old="return tf.nest.map_structure(tf.identity, z)",
+        new="return z",
+        note="The gradient at one layer of z includes what has come through another.",
+    ),
+    Mutant(
+        name="encoder-loss-for-the-rest",
+        path="tfvae/gradients/base.py",
+        old="[e if mine else m for",
+        new="[m if mine else e for",
+        note="The encoder's own loss trains everything but the encoder.",
+    ),
+    Mutant(
+        name="encoder-loss-unused",
+        path="tfvae/gradients/base.py",
+        old="tape.gradient(losses[1], variables)",
+        new="tape.gradient(losses[0], variables)",
+        note="The encoder is trained by the model's loss although it has its own.",
+    ),
+]

@@ -1,0 +1,90 @@
+"""Mistakes in the imputation."""
+
+from tests.mutation.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        name="imputation-weights-over-batch",
+        path="tfvae/imputation.py",
+        old="tf.nn.softmax(terms.log_weights, axis=0)",
+        new="tf.nn.softmax(terms.log_weights, axis=1)",
+        note="Weights are normalized over the examples.",
+    ),
+    Mutant(
+        name="imputation-unweighted",
+        path="tfvae/imputation.py",
+        old="tf.reduce_sum(weights * means, axis=0)",
+        new="tf.reduce_mean(means, axis=0)",
+        note="The expectation is the plain mean over latents of q.",
+    ),
+    Mutant(
+        name="imputation-pages-share-seed",
+        path="tfvae/imputation.py",
+        old="[as_int32(seed), first]",
+        new="[as_int32(seed), 0]",
+        note="Every page has the same noise.",
+    ),
+    Mutant(
+        name="imputation-seed-ignored",
+        path="tfvae/imputation.py",
+        old="as_int32(seed), first",
+        new="0, first",
+        note="The seed plays no part.",
+    ),
+    Mutant(
+        name="imputation-condition-of-first-page",
+        path="tfvae/imputation.py",
+        old="vae.condition(np.asarray(y)[rows])",
+        new="vae.condition(np.asarray(y)[rows - first])",
+        note="Every page has the conditions of the first.",
+    ),
+    Mutant(
+        name="imputation-draws-overwrite-observed",
+        path="tfvae/imputation.py",
+        old="tf.where(x == x, x, tf.cast(drawn, tf.float32))",
+        new="tf.cast(drawn, tf.float32)",
+        note="Draws replace what was observed.",
+    ),
+    Mutant(
+        name="imputation-draws-share-seed",
+        path="tfvae/imputation.py",
+        old=".sample(seed=seeds[1])",
+        new=".sample(seed=seeds[0])",
+        note="The choice of latents and the draws of x share a seed.",
+    ),
+    Mutant(
+        name="imputation-binarization-shares-seed",
+        path="tfvae/imputation.py",
+        old="seeds[1], training=False",
+        new="seeds[0], training=False",
+        note="Binarization and latents share a seed.",
+    ),
+    Mutant(
+        name="imputation-encoder-in-training-mode",
+        path="tfvae/imputation.py",
+        old="seeds[1], training=False",
+        new="seeds[1], training=True",
+        note="Dropout is on while the weights are computed.",
+    ),
+    Mutant(
+        name="imputation-decoder-in-training-mode",
+        path="tfvae/imputation.py",
+        old="vae.decode_batch(z, y, training=False)",
+        new="vae.decode_batch(z, y, training=True)",
+        note="Dropout is on while the means are computed.",
+    ),
+    Mutant(
+        name="imputation-draws-unweighted",
+        path="tfvae/imputation.py",
+        old="tf.random.stateless_categorical(tf.transpose(terms.log_weights),",
+        new="tf.random.stateless_categorical(tf.zeros_like(tf.transpose(terms.log_weights)),",
+        note="Draws choose latents evenly.",
+    ),
+    Mutant(
+        name="imputation-draws-are-means",
+        path="tfvae/imputation.py",
+        old=".sample(seed=seeds[1])",
+        new=".mean()",
+        note="Draws are the means of p(x|z).",
+    ),
+]

@@ -1,0 +1,111 @@
+"""Mistakes in the objectives."""
+
+from tests.mutation.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        name="elbo-subtracts-rate",
+        path="tfvae/objectives.py",
+        old="terms.distortion + _at(self.beta, step)",
+        new="terms.distortion - _at(self.beta, step)",
+        note="The rate is subtracted from the distortion instead of added.",
+    ),
+    Mutant(
+        name="beta-schedule-frozen",
+        path="tfvae/objectives.py",
+        old="_at(self.beta, step)",
+        new="_at(self.beta, 0)",
+        note="A schedule of beta is read at step 0 whatever the step.",
+    ),
+    Mutant(
+        name="capacity-schedule-frozen",
+        path="tfvae/objectives.py",
+        old="_at(self.capacity, step)",
+        new="_at(self.capacity, 0)",
+        note="A schedule of the capacity is read at step 0 whatever the step.",
+    ),
+    Mutant(
+        name="free-bits-schedule-frozen",
+        path="tfvae/objectives.py",
+        old="_at(self.free_bits, step)",
+        new="_at(self.free_bits, 0)",
+        note="A schedule of the free bits is read at step 0 whatever the step.",
+    ),
+    Mutant(
+        name="free-bits-of-the-sum",
+        path="tfvae/objectives.py",
+        old="tf.reduce_sum(tf.maximum(per_latent, _at(self.free_bits, step)))",
+        new="tf.maximum(tf.reduce_sum(per_latent), _at(self.free_bits, step))",
+        note="The free bits are granted to the whole latent and not to each number of it.",
+    ),
+    Mutant(
+        name="capacity-one-sided",
+        path="tfvae/objectives.py",
+        old="tf.abs(rate - _at(self.capacity, step))",
+        new="tf.maximum(rate - _at(self.capacity, step), 0.0)",
+        note="A rate below the capacity costs nothing.",
+    ),
+    Mutant(
+        name="analytic-rate-option-ignored",
+        path="tfvae/objectives.py",
+        old="terms.rate if self.analytic_rate else terms.monte_carlo_rate",
+        new="terms.rate",
+        note="analytic_rate=False still takes the closed form.",
+    ),
+    Mutant(
+        name="free-bits-analytic-rate-not-passed",
+        path="tfvae/objectives.py",
+        old="terms.rate_per_latent(self.analytic_rate)",
+        new="terms.rate_per_latent()",
+        note="With free bits, analytic_rate=False still takes the closed form.",
+    ),
+    Mutant(
+        name="iwae-without-log-k",
+        path="tfvae/objectives.py",
+        old=" - math.log(log_weights.shape[0])",
+        new="",
+        note="The importance-weighted bound sums the weights and does not average them.",
+    ),
+    Mutant(
+        name="miwae-groups-and-size-swapped",
+        path="tfvae/objectives.py",
+        old="[self.group_size, self.groups, -1]",
+        new="[self.groups, self.group_size, -1]",
+        note="The bound has group_size groups of `groups` latents.",
+    ),
+    Mutant(
+        name="piwae-encoder-gets-iwae",
+        path="tfvae/objectives.py",
+        old="def encoder_loss(self, terms, step=0):\n        return -self.miwae(terms)",
+        new="def encoder_loss(self, terms, step=0):\n        return -_iwae(terms.log_weights)",
+        note="The encoder of PIWAE is trained by the IWAE bound as the decoder is.",
+    ),
+    Mutant(
+        name="ciwae-mix-reversed",
+        path="tfvae/objectives.py",
+        old="-(mix * elbo + (1 - mix) * _iwae(terms.log_weights))",
+        new="-((1 - mix) * elbo + mix * _iwae(terms.log_weights))",
+        note="mix weights the IWAE bound and the rest the ELBO.",
+    ),
+    Mutant(
+        name="capacity-called-linear",
+        path="tfvae/objectives.py",
+        old="self.linear = not free_bits and capacity is None",
+        new="self.linear = not free_bits",
+        note="An ELBO with a capacity passes for linear, so that StickingTheLanding accepts it.",
+    ),
+    Mutant(
+        name="free-bits-called-expectation",
+        path="tfvae/objectives.py",
+        old="self.of_expectations = not free_bits",
+        new="self.of_expectations = True",
+        note="An ELBO with free bits is accepted by Enumeration, which cannot sum it.",
+    ),
+    Mutant(
+        name="elbo-config-loses-analytic-rate",
+        path="tfvae/objectives.py",
+        old='**values, "analytic_rate": self.analytic_rate}',
+        new="**values}",
+        note="A reloaded ELBO takes the closed form although it was told not to.",
+    ),
+]

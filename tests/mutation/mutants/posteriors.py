@@ -1,0 +1,118 @@
+"""Mistakes in the posteriors."""
+
+from tests.mutation.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        name="full-normal-transposed-draw",
+        path="tfvae/posteriors/normal.py",
+        old="tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]))",
+        new="tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]), transpose_a=True)",
+        note="Draws of the stream have covariance L'L where the density has L L'.",
+    ),
+    Mutant(
+        name="full-normal-summary-axis",
+        path="tfvae/posteriors/normal.py",
+        old="tf.reduce_sum(scale_tril**2, axis=-1)",
+        new="tf.reduce_sum(scale_tril**2, axis=-2)",
+        note="The deviations that `encode` gives are sums over columns of L.",
+    ),
+    Mutant(
+        name="full-normal-kl-reversed",
+        path="tfvae/posteriors/normal.py",
+        old="q.kl_divergence(tfd.MultivariateNormalDiag(",
+        new="(lambda d, name: d.kl_divergence(q))(tfd.MultivariateNormalDiag(",
+        note="The registered KL of a full normal is the one from p to q.",
+    ),
+    Mutant(
+        name="annealed-temperature-ignored",
+        path="tfvae/posteriors/categorical.py",
+        old="simplex.relaxed(params, self.temperature.value, self._classes)",
+        new="simplex.relaxed(params, self.initial_temperature, self._classes)",
+        note="The density stays at the first temperature while a callback anneals it.",
+    ),
+    Mutant(
+        name="drawn-temperature-ignored",
+        path="tfvae/posteriors/categorical.py",
+        old="simplex.draw_relaxed(params, self.temperature.value, self._classes, noise)",
+        new="simplex.draw_relaxed(params, self.initial_temperature, self._classes, noise)",
+        note="Draws on a device stay at the first temperature.",
+    ),
+    Mutant(
+        name="categorical-location-probabilities",
+        path="tfvae/posteriors/categorical.py",
+        old="simplex.argmax(params, self._classes)",
+        new="simplex.softmax(params, self._classes)",
+        note="Reconstructions decode probabilities, a z that no class is.",
+    ),
+    Mutant(
+        name="flow-sample-without-context",
+        path="tfvae/posteriors/flow.py",
+        old="self.base.sample(params, noise), context)[0]",
+        new="self.base.sample(params, noise))[0]",
+        note="The sampler runs the flow without the encoder's context.",
+    ),
+    Mutant(
+        name="flow-config-loses-context-size",
+        path="tfvae/posteriors/flow.py",
+        old='**pieces, "context_size": self.context_size}',
+        new="**pieces}",
+        note="A reloaded flow posterior has the default context size.",
+    ),
+    Mutant(
+        name="bottom-up-layers-share-noise",
+        path="tfvae/posteriors/layered.py",
+        old="keyed.fold_in(layer))",
+        new="keyed)",
+        note="All layers of a bottom-up posterior are drawn from one noise.",
+    ),
+    Mutant(
+        name="ladder-uses-prior-tag",
+        path="tfvae/posteriors/layered.py",
+        old='noise.fold_in(random.TAGS["posterior_layer"])\n        return self._downwards',
+        new='noise.fold_in(random.TAGS["layer"])\n        return self._downwards',
+        note="The ladder's draws share the stream of the prior's lower layers.",
+    ),
+    Mutant(
+        name="ladder-precisions-swapped",
+        path="tfvae/posteriors/layered.py",
+        old="(ours * precision + theirs * their_precision)",
+        new="(ours * their_precision + theirs * precision)",
+        note="Each mean is weighted by the other's precision.",
+    ),
+    Mutant(
+        name="bottom-up-scales-in-wrong-order",
+        path="tfvae/posteriors/layered.py",
+        old="scales.insert(0, scale)",
+        new="scales.append(scale)",
+        note="`encode` gives the scale of the lowest layer as that of the top.",
+    ),
+    Mutant(
+        name="sphere-angle-reuses-noise",
+        path="tfvae/posteriors/sphere.py",
+        old="quantile(rows[:, -1])",
+        new="quantile(rows[:, 0])",
+        note="The angle takes the same random number as the tangent direction.",
+    ),
+    Mutant(
+        name="sphere-draws-share-seed",
+        path="tfvae/posteriors/sphere.py",
+        old="noise.uniform(shape, seeds[0])",
+        new="noise.uniform(shape, seeds[1])",
+        note="In training, angle and tangent direction are drawn under one seed.",
+    ),
+    Mutant(
+        name="sphere-entropy-sign",
+        path="tfvae/posteriors/sphere.py",
+        old="self._angle.log_normalizer + self.concentration * self._angle.mean",
+        new="self._angle.log_normalizer - self.concentration * self._angle.mean",
+        note="The entropy, and so the rate, has the wrong sign before kappa.",
+    ),
+    Mutant(
+        name="sphere-interpolates-inside",
+        path="tfvae/posteriors/sphere.py",
+        old="chord / tf.sqrt(tf.reduce_sum(chord * chord, axis=-1, keepdims=True) + 1e-12)",
+        new="chord",
+        note="Interpolation leaves the sphere along the chord.",
+    ),
+]

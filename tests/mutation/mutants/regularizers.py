@@ -1,0 +1,111 @@
+"""Mistakes in the regularizers."""
+
+from tests.mutation.mutant import Mutant
+
+MUTANTS = [
+    Mutant(
+        name="regularizer-weight-ignored",
+        path="tfvae/regularizers.py",
+        old="tf.reduce_mean(r.weight * r(terms))",
+        new="tf.reduce_mean(r(terms))",
+        note="The weight of a regularizer is not applied.",
+    ),
+    Mutant(
+        name="regularizer-weight-replaced",
+        path="tfvae/regularizers.py",
+        old='"weight": factor * self.weight',
+        new='"weight": factor',
+        note="A factor before a weighted regularizer replaces its weight.",
+    ),
+    Mutant(
+        name="encoder-loss-without-penalty",
+        path="tfvae/regularizers.py",
+        old="None if loss is None else loss + self._penalty(terms)",
+        new="loss",
+        note="The encoder's own loss leaves the penalty out.",
+    ),
+    Mutant(
+        name="regularized-objective-at-step-zero",
+        path="tfvae/regularizers.py",
+        old="self.objective(terms, step) + self._penalty(terms)",
+        new="self.objective(terms) + self._penalty(terms)",
+        note="Schedules stand still once a regularizer is added.",
+    ),
+    Mutant(
+        name="regularized-default-samples",
+        path="tfvae/regularizers.py",
+        old="super().__init__(objective.num_samples)",
+        new="super().__init__()",
+        note="A regularized objective draws one latent whatever its objective wants.",
+    ),
+    Mutant(
+        name="regularized-needs-no-sample-gradients",
+        path="tfvae/regularizers.py",
+        old="needs_sample_gradients = True",
+        new="needs_sample_gradients = False",
+        note="ScoreFunction accepts a penalty that it cannot lower.",
+    ),
+    Mutant(
+        name="regularized-hides-encoder-loss",
+        path="tfvae/regularizers.py",
+        old="self.has_encoder_loss = objective.has_encoder_loss",
+        new="self.has_encoder_loss = False",
+        note="ScoreFunction accepts a regularized PIWAE.",
+    ),
+    Mutant(
+        name="second-regularizer-replaces-first",
+        path="tfvae/regularizers.py",
+        old="[*self.regularizers, regularizer]",
+        new="[regularizer]",
+        note="A second regularizer takes the place of the first.",
+    ),
+    Mutant(
+        name="mmd-prior-shares-seed",
+        path="tfvae/regularizers.py",
+        old="tf.random.fold_in(terms.seed, 1)",
+        new="terms.seed",
+        note="The draws of the prior have the seed of the latents.",
+    ),
+    Mutant(
+        name="mmd-counts-itself",
+        path="tfvae/regularizers.py",
+        old="(tf.reduce_sum(kernel) - tf.linalg.trace(kernel))",
+        new="tf.reduce_sum(kernel)",
+        note="Each example is compared with itself.",
+    ),
+    Mutant(
+        name="mmd-cross-term-once",
+        path="tfvae/regularizers.py",
+        old="- 2.0 * between",
+        new="- between",
+        note="The cross term is counted once.",
+    ),
+    Mutant(
+        name="mmd-width-without-dimension",
+        path="tfvae/regularizers.py",
+        old="2.0 * a.shape[-1] * scale",
+        new="2.0 * scale",
+        note="The width of the kernels does not grow with the latent.",
+    ),
+    Mutant(
+        name="latent-norm-first-layer-only",
+        path="tfvae/regularizers.py",
+        old="for z in tf.nest.flatten(terms.z)]",
+        new="for z in tf.nest.flatten(terms.z)[:1]]",
+        note="Only the top layer of a hierarchy is held small.",
+    ),
+    Mutant(
+        name="total-correlation-offset-once",
+        path="tfvae/regularizers.py",
+        old="tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1) - offset, axis=-1)",
+        new="tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1), axis=-1) - offset",
+        note="The constant of the marginals is taken once and not for each latent.",
+    ),
+    Mutant(
+        name="total-correlation-config-loses-size",
+        path="tfvae/regularizers.py",
+        old='return {**super().get_config(), "dataset_size": self.dataset_size}',
+        new="return super().get_config()",
+        note="A reloaded penalty takes the batch for the data.",
+    ),
+]

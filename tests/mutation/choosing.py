@@ -1,0 +1,172 @@
+"""Which tests a mutant is run against, and in which order."""
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+# Run no mutant: the first would notice each, the others build wheels or need an emulator.
+NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/test_arm64.py")
+# Slow in all they do, so run only where no other file has noticed.
+LAST = tuple(f"tests/test_{name}.py" for name in ("conformance", "examples", "cli", "web"))
+_SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
+
+# How tests name what they do not import, by the start of a path.
+_ANY_MODEL = r"\b(VAE|mlp_vae|conv_vae|hierarchical_vae|specimen|small|digits_vae)\b"
+_TRAINS = r"\.(fit|evaluate|train_on_batch|test_on_batch|predict)\("
+_WORDS = {
+    "tfvae/vae.py": _ANY_MODEL,
+    "tfvae/generation.py": _ANY_MODEL,
+    "tfvae/wiring.py": _ANY_MODEL,
+    "tfvae/networks.py": r"\b(mlp_vae|conv_vae|hierarchical_vae)\b",
+    "tfvae/defaults.py": r"\bEnumeration\b",
+    "tfvae/terms.py": r"\.(terms|log_weights|fit|evaluate)\(|\b(ELBO|IWAE)\b",
+    "tfvae/gradients/": r"\b(gradients|Terms)\b",
+    "tfvae/noise.py": r"\.(terms|log_weights|fit|evaluate)\(|\bnoise\b",
+    "tfvae/simplex.py": r"\b(Relaxed)?Categorical\b",
+    "tfvae/inversion.py": r"\b(Poisson|NegativeBinomial|Categorical|Discretized\w+)\b",
+    "tfvae/stream_range.py": r"\bseed=",
+    "tfvae/evaluation.py": r"\bevaluation\b",
+    "tfvae/training.py": _TRAINS,
+    "tfvae/stepping.py": _TRAINS,
+    "tfvae/execution.py": _TRAINS,
+    "tfvae/feeds.py": _TRAINS,
+    "tfvae/updates.py": _TRAINS,
+    "tfvae/checks.py": _TRAINS + r"|\bmatches\(",
+    "tfvae/cli.py": r"\b(cli|tfvae\(|CliRunner)\b|\"(train|evaluate|sample|export|demo)\"",
+    "tfvae/runs.py": r"\b(runs|cli)\b|\"(train|evaluate|sample|export|demo)\"",
+    "tfvae/datasets.py": r"\b(datasets|digits|cli)\b",
+    "tfvae/readers.py": r"\b(datasets|readers)\b",
+    "export/": r"\b(export|to_tflite|to_saved_model|to_web|Sampler|exported)\b",
+    "export/page/": r"\b(TFVAE_CHROMIUM|page|browser|chromium)\b",
+}
+
+
+class Target(NamedTuple):
+    """What a mutant changes, as tests would name it.
+
+    Attributes:
+        owner: a pattern of the class around the mistake, or None.
+        method: a pattern of the function around it, or None where tests do not call that.
+        module: a pattern of the module and of its public names.
+        aliases: what the zoo calls the class.
+    """
+
+    owner: str | None
+    method: str | None
+    module: str
+    aliases: frozenset
+
+
+def target_of(mutant, root):
+    """The `Target` of a mutant of the tree at `root`."""
+    path = Path(mutant.path)
+    words = [pattern for start, pattern in _WORDS.items() if mutant.path.startswith(start)]
+    if path.suffix != ".py":
+        return Target(None, None, "|".join(words[-1:]), frozenset())
+
+    text = (root / path).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    stem = path.stem if path.stem != "base" else path.parent.name
+    line = text[: text.index(mutant.old)].count("\n") + 1
+    around = [node for node in _public(ast.walk(tree)) if node.lineno <= line <= node.end_lineno]
+    classes = [node.name for node in around if isinstance(node, ast.ClassDef)]
+    functions = [node.name for node in around if isinstance(node, ast.FunctionDef)]
+
+    owner = rf"\b{classes[0]}\b" if classes else None
+    before = r"\." if classes else rf"\b(?:{stem}|tfvae|export)\."
+    method = rf"{before}{functions[-1]}\b" if functions else None
+    prefixes = {True: r"\b", False: rf"\b{stem}\."}  # a class is named alone, a function is not
+    names = [rf"{prefixes[node.name[0].isupper()]}{node.name}\b" for node in _public(tree.body)]
+    imports = rf"\btfvae[\w.]*\.{stem}\b|\bimport (?:\w+, )*{stem}\b"
+
+    return Target(owner, method, "|".join([imports, *names, *words]), _aliases(root, classes))
+
+
+def _public(nodes):
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return [node for node in nodes if isinstance(node, kinds) and not node.name.startswith("_")]
+
+
+def _aliases(root, classes):
+    """The names under which the zoo has a class."""
+    zoo = (root / "tests" / "zoo.py").read_text(encoding="utf-8")
+    pairs = re.findall(r'^\s+"(\w+)": (.*)$', zoo, flags=re.MULTILINE)
+
+    named = [rf"\.{cls}\b" for cls in classes]
+
+    return frozenset(name for name, made in pairs for cls in named if re.search(cls, made))
+
+
+def files_for(target, root):
+    """The test files that name what a mutant changes, from the root of the tree."""
+    found = []
+    for file in sorted((root / "tests").glob("test_*.py")):
+        name = file.relative_to(root).as_posix()
+        text = file.read_text(encoding="utf-8")
+        if name not in NEVER and _rank(target, "", text, "") is not None:
+            found.append(name)
+
+    return found
+
+
+def chosen(items, target, seconds, sources, skip, usual):
+    """The tests to run, in order: quick ones before slow ones, the most specific first.
+
+    Args:
+        items: `[(test id, name of its file), ...]`.
+        target: a `Target`.
+        seconds: how long tests took, by id, where that is known.
+        sources: `{test id: source of the test}` and `{file name: its text}` in one dictionary.
+        skip: ids of tests that are not to run.
+        usual: the compositions that stand for all where what is changed is no piece of one.
+    """
+    ranked = []
+    for test, file in items:
+        rank = _rank(target, sources[test], sources[file], test)
+        if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
+            continue
+        took = seconds.get(test, 2.0)
+        slow = sum(took > limit for limit in _SLOW)
+        ranked.append(((slow, file in LAST, rank, file), took, test))
+
+    means: dict = {}
+    for group, took, _ in ranked:
+        means.setdefault(group, []).append(took)
+    # Those of a file stay together, since its fixtures are made for all of them.
+    ranked.sort(key=lambda r: (r[0][:3], sum(means[r[0]]) / len(means[r[0]]), r[0], r[1]))
+
+    return [test for *_, test in ranked]
+
+
+def _rank(target, source, text, test):
+    """How specific a test is to what is changed, 0 the most, or None where it does not name it."""
+    owned = target.owner is not None and re.search(target.owner, source)
+    called = target.method is not None and re.search(target.method, source)
+    if (owned or target.owner is None) and called:
+        return 0
+    if owned or target.aliases & set(_composition(test)):
+        return 1
+    if re.search(target.module, source):
+        return 2
+    if (target.owner and re.search(target.owner, text)) or re.search(target.module, text):
+        return 3
+
+    return None
+
+
+def _is_composed_of(target, test, file, usual):
+    """Whether a test, if it is of a composition, is of one with the class that is changed."""
+    composition = _composition(test)
+    if file != "tests/test_conformance.py" or len(composition) < 2:
+        return True
+    if target.aliases:
+        return bool(target.aliases & set(composition))
+
+    return "-".join(composition) in usual
+
+
+def _composition(test):
+    """The names of the pieces in the id of a conformance test."""
+    match = re.search(r"\[(.*)\]$", test)
+    return match[1].split("-") if match else []

@@ -49,12 +49,14 @@ class Target(NamedTuple):
         owner: a pattern of the class around the mistake, or None.
         method: a pattern of the function around it, or None where tests do not call that.
         module: a pattern of the module and of its public names.
+        about: a pattern of what else tests of it would name, or None.
         aliases: what the zoo calls the class.
     """
 
     owner: str | None
     method: str | None
     module: str
+    about: str | None
     aliases: frozenset
 
 
@@ -63,7 +65,7 @@ def target_of(mutant, root):
     path = Path(mutant.path)
     words = [pattern for start, pattern in _WORDS.items() if mutant.path.startswith(start)]
     if path.suffix != ".py":
-        return Target(None, None, "|".join(words[-1:]), frozenset())
+        return Target(None, None, "|".join(words[-1:]), None, frozenset())
 
     text = (root / path).read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -80,7 +82,9 @@ def target_of(mutant, root):
     names = [rf"{prefixes[node.name[0].isupper()]}{node.name}\b" for node in _public(tree.body)]
     imports = rf"\btfvae[\w.]*\.{stem}\b|\bimport (?:\w+, )*{stem}\b"
 
-    return Target(owner, method, "|".join([imports, *names, *words]), _aliases(root, classes))
+    module = "|".join([imports, *names, *words])
+
+    return Target(owner, method, module, mutant.about or None, _aliases(root, classes))
 
 
 def _public(nodes):
@@ -127,7 +131,7 @@ def chosen(items, target, seconds, sources, skip, usual):
         if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
             continue
         took = seconds.get(test, 2.0)
-        slow = sum(took > limit for limit in _SLOW)
+        slow = sum(took > limit for limit in _SLOW) if rank else 0
         ranked.append(((slow, file in LAST, rank, file), took, test))
 
     means: dict = {}
@@ -141,16 +145,19 @@ def chosen(items, target, seconds, sources, skip, usual):
 
 def _rank(target, source, text, test):
     """How specific a test is to what is changed, 0 the most, or None where it does not name it."""
+    if target.about is not None and re.search(target.about, source):
+        return 0
     owned = target.owner is not None and re.search(target.owner, source)
     called = target.method is not None and re.search(target.method, source)
     if (owned or target.owner is None) and called:
-        return 0
-    if owned or target.aliases & set(_composition(test)):
         return 1
-    if re.search(target.module, source):
+    if owned or target.aliases & set(_composition(test)):
         return 2
-    if (target.owner and re.search(target.owner, text)) or re.search(target.module, text):
+    if re.search(target.module, source):
         return 3
+    named = filter(None, (target.owner, target.module, target.about))
+    if any(re.search(pattern, text) for pattern in named):
+        return 4
 
     return None
 

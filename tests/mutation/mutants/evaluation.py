@@ -26,6 +26,7 @@ MUTANTS = [
         new="params = vae.encoder_params(x, y, training=True)",
         note="Dropout is on in the encoder while log p(x) is estimated.",
         row="the encoder in training mode in an evaluation",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="standard-error-ddof-zero",
@@ -34,6 +35,7 @@ MUTANTS = [
         new="values.std()",
         note="The standard error takes the deviation of a whole population.",
         row="standard error with ddof 0",
+        about="stderr",
     ),
     Mutant(
         name="blocks-share-seed",
@@ -55,6 +57,7 @@ MUTANTS = [
         old="None if y is None else y[i]",
         new="None if y is None else y[0]",
         note="Every block of examples has the conditions of the first.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="decoder-in-training-mode",
@@ -62,6 +65,7 @@ MUTANTS = [
         old="tf.random.fold_in(seed, first // samples), training=False)",
         new="tf.random.fold_in(seed, first // samples), training=True)",
         note="Dropout is on in the decoder while log p(x) is estimated.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="log-mean-without-log-count",
@@ -76,6 +80,7 @@ MUTANTS = [
         old="found = _estimate(vae, x, num_samples, seed, y)",
         new="found = _estimate(vae, x, num_samples, 0, y)",
         note="evaluate reports a seed that it did not use.",
+        about="seed",
     ),
     Mutant(
         name="log-likelihood-seed-ignored",
@@ -83,6 +88,7 @@ MUTANTS = [
         old="estimate(vae, x, num_samples, seed, y).log_likelihood",
         new="estimate(vae, x, num_samples, y=y).log_likelihood",
         note="log_likelihood draws the same latents for every seed.",
+        about="seed",
     ),
     Mutant(
         name="closed-form-rate-unused",
@@ -104,6 +110,7 @@ MUTANTS = [
         old=" * np.mean(x == x))",
         new=")",
         note="Bits per dimension count elements that were not observed.",
+        about="bits_per_dim",
     ),
     Mutant(
         name="active-units-by-deviation",
@@ -111,6 +118,7 @@ MUTANTS = [
         old=".var(axis=0) > ACTIVE_VARIANCE",
         new=".std(axis=0) > ACTIVE_VARIANCE",
         note="The deviation, not the variance, is compared with 0.01.",
+        about="active_units",
     ),
     Mutant(
         name="active-units-condition-of-first-page",
@@ -118,6 +126,7 @@ MUTANTS = [
         old="vae.condition(np.asarray(y)[chosen])",
         new="vae.condition(np.asarray(y)[: len(x[chosen])])",
         note="Active units beyond 1024 examples take the conditions of the first.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="active-units-of-raw-data",
@@ -125,5 +134,6 @@ MUTANTS = [
         old="_active_units(vae, _prepared(vae, x, y)[0], y)",
         new="_active_units(vae, x, y)",
         note="Grey data are encoded without the binarization of the model.",
+        about="active_units",
     ),
 ]

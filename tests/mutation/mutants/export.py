@@ -10,6 +10,7 @@ MUTANTS = [
         new="if not limit or quality",
         note="A limit of 0.0 is taken for none.",
         row="`max_quality_loss=0.0` refuses nothing",
+        about="max_quality_loss",
     ),
     Mutant(
         name="distortion-change-sign",
@@ -17,6 +18,7 @@ MUTANTS = [
         old="of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x)",
         new="of(tf.constant(found)).log_prob(x) - of(expected).log_prob(x)",
         note="A file that is worse counts as better.",
+        about="max_quality_loss",
     ),
     Mutant(
         name="only-first-batch-size-measured",
@@ -24,6 +26,7 @@ MUTANTS = [
         old='for size in metadata["batch_sizes"]]',
         new='for size in metadata["batch_sizes"][:1]]',
         note="Signatures of other batch sizes are not measured.",
+        about="batch_size=\\(",
     ),
     Mutant(
         name="conditions-all-zero",
@@ -31,6 +34,7 @@ MUTANTS = [
         old="np.arange(count) % (vae.num_classes or 1)",
         new="np.zeros(count, int)",
         note="Files are measured and calibrated with label 0 alone.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="calibration-pairs-misplaced",
@@ -38,6 +42,7 @@ MUTANTS = [
         old="np.asarray(y)[chosen] if of_data",
         new="np.asarray(y)[: len(chosen)] if of_data",
         note="The encoder is calibrated on examples beside other examples' conditions.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="calibration-of-raw-data",
@@ -45,6 +50,7 @@ MUTANTS = [
         old="np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)",
         new="np.asarray(x)[chosen].astype(np.float32)",
         note="The encoder is calibrated on grey data that it never sees.",
+        about="dynamic_binarization|binariz",
     ),
     Mutant(
         name="scalars-halved-too",
@@ -52,6 +58,7 @@ MUTANTS = [
         old="len(data) < 4 * _HALVED_FROM",
         new="len(data) < 4",
         note="float16 rounds the small constants as well.",
+        about="float16",
     ),
     Mutant(
         name="everything-halved",
@@ -59,6 +66,7 @@ MUTANTS = [
         old="if definition.signatureKey.decode() in networks:",
         new="if definition.signatureKey:",
         note="float16 rounds the prior's weights, so that z moves.",
+        about="float16",
     ),
     Mutant(
         name="part-runs-first-rows-again",
@@ -73,6 +81,7 @@ MUTANTS = [
         old="_fill(y[first : first + count], batch)}",
         new="_fill(y, batch)}",
         note="Every page has the conditions of the first.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="sampler-decodes-first-page",
@@ -87,6 +96,7 @@ MUTANTS = [
         old='(("x_from", x_from), ("x_to", x_to))',
         new='(("x_from", x_to), ("x_to", x_from))',
         note="Interpolation runs from x_to to x_from.",
+        about="interpolate",
     ),
     Mutant(
         name="compiled-option-ignored",
@@ -94,6 +104,7 @@ MUTANTS = [
         old="CompiledRuntime(model) if compiled else InterpreterRuntime(model)",
         new="InterpreterRuntime(model)",
         note="compiled=True runs the interpreter.",
+        about="compiled=True",
     ),
     Mutant(
         name="hash-not-compared",
@@ -108,6 +119,7 @@ MUTANTS = [
         old='noise(inputs).fold_in(random.TAGS["draw"])',
         new="noise(inputs)",
         note="On a device, draws of x share the stream of z.",
+        about="draw=|draws",
     ),
     Mutant(
         name="between-ends-swapped",
@@ -115,6 +127,7 @@ MUTANTS = [
         old='for spec in latents] for end in ("from", "to")]',
         new='for spec in latents] for end in ("to", "from")]',
         note="The file interpolates from x_to to x_from.",
+        about="interpolate",
     ),
     Mutant(
         name="exported-encoder-in-training-mode",
@@ -122,6 +135,7 @@ MUTANTS = [
         old='vae.encoder_params(inputs["x"], inputs.get("y"), training=False)',
         new='vae.encoder_params(inputs["x"], inputs.get("y"), training=True)',
         note="Dropout is on in exported encoders.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="exported-decoder-in-training-mode",
@@ -129,6 +143,7 @@ MUTANTS = [
         old='vae.decode_batch(z, inputs.get("y"), training=False)',
         new='vae.decode_batch(z, inputs.get("y"), training=True)',
         note="Dropout is on in exported decoders.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="sidecar-loses-classes",
@@ -136,6 +151,7 @@ MUTANTS = [
         old='"num_classes": vae.num_classes',
         new='"num_classes": None',
         note="The sidecar does not say how many labels there are.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="page-limit-not-passed",
@@ -143,6 +159,7 @@ MUTANTS = [
         old="batch_size=(1, 16), max_quality_loss=max_quality_loss)",
         new="batch_size=(1, 16))",
         note="to_web ignores its max_quality_loss.",
+        about="max_quality_loss",
     ),
     Mutant(
         name="title-not-escaped",
@@ -150,6 +167,7 @@ MUTANTS = [
         old="html.escape(title)",
         new="title",
         note="Angle brackets of a title become markup of the page.",
+        about="title",
     ),
     Mutant(
         name="foreign-folder-replaced",
@@ -164,6 +182,7 @@ MUTANTS = [
         old="whole.set_weights(vae.get_weights())",
         new="whole.get_weights()",
         note="A mixed-precision model is exported with untrained weights.",
+        about="mixed_|float16",
     ),
     Mutant(
         name="vectors-keyed-without-dtype",
@@ -178,5 +197,6 @@ MUTANTS = [
         old="vae = in_float32(vae)\n    with whole_folder",
         new="with whole_folder",
         note="The SavedModel of a mixed-precision model computes in half precision.",
+        about="mixed_|float16",
     ),
 ]

@@ -37,6 +37,7 @@ MUTANTS = [
         old="degrees[-1][:, None] < degrees[0][None]",
         new="degrees[-1][:, None] <= degrees[0][None]",
         note="The masks let each output depend on its own input.",
+        about="Autoregressive",
     ),
     Mutant(
         name="bijector-without-context",
@@ -44,6 +45,7 @@ MUTANTS = [
         old="return _Bijector(self, context)",
         new="return _Bijector(self, None)",
         note="The density runs the flow without its context.",
+        about="context|posteriors.Flow",
     ),
     Mutant(
         name="conditioner-ignores-context",
@@ -51,6 +53,7 @@ MUTANTS = [
         old="if i == 0 and context is not None:",
         new="if i < 0 and context is not None:",
         note="The network of a layer never adds the context.",
+        about="context|posteriors.Flow",
     ),
     Mutant(
         name="stacked-config-loses-hidden",
@@ -93,6 +96,7 @@ MUTANTS = [
         old="self.bias + tf.tensordot(context, self.kernel.value, 1)",
         new="tf.tensordot(context, self.kernel.value, 1)",
         note="With a context the layers lose their own bias.",
+        about="context|posteriors.Flow",
     ),
     Mutant(
         name="planar-log-det-derivative",

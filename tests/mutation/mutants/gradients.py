@@ -10,6 +10,7 @@ MUTANTS = [
         new="/ count",
         note="The mean of the others divides by K and not by K - 1.",
         row="the leave-one-out baseline divides by K",
+        about="ScoreFunction",
     ),
     Mutant(
         name="score-signal-not-stopped",
@@ -31,6 +32,7 @@ MUTANTS = [
         old="objective(_leave_out(terms, k, count), step)",
         new="objective(_leave_out(terms, k, count))",
         note="The baseline is the loss at step 0 of the schedules.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="baseline-keeps-prior",
@@ -38,6 +40,7 @@ MUTANTS = [
         old='("log_likelihood", "log_prior", "log_posterior")',
         new='("log_likelihood", "log_posterior")',
         note="The baseline leaves the sample's own log p(z) in.",
+        about="ScoreFunction",
     ),
     Mutant(
         name="enumeration-weights-stopped",
@@ -80,6 +83,7 @@ MUTANTS = [
         old="tf.nest.map_structure(tf.stop_gradient, params)",
         new="params",
         note="log q keeps the gradient through the encoder's parameters.",
+        about="StickingTheLanding|DoublyReparameterized",
     ),
     Mutant(
         name="density-weights-not-held",
@@ -87,6 +91,7 @@ MUTANTS = [
         old="keras.StatelessScope(state_mapping=held)",
         new="keras.StatelessScope(state_mapping=[])",
         note="log q keeps the gradient by the posterior's own weights, such as a flow's.",
+        about="StickingTheLanding|DoublyReparameterized",
     ),
     Mutant(
         name="layers-share-gradients",
@@ -94,6 +99,7 @@ MUTANTS = [
         old="return tf.nest.map_structure(tf.identity, z)",
         new="return z",
         note="The gradient at one layer of z includes what has come through another.",
+        about="DoublyReparameterized",
     ),
     Mutant(
         name="encoder-loss-for-the-rest",
@@ -101,6 +107,7 @@ MUTANTS = [
         old="[e if mine else m for",
         new="[m if mine else e for",
         note="The encoder's own loss trains everything but the encoder.",
+        about="PIWAE",
     ),
     Mutant(
         name="encoder-loss-unused",
@@ -108,5 +115,6 @@ MUTANTS = [
         old="tape.gradient(losses[1], variables)",
         new="tape.gradient(losses[0], variables)",
         note="The encoder is trained by the model's loss although it has its own.",
+        about="PIWAE",
     ),
 ]

@@ -37,6 +37,7 @@ MUTANTS = [
         old="vae.condition(np.asarray(y)[rows])",
         new="vae.condition(np.asarray(y)[rows - first])",
         note="Every page has the conditions of the first.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="imputation-draws-overwrite-observed",
@@ -58,6 +59,7 @@ MUTANTS = [
         old="seeds[1], training=False",
         new="seeds[0], training=False",
         note="Binarization and latents share a seed.",
+        about="dynamic_binarization|binariz",
     ),
     Mutant(
         name="imputation-encoder-in-training-mode",
@@ -65,6 +67,7 @@ MUTANTS = [
         old="seeds[1], training=False",
         new="seeds[1], training=True",
         note="Dropout is on while the weights are computed.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="imputation-decoder-in-training-mode",
@@ -72,6 +75,7 @@ MUTANTS = [
         old="vae.decode_batch(z, y, training=False)",
         new="vae.decode_batch(z, y, training=True)",
         note="Dropout is on while the means are computed.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="imputation-draws-unweighted",

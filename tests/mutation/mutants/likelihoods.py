@@ -37,6 +37,7 @@ MUTANTS = [
         old="math.prod(event_shape[:-1])",
         new="math.prod(event_shape)",
         note="Bits per dimension count each category as a number.",
+        about="bits_per_dim",
     ),
     Mutant(
         name="categorical-accepts-several",
@@ -51,6 +52,7 @@ MUTANTS = [
         old="tf.math.log(1.0 + tf.maximum(x, 0.0))",
         new="x",
         note="The encoder is shown raw counts.",
+        about="Poisson|NegativeBinomial|encoder_view",
     ),
     Mutant(
         name="level-zero-not-open",
@@ -58,6 +60,7 @@ MUTANTS = [
         old="tf.where(level <= 0, log_below,",
         new="tf.where(level < 0, log_below,",
         note="The bin of level 0 ends at -1/510 instead of being open.",
+        about="DiscretizedLogistic",
     ),
     Mutant(
         name="level-width-of-256",
@@ -65,6 +68,7 @@ MUTANTS = [
         old="width = 1.0 / (_TOP * scale)",
         new="width = 1.0 / (256 * scale)",
         note="Bins are 1/256 wide on a grid of 1/255.",
+        about="DiscretizedLogistic",
     ),
     Mutant(
         name="channels-couplings-misread",
@@ -72,6 +76,7 @@ MUTANTS = [
         old="first = channel * (channel - 1) // 2",
         new="first = channel * (channel + 1) // 2",
         note="The third channel reads couplings that are not its own.",
+        about="DiscretizedLogistic",
     ),
     Mutant(
         name="optimal-scale-counts-missing",
@@ -101,6 +106,7 @@ MUTANTS = [
         old="Constant(math.log(self.scale))",
         new="Constant(0.0)",
         note="A learned scale starts at 1 whatever was asked for.",
+        about="learn_scale",
     ),
     Mutant(
         name="student-draws-default-df",
@@ -122,6 +128,7 @@ MUTANTS = [
         old="tf.where(observed, log_prob, 0.0)",
         new="log_prob",
         note="Missing elements count as zeros in the log-likelihood.",
+        about="Observed",
     ),
     Mutant(
         name="observed-trains-on-plain-distribution",
@@ -129,6 +136,7 @@ MUTANTS = [
         old="self.base.training_distribution(params, x)",
         new="self.base.distribution(params)",
         note="The base never fits its scale to a batch.",
+        about="optimal_scale",
     ),
     Mutant(
         name="observed-evaluates-zeros",

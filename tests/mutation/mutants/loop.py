@@ -10,6 +10,7 @@ MUTANTS = [
         new="if False:\n            loss = loss *",
         note="Weights of examples do not reach the loss.",
         row="`sample_weight` ignored in the training loss",
+        about="sample_weight",
     ),
     Mutant(
         name="schedules-frozen-in-fit",
@@ -18,6 +19,7 @@ MUTANTS = [
         new="losses(self.objective, terms, 0)",
         note="Schedules of the objective stay at step 0 in training.",
         row="schedules of beta and capacity stay at step 0 in `fit`",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="binarization-shares-seed",
@@ -26,6 +28,7 @@ MUTANTS = [
         new="self.objective.num_samples, seeds[0], training, estimator)",
         note="In a step, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
+        about="dynamic_binarization|binariz",
     ),
     Mutant(
         name="second-compile-keeps-update",
@@ -34,6 +37,7 @@ MUTANTS = [
         new='self.programs.forget("another update")',
         note="After a second compile the first optimizer's update goes on.",
         row="a second `compile` keeps the first optimizer's update",
+        about="compile",
     ),
     Mutant(
         name="schedules-frozen-in-evaluate",
@@ -41,6 +45,7 @@ MUTANTS = [
         old="self._track(self.objective(terms, self.optimizer.iterations), terms",
         new="self._track(self.objective(terms, 0), terms",
         note="The loss that `evaluate` logs is that of step 0 of the schedules.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="evaluate-batches-share-seed",
@@ -55,6 +60,7 @@ MUTANTS = [
         old="seed, training=False, estimator=self.estimator if",
         new="seed, training=True, estimator=self.estimator if",
         note="Dropout is on in `evaluate`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="fit-in-inference-mode",
@@ -62,6 +68,7 @@ MUTANTS = [
         old="seed, training=True, estimator=self.estimator)",
         new="seed, training=False, estimator=self.estimator)",
         note="Dropout is off in `fit`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="penalties-left-out",
@@ -69,6 +76,7 @@ MUTANTS = [
         old="self._mean(loss, sample_weight) + penalty",
         new="self._mean(loss, sample_weight)",
         note="Weight decay of the networks' layers is not trained by.",
+        about="regularizer",
     ),
     Mutant(
         name="loss-scale-left-out",
@@ -76,6 +84,7 @@ MUTANTS = [
         old="self.optimizer.scale_loss(self._mean(loss, sample_weight) + penalty)",
         new="(self._mean(loss, sample_weight) + penalty)",
         note="With a loss-scaling optimizer the gradient is too small by the scale.",
+        about="mixed_|float16",
     ),
     Mutant(
         name="logs-ignore-weights",
@@ -83,6 +92,7 @@ MUTANTS = [
         old="tracker.update_state(values, sample_weight=sample_weight)",
         new="tracker.update_state(values)",
         note="What is logged ignores the weights of examples.",
+        about="sample_weight",
     ),
     Mutant(
         name="posterior-not-of-encoder",
@@ -90,6 +100,7 @@ MUTANTS = [
         old="for part in (self.encoder, self.posterior)",
         new="for part in (self.encoder,)",
         note="The posterior's own weights are trained by the decoder's loss.",
+        about="PIWAE",
     ),
     Mutant(
         name="random-state-not-restored",
@@ -97,6 +108,7 @@ MUTANTS = [
         old='state.assign(stored.pop(f"random_state_{i}"))',
         new='stored.pop(f"random_state_{i}")',
         note="A reloaded model repeats the noise of its first steps.",
+        about="load_model|get_config|from_config",
     ),
     Mutant(
         name="exact-estimator-not-evaluated",
@@ -104,6 +116,7 @@ MUTANTS = [
         old="self.estimator if self.estimator.exact else None)",
         new="None)",
         note="`evaluate` samples what training summed.",
+        about="Enumeration",
     ),
     Mutant(
         name="later-batches-unchecked",
@@ -111,6 +124,7 @@ MUTANTS = [
         old="return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)",
         new="return dataset",
         note="Only the first batch of a dataset is checked.",
+        about="Dataset",
     ),
     Mutant(
         name="label-equal-to-classes-accepted",
@@ -118,6 +132,7 @@ MUTANTS = [
         old="(np.asarray(y) < vae.num_classes)",
         new="(np.asarray(y) <= vae.num_classes)",
         note="A label one too large is accepted.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="adam-second-decay",
@@ -125,6 +140,7 @@ MUTANTS = [
         old="beta2_power=tf.pow(tf.cast(optimizer.beta_2,",
         new="beta2_power=tf.pow(tf.cast(optimizer.beta_1,",
         note="Adam's second moment is corrected by the first one's decay.",
+        about="Adam",
     ),
     Mutant(
         name="epochs-in-one-order",
@@ -132,5 +148,6 @@ MUTANTS = [
         old="random.permutation(order) if shuffle else order",
         new="order",
         note="Examples are never shuffled.",
+        about="shuffle",
     ),
 ]

@@ -16,6 +16,7 @@ MUTANTS = [
         old="_at(self.beta, step)",
         new="_at(self.beta, 0)",
         note="A schedule of beta is read at step 0 whatever the step.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="capacity-schedule-frozen",
@@ -23,6 +24,7 @@ MUTANTS = [
         old="_at(self.capacity, step)",
         new="_at(self.capacity, 0)",
         note="A schedule of the capacity is read at step 0 whatever the step.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="free-bits-schedule-frozen",
@@ -30,6 +32,7 @@ MUTANTS = [
         old="_at(self.free_bits, step)",
         new="_at(self.free_bits, 0)",
         note="A schedule of the free bits is read at step 0 whatever the step.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="free-bits-of-the-sum",
@@ -51,6 +54,7 @@ MUTANTS = [
         old="terms.rate if self.analytic_rate else terms.monte_carlo_rate",
         new="terms.rate",
         note="analytic_rate=False still takes the closed form.",
+        about="analytic_rate",
     ),
     Mutant(
         name="free-bits-analytic-rate-not-passed",
@@ -58,6 +62,7 @@ MUTANTS = [
         old="terms.rate_per_latent(self.analytic_rate)",
         new="terms.rate_per_latent()",
         note="With free bits, analytic_rate=False still takes the closed form.",
+        about="analytic_rate",
     ),
     Mutant(
         name="iwae-without-log-k",
@@ -93,6 +98,7 @@ MUTANTS = [
         old="self.linear = not free_bits and capacity is None",
         new="self.linear = not free_bits",
         note="An ELBO with a capacity passes for linear, so that StickingTheLanding accepts it.",
+        about="StickingTheLanding",
     ),
     Mutant(
         name="free-bits-called-expectation",

@@ -23,6 +23,7 @@ MUTANTS = [
         old="q.kl_divergence(tfd.MultivariateNormalDiag(",
         new="(lambda d, name: d.kl_divergence(q))(tfd.MultivariateNormalDiag(",
         note="The registered KL of a full normal is the one from p to q.",
+        about="FullNormal",
     ),
     Mutant(
         name="annealed-temperature-ignored",
@@ -93,6 +94,7 @@ MUTANTS = [
         old="quantile(rows[:, -1])",
         new="quantile(rows[:, 0])",
         note="The angle takes the same random number as the tangent direction.",
+        about="VonMisesFisher",
     ),
     Mutant(
         name="sphere-draws-share-seed",
@@ -100,6 +102,7 @@ MUTANTS = [
         old="noise.uniform(shape, seeds[0])",
         new="noise.uniform(shape, seeds[1])",
         note="In training, angle and tangent direction are drawn under one seed.",
+        about="VonMisesFisher",
     ),
     Mutant(
         name="sphere-entropy-sign",
@@ -107,6 +110,7 @@ MUTANTS = [
         old="self._angle.log_normalizer + self.concentration * self._angle.mean",
         new="self._angle.log_normalizer - self.concentration * self._angle.mean",
         note="The entropy, and so the rate, has the wrong sign before kappa.",
+        about="VonMisesFisher",
     ),
     Mutant(
         name="sphere-interpolates-inside",

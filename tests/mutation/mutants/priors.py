@@ -46,6 +46,7 @@ MUTANTS = [
         old="vae.condition(y), False)",
         new="vae.condition(y), True)",
         note="Pseudo-inputs pass through the encoder with dropout on.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="vamp-pseudo-inputs-not-clipped",
@@ -67,6 +68,7 @@ MUTANTS = [
         old='noise.fold_in(random.TAGS["component"]).uniform(1)',
         new="noise.uniform(1)",
         note="The choice of the component depends on the normals added to it.",
+        about="GaussianMixture|VampPrior|ExPostMixture",
     ),
     Mutant(
         name="mixture-sampler-ignores-weights",
@@ -88,6 +90,7 @@ MUTANTS = [
         old="np.asarray(y)[first : first + 1024]",
         new="np.asarray(y)[:1024]",
         note="Examples beyond the first 1024 are encoded with the conditions of the first.",
+        about="ExPostMixture",
     ),
     Mutant(
         name="ex-post-pages-share-seed",
@@ -95,6 +98,7 @@ MUTANTS = [
         old="tf.constant([seed, first])",
         new="tf.constant([seed, 0])",
         note="Every page of 1024 examples has the same noise.",
+        about="ExPostMixture",
     ),
     Mutant(
         name="ex-post-fits-means",
@@ -102,6 +106,7 @@ MUTANTS = [
         old="q.sample(seed=tf.constant([seed, first])).numpy()",
         new="q.mean().numpy()",
         note="The mixture is fitted to posterior means and not to latents.",
+        about="ExPostMixture",
     ),
     Mutant(
         name="flow-prior-density-inverted",

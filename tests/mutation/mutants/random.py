@@ -23,6 +23,7 @@ MUTANTS = [
         old="+ np.int32(tag)",
         new="+ np.int32(0)",
         note="Every purpose draws from the same stream.",
+        about="TAGS|fold_in",
     ),
     Mutant(
         name="two-purposes-one-tag",
@@ -30,6 +31,7 @@ MUTANTS = [
         old='"posterior_layer": 4',
         new='"posterior_layer": 3',
         note="Two purposes have the same tag.",
+        about="TAGS|fold_in",
     ),
     Mutant(
         name="unrolled-rounds-missing",
@@ -37,6 +39,7 @@ MUTANTS = [
         old="for _ in range(5):",
         new="for _ in range(4):",
         note="The unrolled generator leaves four rounds out.",
+        about="unrolled",
     ),
     Mutant(
         name="seed-two-to-the-32-accepted",
@@ -65,6 +68,7 @@ MUTANTS = [
         old="tf.abs(x - tf.round(x)) <= tolerance",
         new="tf.abs(x - tf.round(x)) <= 0.0",
         note="In a stream of batches, 8-bit values in float32 are taken for wrong.",
+        about="Discretized|eight_bit",
     ),
     Mutant(
         name="negative-binomial-odds-inverted",
@@ -72,6 +76,7 @@ MUTANTS = [
         old="log_odds = -_log1p(r / mean)",
         new="log_odds = -_log1p(mean / r)",
         note="The odds of one more are those of one less.",
+        about="NegativeBinomial|negative_binomial",
     ),
     Mutant(
         name="poisson-gives-up-below-mean",
@@ -79,6 +84,7 @@ MUTANTS = [
         old="((k <= mean) | (log_p[0] > _NEGLIGIBLE))",
         new="(log_p[0] > _NEGLIGIBLE)",
         note="Draws of a large mean end at 0.",
+        about="[Pp]oisson",
     ),
     Mutant(
         name="kahan-never-compensates",
@@ -86,6 +92,7 @@ MUTANTS = [
         old="step = step - total[1]",
         new="step = step + 0.0 * total[1]",
         note="What an addition has lost is not carried on.",
+        about="[Pp]oisson",
     ),
     Mutant(
         name="gumbel-not-tempered",
@@ -93,6 +100,7 @@ MUTANTS = [
         old="softmax((logits + gumbel) / temperature,",
         new="softmax(logits / temperature + gumbel,",
         note="The temperature divides the logits and not the noise.",
+        about="RelaxedCategorical|simplex",
     ),
     Mutant(
         name="softmax-over-all-groups",
@@ -100,6 +108,7 @@ MUTANTS = [
         old="flat(tf.nn.softmax(grouped(logits, num_classes)))",
         new="tf.nn.softmax(logits)",
         note="Probabilities add up to 1 over all groups together.",
+        about="RelaxedCategorical|simplex",
     ),
     Mutant(
         name="groups-share-one-uniform",
@@ -107,6 +116,7 @@ MUTANTS = [
         old="noise.uniform(weights.shape[-2])[..., None]",
         new="noise.uniform(1)[..., None]",
         note="All groups of a sample are drawn by one uniform.",
+        about="Categorical",
     ),
     Mutant(
         name="one-class-accepted",
@@ -114,6 +124,7 @@ MUTANTS = [
         old="count < 2 or",
         new="count < 1 or",
         note="Groups of a single class are accepted.",
+        about="Categorical",
     ),
     Mutant(
         name="drawn-density-without-constant",
@@ -121,5 +132,6 @@ MUTANTS = [
         old=" - 0.5 * math.log(2.0 * math.pi)",
         new="",
         note="The density that comes with a draw lacks its constant.",
+        about="log_prob|NormalVector|log_weights",
     ),
 ]

@@ -23,6 +23,7 @@ MUTANTS = [
         old="None if loss is None else loss + self._penalty(terms)",
         new="loss",
         note="The encoder's own loss leaves the penalty out.",
+        about="PIWAE",
     ),
     Mutant(
         name="regularized-objective-at-step-zero",
@@ -30,6 +31,7 @@ MUTANTS = [
         old="self.objective(terms, step) + self._penalty(terms)",
         new="self.objective(terms) + self._penalty(terms)",
         note="Schedules stand still once a regularizer is added.",
+        about="schedule|Decay|step=",
     ),
     Mutant(
         name="regularized-default-samples",
@@ -72,6 +74,7 @@ MUTANTS = [
         old="(tf.reduce_sum(kernel) - tf.linalg.trace(kernel))",
         new="tf.reduce_sum(kernel)",
         note="Each example is compared with itself.",
+        about="MMD",
     ),
     Mutant(
         name="mmd-cross-term-once",

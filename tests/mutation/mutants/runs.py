@@ -112,6 +112,7 @@ MUTANTS = [
         old="max_quality_loss=max_quality_loss,\n    )\n",
         new=")\n",
         note="`tfvae export --max-quality-loss` refuses nothing.",
+        about="max_quality_loss",
     ),
     Mutant(
         name="picture-range-guessed",

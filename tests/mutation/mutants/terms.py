@@ -9,6 +9,7 @@ MUTANTS = [
         old="self.log_posterior - self.log_prior",
         new="self.log_prior - self.log_posterior",
         note="The log-ratio is log p(z) - log q(z|x).",
+        about="log_weights|log_ratio",
     ),
     Mutant(
         name="log-weights-add-ratio",
@@ -16,6 +17,7 @@ MUTANTS = [
         old="self.log_likelihood - self.log_ratio",
         new="self.log_likelihood + self.log_ratio",
         note="The log-weights add log q(z|x) / p(z) instead of subtracting it.",
+        about="log_weights|log_ratio",
     ),
     Mutant(
         name="expectation-ignores-weights",
@@ -23,6 +25,7 @@ MUTANTS = [
         old="if self.weights is None else tf.reduce_sum(self.weights * values, axis=0)",
         new="",
         note="Enumerated values are averaged as if they were samples of q.",
+        about="Enumeration",
     ),
     Mutant(
         name="expectation-averages-weighted",
@@ -30,6 +33,7 @@ MUTANTS = [
         old="tf.reduce_sum(self.weights * values, axis=0)",
         new="tf.reduce_mean(self.weights * values, axis=0)",
         note="The weighted sum over all values of z is divided by their number.",
+        about="Enumeration",
     ),
     Mutant(
         name="expectation-sums-samples",
@@ -44,6 +48,7 @@ MUTANTS = [
         old="self.monte_carlo_rate if self.analytic_rate is None else self.analytic_rate",
         new="self.monte_carlo_rate",
         note="The rate is the estimate even where a closed form is at hand.",
+        about="analytic_rate|monte_carlo_rate",
     ),
     Mutant(
         name="rate-per-latent-always-analytic",
@@ -51,6 +56,7 @@ MUTANTS = [
         old="if analytic and self.analytic_rate is not None:",
         new="if self.analytic_rate is not None:",
         note="The rate of each latent ignores that an estimate was asked for.",
+        about="free_bits|rate_per_latent",
     ),
     Mutant(
         name="rate-per-latent-reversed",
@@ -58,6 +64,7 @@ MUTANTS = [
         old="q.log_prob(self.z) - p.log_prob(self.z)",
         new="p.log_prob(self.z) - q.log_prob(self.z)",
         note="The estimated rate of each latent has the wrong sign.",
+        about="free_bits|rate_per_latent",
     ),
     Mutant(
         name="elbo-from-estimated-rate",
@@ -65,6 +72,7 @@ MUTANTS = [
         old="-(self.rate + self.distortion)",
         new="-(self.monte_carlo_rate + self.distortion)",
         note="The elbo logged is not minus the rate and distortion logged beside it.",
+        about="analytic_rate|monte_carlo_rate",
     ),
     Mutant(
         name="kl-reversed",
@@ -72,6 +80,7 @@ MUTANTS = [
         old="try:\n        return q.kl_divergence(p)",
         new="try:\n        return p.kl_divergence(q)",
         note="The closed form is KL(p || q).",
+        about="analytic_rate|monte_carlo_rate",
     ),
     Mutant(
         name="distortion-plain-mean",
@@ -79,5 +88,6 @@ MUTANTS = [
         old="-self.expectation(self.log_likelihood)",
         new="-tf.reduce_mean(self.log_likelihood, axis=0)",
         note="The distortion of an enumerated latent is the plain mean over its values.",
+        about="Enumeration",
     ),
 ]

@@ -9,6 +9,7 @@ MUTANTS = [
         old="self.encoder_params(self.events(x), self.condition(y), training=False)",
         new="self.encoder_params(self.events(x), self.condition(y), training=True)",
         note="Dropout is on in `encode`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="decode-in-training-mode",
@@ -16,6 +17,7 @@ MUTANTS = [
         old="self.decode_batch(z, self.condition(y), training=False)",
         new="self.decode_batch(z, self.condition(y), training=True)",
         note="Dropout is on in `decode`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="terms-in-training-mode",
@@ -23,6 +25,7 @@ MUTANTS = [
         old="self._seed_pair(seed, 0), training=False)",
         new="self._seed_pair(seed, 0), training=True)",
         note="Dropout is on in `log_weights`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="terms-binarization-shares-seed",
@@ -31,6 +34,7 @@ MUTANTS = [
         new="self._seed_pair(seed, 0)",
         note="In `log_weights`, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
+        about="dynamic_binarization|binariz",
     ),
     Mutant(
         name="decoder-never-in-training-mode",
@@ -38,6 +42,7 @@ MUTANTS = [
         old="self.prior.for_decoder(drawn.z), y, training)",
         new="self.prior.for_decoder(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="encoder-never-in-training-mode",
@@ -45,6 +50,7 @@ MUTANTS = [
         old="wiring.network_input(x, y), training=training)",
         new="wiring.network_input(x, y), training=False)",
         note="The encoder's dropout is off in training too.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="closed-form-brings-score-back",
@@ -52,6 +58,7 @@ MUTANTS = [
         old="rate = None if estimator is not None and estimator.stops_density else",
         new="rate =",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
+        about="StickingTheLanding",
     ),
     Mutant(
         name="terms-without-weights",
@@ -59,6 +66,7 @@ MUTANTS = [
         old="drawn.q, p, seed, drawn.weights)",
         new="drawn.q, p, seed)",
         note="Enumerated latents lose their weights.",
+        about="Enumeration",
     ),
     Mutant(
         name="evaluation-fits-batches",
@@ -66,6 +74,7 @@ MUTANTS = [
         old="if training else likelihood.distribution(params)",
         new="",
         note="An evaluation fits the scale to the batch it measures.",
+        about="optimal_scale",
     ),
     Mutant(
         name="encoder-view-skipped",
@@ -73,6 +82,7 @@ MUTANTS = [
         old="self.likelihood.encoder_view(tf.cast(x, tf.float32))",
         new="tf.cast(x, tf.float32)",
         note="The encoder is shown the data and not the likelihood's view of them.",
+        about="Poisson|NegativeBinomial|encoder_view",
     ),
     Mutant(
         name="config-loses-estimator",
@@ -80,6 +90,7 @@ MUTANTS = [
         old='"likelihood", "objective", "estimator")',
         new='"likelihood", "objective")',
         note="A reloaded model has the default estimator.",
+        about="load_model|get_config|from_config",
     ),
     Mutant(
         name="with-prior-loses-estimator",
@@ -87,6 +98,7 @@ MUTANTS = [
         old="self.objective, self.estimator)",
         new="self.objective)",
         note="with_prior gives a model of the default estimator.",
+        about="with_prior",
     ),
     Mutant(
         name="model-seed-ignored",
@@ -94,6 +106,7 @@ MUTANTS = [
         old="keras.random.SeedGenerator(seed)",
         new="keras.random.SeedGenerator()",
         note="Training noise does not follow from the model's seed.",
+        about="seed",
     ),
     Mutant(
         name="sample-condition-of-first-page",
@@ -101,6 +114,7 @@ MUTANTS = [
         old="tf.gather(y, rows)",
         new="tf.gather(y, rows - first)",
         note="Samples beyond the first page have the conditions of the first.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="draw-shares-latent-noise",
@@ -108,6 +122,7 @@ MUTANTS = [
         old='noise.fold_in(random.TAGS["draw"])',
         new="noise",
         note="Draws of x share the stream of z.",
+        about="draw=|draws",
     ),
     Mutant(
         name="draw-option-not-passed",
@@ -115,6 +130,7 @@ MUTANTS = [
         old="self.generate(noise, y, draw=draw)[1]",
         new="self.generate(noise, y)[1]",
         note="draw=True gives the mean.",
+        about="draw=|draws",
     ),
     Mutant(
         name="sample-in-training-mode",
@@ -122,6 +138,7 @@ MUTANTS = [
         old="self.decode_batch(self.prior.for_decoder(z), y, training=False)\n        if draw",
         new="self.decode_batch(self.prior.for_decoder(z), y, training=True)\n        if draw",
         note="Dropout is on in `sample`.",
+        about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="stream-range-of-lowest-layer",
@@ -129,6 +146,7 @@ MUTANTS = [
         old="sum(tf.nest.flatten(self.latent_sizes))",
         new="tf.nest.flatten(self.latent_sizes)[-1]",
         note="The end of the stream is checked for the lowest layer alone.",
+        about="hierarchical_vae",
     ),
     Mutant(
         name="conditions-repeated-not-tiled",
@@ -136,6 +154,7 @@ MUTANTS = [
         old="y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))",
         new="y = tf.repeat(y, copies, axis=0)",
         note="With several latents an example's latents meet other examples' conditions.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="half-precision-probabilities",
@@ -143,6 +162,7 @@ MUTANTS = [
         old="tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)",
         new="params",
         note="Log-probabilities are computed in the networks' precision.",
+        about="mixed_|float16",
     ),
     Mutant(
         name="prior-not-asked-to-factorize",
@@ -150,6 +170,7 @@ MUTANTS = [
         old="and not piece.factorized:",
         new="and not posterior.factorized:",
         note="Free bits accept a prior that does not factorize.",
+        about="free_bits|rate_per_latent",
     ),
     Mutant(
         name="encoder-activation-ignored",
@@ -157,6 +178,7 @@ MUTANTS = [
         old="[*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]",
         new='[*_dense(hidden, "relu"), layers.Dense(posterior.params_size(latent_dim))]',
         note="The encoder of mlp_vae has relu whatever was asked for.",
+        about="activation",
     ),
     Mutant(
         name="deconvolution-activation-missing",
@@ -164,6 +186,7 @@ MUTANTS = [
         old='layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)',
         new='layers.Conv2DTranspose(n, 4, 2, "same")',
         note="Transposed convolutions of conv_vae have no activation.",
+        about="activation",
     ),
     Mutant(
         name="hierarchical-top-not-passed",
@@ -171,6 +194,7 @@ MUTANTS = [
         old="for below, above in reversed(upwards)], top)",
         new="for below, above in reversed(upwards)])",
         note="hierarchical_vae forgets the top it was given.",
+        about="hierarchical_vae",
     ),
     Mutant(
         name="labels-are-trained",
@@ -178,6 +202,7 @@ MUTANTS = [
         old='"trainable": False, "name": "label"',
         new='"trainable": True, "name": "label"',
         note="The one-hot vectors of labels are trained.",
+        about="condition|\\by=",
     ),
     Mutant(
         name="enumerates-one-value-less",
@@ -185,5 +210,6 @@ MUTANTS = [
         old="len(values) > MAX_VALUES",
         new="len(values) >= MAX_VALUES",
         note="A latent of just 64 values is estimated and not summed.",
+        about="Enumeration",
     ),
 ]

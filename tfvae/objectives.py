@@ -106,7 +106,7 @@ class ELBO(Objective):
 
     def _rate(self, terms, step):
         if self.free_bits:
-            per_latent = tf.reduce_mean(terms.rate_per_latent(self.analytic_rate), axis=0)  # [D]
+            per_latent = terms.mean_over_examples(terms.rate_per_latent(self.analytic_rate))  # [D]
             return tf.reduce_sum(tf.maximum(per_latent, _at(self.free_bits, step)))
         rate = terms.rate if self.analytic_rate else terms.monte_carlo_rate
         return rate if self.capacity is None else tf.abs(rate - _at(self.capacity, step))

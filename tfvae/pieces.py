@@ -165,14 +165,16 @@ class Likelihood(Piece):
         """`params [..., *params_shape]` -> a `tfd.Distribution` of batch `[...]` over one event."""
         raise NotImplementedError
 
-    def training_distribution(self, params, x):
+    def training_distribution(self, params, x, example_weights=None):
         """`distribution(params)` as the training step takes it, for likelihoods that fit a number to the batch.
 
         Args:
             params: `[K, B, *params_shape]`.
             x: the batch, `[B, *event]`.
+            example_weights: how much each example counts, `[B]`, or None where all count 1. What is fitted
+                goes by them (`tfvae.weighting`): an example of weight 0 has no part in it.
         """
-        del x
+        del x, example_weights
         return self.distribution(params)
 
     @property

@@ -9,6 +9,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
@@ -32,14 +33,22 @@ class Regularizer:
         self.weight = weight
 
     def __call__(self, terms):
-        """`Terms` -> the penalty of the batch, a scalar or `[B]`, before the weight."""
+        """`Terms` -> the penalty of the batch, a scalar, or that of each example, `[B]`, before the weight.
+
+        A scalar is made with `terms.mean_over_examples`, so that an example of weight 0 has no part in it.
+        """
         raise NotImplementedError
 
     def __rmul__(self, factor):
         return type(self).from_config({**self.get_config(), "weight": factor * self.weight})
 
+    __mul__ = __rmul__
+
     def __radd__(self, objective):
         return Regularized(objective, [self])
+
+    def __add__(self, objective):
+        return objective + self if isinstance(objective, Objective) else Regularized(objective, [self])
 
     def get_config(self):
         return {"weight": self.weight}
@@ -83,7 +92,7 @@ class Regularized(Objective):
         return Regularized(self.objective, [*self.regularizers, regularizer])
 
     def _penalty(self, terms):
-        return tf.add_n([tf.reduce_mean(r.weight * r(terms)) for r in self.regularizers])
+        return tf.add_n([r.weight * _of_batch(r(terms), terms) for r in self.regularizers])
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -97,7 +106,8 @@ class MMD(Regularizer):
     The unbiased estimate from one latent per example and as many of the prior, with
     the inverse multiquadratic kernels of [1]: sum over s of C / (C + |a - b|^2), C = 2 D s.
     WAE-MMD [1] is `ELBO(beta=0.0) + w * MMD()`; InfoVAE [2] is
-    `ELBO(beta=1 - alpha) + w * MMD()` with w = alpha + lambda - 1.
+    `ELBO(beta=1 - alpha) + w * MMD()` with w = alpha + lambda - 1. Of fewer than two examples,
+    which are no pair, it is 0.
 
     References:
         [1] Tolstikhin et al., Wasserstein Auto-Encoders. ICLR 2018. arXiv:1711.01558, section 4.
@@ -108,12 +118,19 @@ class MMD(Regularizer):
 
     def __call__(self, terms):
         z = tf.concat(tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1)  # [B, D]
+        # A prior p(z|y) has a distribution for each example, from which that example's draw is.
+        conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(terms.prior.batch_shape.rank)
         seed = tf.random.fold_in(terms.seed, 1)  # apart from the seed of the latents
-        count = tf.shape(z)[0]
-        drawn = terms.prior.sample(count, seed=seed)
+        drawn = terms.prior.sample(seed=seed) if conditional else terms.prior.sample(tf.shape(z)[0], seed=seed)
         prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
-        between = tf.reduce_mean(self._kernel(z, prior))
-        return _mean_of_pairs(self._kernel(z, z)) + _mean_of_pairs(self._kernel(prior, prior)) - 2.0 * between
+        weights = terms.example_weights
+        weights = tf.ones_like(z[:, 0]) if weights is None else weights
+        z, partners = weighting.present(z, weights), tf.cast(weights != 0.0, tf.float32)  # of the examples there are
+
+        within = _mean_of_pairs(self._kernel(z, z), weights, weights)
+        within_prior = _mean_of_pairs(self._kernel(prior, prior), partners, partners)
+        between = _mean_of_pairs(self._kernel(z, prior), weights, partners, own=not conditional)
+        return tf.where(tf.reduce_sum(partners) > 1.0, within + within_prior - 2.0 * between, 0.0)
 
     def _kernel(self, a, b):
         squares = tf.reduce_sum((a[:, None] - b[None]) ** 2, axis=-1)  # [B, B]
@@ -133,13 +150,15 @@ class LatentNorm(Regularizer):
     """
 
     def __call__(self, terms):
-        return tf.add_n([tf.reduce_mean(tf.reduce_sum(z**2, axis=-1)) / 2.0 for z in tf.nest.flatten(terms.z)])
+        norms = [tf.reduce_sum(z**2, axis=-1) / 2.0 for z in tf.nest.flatten(terms.z)]  # [K, B]
+        return terms.mean_over_examples(tf.reduce_mean(tf.add_n(norms), axis=0))
 
 
 @register
 class TotalCorrelation(Regularizer):
     """KL(q(z) || prod_j q(z_j)) of the aggregate posterior, by minibatch-weighted sampling [1].
 
+    The aggregate is the mixture of the batch's q(z|x_j), by the weights of its examples.
     beta-TC-VAE [1] is `ELBO() + (beta - 1) * TotalCorrelation()`.
 
     Args:
@@ -171,16 +190,30 @@ class TotalCorrelation(Regularizer):
                 "use DiagonalNormal()",
             )
         pairs = terms.posterior.distribution.log_prob(terms.z[0][:, None])  # [B of z, B of q, D]
-        offset = tf.math.log(float(self.dataset_size) * tf.cast(tf.shape(pairs)[1], tf.float32))
-        joint = tf.reduce_logsumexp(tf.reduce_sum(pairs, axis=-1), axis=1) - offset  # [B]
-        marginals = tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1) - offset, axis=-1)
+        shares = _log_shares(pairs, terms.example_weights) - math.log(self.dataset_size)  # [B of q]
+        joint = tf.reduce_logsumexp(tf.reduce_sum(pairs, axis=-1) + shares, axis=1)  # [B]
+        marginals = tf.reduce_sum(tf.reduce_logsumexp(pairs + shares[:, None], axis=1), axis=-1)
         return joint - marginals
 
     def get_config(self):
         return {**super().get_config(), "dataset_size": self.dataset_size}
 
 
-def _mean_of_pairs(kernel):
-    """Mean over pairs of different rows, `[B, B] -> []`."""
-    count = tf.cast(tf.shape(kernel)[0], tf.float32)
-    return (tf.reduce_sum(kernel) - tf.linalg.trace(kernel)) / tf.maximum(count * (count - 1.0), 1.0)
+def _of_batch(penalty, terms):
+    """A penalty as a scalar, whether it is one or that of each example."""
+    penalty = tf.convert_to_tensor(penalty)
+    return terms.mean_over_examples(penalty) if penalty.shape.rank else penalty
+
+
+def _mean_of_pairs(kernel, rows, columns, *, own=False):
+    """Mean over pairs, each by the product of their weights, `[B, B] -> []`; those of one example only if `own`."""
+    pairs = rows[:, None] * columns
+    pairs = pairs if own else tf.linalg.set_diag(pairs, tf.zeros_like(rows))
+    return tf.math.divide_no_nan(tf.reduce_sum(pairs * kernel), tf.reduce_sum(pairs))
+
+
+def _log_shares(pairs, weights):
+    """log of each example's share of the batch, `[B]`; equal ones where no example counts, so that they are finite."""
+    equal = tf.ones(tf.shape(pairs)[1:2])
+    weights = equal if weights is None else tf.where(tf.reduce_sum(weights) > 0.0, weights, equal)
+    return tf.math.log(weights / tf.reduce_sum(weights))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import weighting
 from tfvae.errors import invalid
 
 tfd = tfp.distributions
@@ -25,6 +26,8 @@ class Terms(NamedTuple):
         posterior, prior: the distributions q(z|x) and p(z).
         seed: int32 pair, for additions to a bound that draw samples of their own.
         weights: q(z|x) of each latent, `[K, B]`, where they are all there are and not a sample; else None.
+        example_weights: how much each example counts, float32 `[B]`, or None where all count 1. One of weight 0
+            is not there: what takes examples together goes by `mean_over_examples`.
     """
 
     log_likelihood: Any
@@ -36,10 +39,15 @@ class Terms(NamedTuple):
     prior: Any = None
     seed: Any = None
     weights: Any = None
+    example_weights: Any = None
 
     def expectation(self, values):
         """E_q of values `[K, B]`: their mean over K, or their sum by `weights`."""
         return tf.reduce_mean(values, axis=0) if self.weights is None else tf.reduce_sum(self.weights * values, axis=0)
+
+    def mean_over_examples(self, values):
+        """Returns the mean of values `[B, ...]` over the batch, by `example_weights`: `[...]`, 0 where all are 0."""
+        return weighting.mean(values, self.example_weights)
 
     @property
     def log_ratio(self):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, compiling, stepping
+from tfvae import checks, compiling, stepping, weighting
 from tfvae._backend import keras
 
 
@@ -46,20 +46,27 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
         seed = tf.cast(self.seed_generator.next(), tf.int32)
         variables = [v.value for v in self.trainable_variables]
         with tf.GradientTape(persistent=True) as tape:
-            terms = self._terms(x, y, seed, training=True, estimator=self.estimator)
+            weights = weighting.of_batch(sample_weight)
+            terms = self._terms(x, y, seed, training=True, estimator=self.estimator, weights=weights)
+            penalty = sum(self.losses)  # the networks' own, of their pass over the batch
             losses = self.estimator.losses(self.objective, terms, self.optimizer.iterations)
-            penalty = sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync  # the networks' own
-            means = [self.optimizer.scale_loss(self._mean(loss, sample_weight) + penalty) for loss in losses]
-        gradients = self.estimator.gradients(tape, means, terms, variables, self._belong_to_encoder())
+            totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
+            # A strategy adds up the gradients of its replicas.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = [self.optimizer.scale_loss(total / replicas) for total in totals]
+        gradients = self.estimator.gradients(tape, scaled, terms, variables, self._belong_to_encoder())
         self._apply(gradients)
-        return self._track(losses[0], terms, sample_weight)
+        return self._track(totals[0], terms)
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples seen is a new seed for each batch, the same in each evaluation.
         seed = tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)])
-        terms = self._terms(x, y, seed, training=False, estimator=self.estimator if self.estimator.exact else None)
-        return self._track(self.objective(terms, self.optimizer.iterations), terms, sample_weight)
+        weights, estimator = weighting.of_batch(sample_weight), self.estimator if self.estimator.exact else None
+        terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
+        penalty = sum(self.losses)
+        loss = self.objective(terms, self.optimizer.iterations)
+        return self._track(weighting.batch_loss(loss, weights) + penalty, terms)
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
     # generators, without which training would not go on as it would have.
@@ -85,17 +92,12 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
 
     # ---- inside
 
-    def _terms(self, x, y, seed, training, estimator=None):
+    def _terms(self, x, y, seed, training, estimator, weights):
         seeds = tf.random.split(seed, 2)
-        x = compiling.computed_once(self.likelihood.prepare(self.events(x), seeds[0]), seed)
-        y = None if self.condition_shape is None else self.condition(y)
-        return self.batch_terms(x, y, self.objective.num_samples, seeds[1], training, estimator)
-
-    def _mean(self, loss, sample_weight):
-        """The loss `[B]` of a batch as one number, whose gradients a strategy adds up over replicas."""
-        if sample_weight is not None:
-            loss = loss * tf.cast(tf.reshape(sample_weight, [-1]), loss.dtype)
-        return tf.reduce_mean(loss) / tf.distribute.get_strategy().num_replicas_in_sync
+        x = weighting.filled(self.events(x), weights)
+        x = compiling.computed_once(self.likelihood.prepare(x, seeds[0]), seed)
+        y = None if self.condition_shape is None else weighting.filled(self.condition(y), weights)
+        return self.batch_terms(x, y, self.objective.num_samples, seeds[1], training, estimator, weights)
 
     def _belong_to_encoder(self):
         """For each trainable variable, whether q(z|x) is made by it."""
@@ -109,10 +111,13 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
             return x if y is None and sample_weight is None else (x, _stand_in(x, y, sample_weight), sample_weight)
         return checks.check_data(validation_data, None, self, "validation x")
 
-    def _track(self, loss, terms, sample_weight):
+    def _track(self, loss, terms):
+        weights = terms.example_weights
         for tracker in self.metrics:
-            values = loss if tracker.name == "loss" else getattr(terms, tracker.name)
-            tracker.update_state(values, sample_weight=sample_weight)
+            if tracker.name == "loss":  # of the batch, by the examples there are
+                tracker.update_state(loss, sample_weight=weighting.count(terms.distortion, weights))
+            else:
+                tracker.update_state(weighting.present(getattr(terms, tracker.name), weights), sample_weight=weights)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
 

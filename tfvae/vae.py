@@ -108,19 +108,40 @@ class VAE(Generator):
 
     # ---- the same for traced code, which has checked its batches
 
-    def batch_terms(self, x, y, num_samples, seed, training, estimator=None):
-        """`Terms` of a prepared batch; `seed` is an int32 pair; `estimator` says what is held constant."""
-        return self.terms_given(self.encoder_params(x, y, training), x, y, num_samples, seed, training, estimator)
+    def batch_terms(self, x, y, num_samples, seed, training, estimator=None, example_weights=None):
+        """Returns the `Terms` of a prepared batch.
 
-    def terms_given(self, params, x, y, num_samples, seed, training, estimator=None):
-        """`Terms` from the encoder's output, as when it runs once for many chunks of latents."""
+        Args:
+            x: `[B, *event]`.
+            y: conditions `[B, ...]`, or None.
+            num_samples: K, latents per example.
+            seed: int32 pair.
+            training: whether networks and likelihood run as in training.
+            estimator: says what is held constant; None where no gradient is wanted.
+            example_weights: how much each example counts, float32 `[B]`, or None where all count 1.
+        """
+        params = self.encoder_params(x, y, training)
+        return self.terms_given(params, x, y, num_samples, seed, training, estimator, example_weights)
+
+    def terms_given(self, params, x, y, num_samples, seed, training, estimator=None, example_weights=None):
+        """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
         drawn = (estimator or defaults.sampling()).latents(self, params, num_samples, seed)
         p = self.prior.distribution(y)
         params = self.decode_batch(self.prior.for_decoder(drawn.z), y, training)
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
         rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
-        log_p_x = self._log_likelihood(params, x, training)
-        return Terms(log_p_x, p.log_prob(drawn.z), drawn.log_q, rate, drawn.z, drawn.q, p, seed, drawn.weights)
+        return Terms(
+            log_likelihood=self._log_likelihood(params, x, training, example_weights),
+            log_prior=p.log_prob(drawn.z),
+            log_posterior=drawn.log_q,
+            analytic_rate=rate,
+            z=drawn.z,
+            posterior=drawn.q,
+            prior=p,
+            seed=seed,
+            weights=drawn.weights,
+            example_weights=example_weights,
+        )
 
     def closed_form_rate(self, params, y):
         """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
@@ -151,15 +172,16 @@ class VAE(Generator):
             )
         return None if y is None else tf.cast(y, self.condition_dtype)
 
-    def _log_likelihood(self, params, x, training):
+    def _log_likelihood(self, params, x, training, example_weights):
         """log p(x|z), `[K, B]`, by the decoder's output."""
 
         def log_prob(params):
-            likelihood = self.likelihood
-            p = likelihood.training_distribution(params, x) if training else likelihood.distribution(params)
-            return p.log_prob(x)
+            if not training:
+                return likelihood.distribution(params).log_prob(x)
+            return likelihood.training_distribution(params, x, example_weights).log_prob(x)
 
-        return log_prob(params) if training and self.likelihood.fits_batches else fusing.fused(log_prob, params)
+        likelihood = self.likelihood
+        return log_prob(params) if training and likelihood.fits_batches else fusing.fused(log_prob, params)
 
     def _seed_pair(self, seed, purpose):
         seed = np.random.randint(2**31) if seed is None else seed

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Likelihood
@@ -104,7 +105,8 @@ class Normal(_LocationScale):
                                        loc, then the inverse softplus of scale
         Normal(optimal_scale=True)     in each training step the root of the mean of (x - loc)^2 over
                                        latents, batch and elements, of all scales that of least
-                                       distortion [1], section 3.2; otherwise a moving average
+                                       distortion [1], section 3.2; otherwise a moving average.
+                                       Examples count by their weights
 
     Held constant, the optimal scale leaves the gradient right: that of the distortion by it is 0.
     Of a bound that is not linear in the log-weights, such as IWAE, it is not quite the optimum.
@@ -143,15 +145,18 @@ class Normal(_LocationScale):
     def fits_batches(self):
         return self.optimal_scale or type(self).training_distribution is not Normal.training_distribution
 
-    def training_distribution(self, params, x):
+    def training_distribution(self, params, x, example_weights=None):
         if not self.optimal_scale:
             return self.distribution(params)
         observed = tf.cast(x == x, tf.float32)  # NaN where `Observed` has missing elements
-        squares = tf.where(x == x, tf.square(x - params), 0.0)
-        variance = tf.stop_gradient(tf.reduce_mean(squares) / tf.maximum(tf.reduce_mean(observed), 1e-9))
+        squares = tf.reduce_mean(tf.where(x == x, tf.square(x - params), 0.0), axis=0)  # over latents
+        share = _mean_of_elements(observed, example_weights)
+        variance = tf.stop_gradient(tf.math.divide_no_nan(_mean_of_elements(squares, example_weights), share))
+
         # Their quotient is the average of the steps there were, also of the first few.
-        self.variance_sum.assign(_DECAY * self.variance_sum + (1 - _DECAY) * variance)
-        self.variance_weight.assign(_DECAY * self.variance_weight + (1 - _DECAY))
+        new = tf.where(share > 0.0, 1 - _DECAY, 0.0)  # a batch of which nothing counts says nothing of the scale
+        self.variance_sum.assign((1 - new) * self.variance_sum + new * variance)
+        self.variance_weight.assign((1 - new) * self.variance_weight + new)
         scale = tf.maximum(tf.sqrt(variance), _MIN_SCALE)
         return tfd.Independent(tfd.Normal(params, scale), self.event_rank)
 
@@ -170,6 +175,11 @@ class Normal(_LocationScale):
 
     def _standard(self, noise, size):
         return noise.normal(size)
+
+
+def _mean_of_elements(values, example_weights):
+    """The mean over the elements of a batch `[B, *event]`, each example by its weight."""
+    return weighting.mean(tf.reduce_mean(values, axis=list(range(1, len(values.shape)))), example_weights)
 
 
 @register

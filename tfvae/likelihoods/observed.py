@@ -55,8 +55,8 @@ class Observed(Likelihood):
     def distribution(self, params):
         return _ObservedElements(self.base.distribution(params))
 
-    def training_distribution(self, params, x):
-        return _ObservedElements(self.base.training_distribution(params, x))
+    def training_distribution(self, params, x, example_weights=None):
+        return _ObservedElements(self.base.training_distribution(params, x, example_weights))
 
     @property
     def fits_batches(self):

@@ -8,12 +8,14 @@ distributions, which cannot pass through a layer's `call`. To write one, subclas
 `get_config`.
 """
 
+import functools
 import inspect
 import math
 
 import tensorflow as tf
 
 from tfvae._backend import keras
+from tfvae.errors import invalid
 
 # Where latents lie. A posterior and a prior over different sets have no rate.
 REAL = "real vectors"
@@ -21,6 +23,18 @@ SPHERE = "unit vectors"
 ONE_HOT = "one-hot vectors"
 SIMPLEX = "points of the simplex"
 LAYERS = "several layers of real vectors"
+
+
+def in_mode(method, *args, training):
+    """Calls a method, telling it whether this is training where it has that argument, as Keras does with `call`."""
+    known = _takes_training(getattr(method, "__func__", method))
+    return method(*args, training=training) if known else method(*args)
+
+
+@functools.cache
+def _takes_training(function):
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 class Piece(keras.layers.Layer):
@@ -33,6 +47,20 @@ class Piece(keras.layers.Layer):
         """Creates weights. `shape` is the latent structure's or the event's, see subclasses."""
         del shape
         self.built = True
+
+    def build_once(self, *shape):
+        """Builds this piece, unless it is built for the same `shape`: then it is shared, with its weights.
+
+        Raises:
+            InputError: a piece that is built for another shape, as for another model.
+        """
+        sizes = tuple(tuple(tf.nest.flatten(part)) for part in shape)
+        if not self.built:
+            self._sizes = sizes
+            self.build(*shape)
+        elif getattr(self, "_sizes", sizes) != sizes:
+            name = type(self).__name__
+            raise invalid(f"{name} in models of the size it is built for, {self._sizes}", f"{sizes}", f"make a new {name}")
 
     # The VAE builds its pieces itself, from its own networks, when it is constructed.
     def get_build_config(self):
@@ -69,14 +97,25 @@ class Posterior(Piece):
     has_density = True
 
     def connect(self, vae):
-        """Called once by the `VAE` it is given to, before `build`; for posteriors that share its prior."""
+        """Called by each `VAE` it is given to, before `build`; for posteriors that share its prior.
+
+        Returns:
+            The posterior that this model is to use: None stands for this one. One that is connected with the
+            prior of another model returns another, so that the first model's numbers stay.
+        """
 
     def params_size(self, latent_dim):
         """How many numbers the encoder gives per example for a latent of `latent_dim`."""
         raise NotImplementedError
 
-    def distribution(self, params):
-        """`params [B, P]` -> a `tfd.Distribution` of batch `[B]` over the latent `[D]`."""
+    def distribution(self, params, training=False):
+        """Returns q(z|x), a `tfd.Distribution` of batch `[B]` over the latent `[D]`.
+
+        Args:
+            params: the encoder's output, `[B, P]`.
+            training: for networks of its own, whether they run as in training: with dropout, and with
+                statistics that move. A posterior without networks need not have this argument.
+        """
         raise NotImplementedError
 
     def sample(self, params, noise):
@@ -114,7 +153,11 @@ class Prior(Piece):
     starts_from_data = False
 
     def connect(self, vae):
-        """Called once by the `VAE` it is given to, before `build`; for priors made of its parts."""
+        """Called by each `VAE` it is given to, before `build`; for priors made of its parts.
+
+        Raises:
+            InputError: a model of other parts, where this prior is built with those of a first one.
+        """
 
     def initialize(self, x, y=None):
         """Called by `fit` with data `[N, *event]` before the first step, where `starts_from_data`."""
@@ -131,8 +174,13 @@ class Prior(Piece):
         """The same sampler with what its draws have in common computed once, for export."""
         return self
 
-    def distribution(self, y=None):
-        """A `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given `y [B, ...]`."""
+    def distribution(self, y=None, training=False):
+        """Returns p(z), a `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given y.
+
+        Args:
+            y: conditions `[B, ...]`, or None.
+            training: as in `Posterior.distribution`. A prior without networks need not have this argument.
+        """
         raise NotImplementedError
 
     def sample(self, noise, y=None):

@@ -7,6 +7,7 @@ from tfvae import checks, defaults, fusing, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
+from tfvae.pieces import in_mode
 from tfvae.stream_range import as_int32
 from tfvae.terms import Terms, closed_form_kl
 
@@ -56,7 +57,7 @@ class VAE(Generator):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
-        self.posterior = posterior or defaults.posterior()
+        posterior = posterior or defaults.posterior()
         self.prior = prior or defaults.prior()
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
@@ -66,16 +67,16 @@ class VAE(Generator):
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
         self.num_classes = wiring.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
-        wiring.check(found, encoder, decoder, self.posterior, self.likelihood, self.latent_sizes)
-        for piece in (self.prior, self.posterior):
-            piece.connect(self)
+        wiring.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
+        self.posterior = posterior.connect(self) or posterior
+        self.prior.connect(self)
         wiring.check_pieces(self.posterior, self.prior, self.objective)
-        shapes = (self.posterior, self.latent_sizes), (self.prior, self.latent_sizes), (self.likelihood, self.event_shape)
-        for piece, shape in shapes:
-            if not piece.built:
-                piece.build(shape)
+        self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
+        # Last, after all that may be refused: a prior that is built belongs to a model.
+        self.prior.build_once(self.latent_sizes)
+        self.likelihood.build_once(self.event_shape)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
@@ -125,8 +126,9 @@ class VAE(Generator):
 
     def terms_given(self, params, x, y, num_samples, seed, training, estimator=None, example_weights=None):
         """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
-        drawn = (estimator or defaults.sampling()).latents(self, params, num_samples, seed)
-        p = self.prior.distribution(y)
+        draw = (estimator or defaults.sampling()).latents
+        drawn = in_mode(draw, self, params, num_samples, seed, training=training)
+        p = in_mode(self.prior.distribution, y, training=training)
         params = self.decode_batch(self.prior.for_decoder(drawn.z), y, training)
         # Where log q holds its parameters constant, a closed form would bring their gradient back.
         rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
@@ -194,7 +196,10 @@ class VAE(Generator):
         return {**super().get_config(), **pieces, **shapes, "seed": self.seed}
 
     def with_prior(self, prior):
-        """A model of the same networks and pieces, shared and not copied, with another prior."""
+        """Returns a model of the same networks and pieces, shared and not copied, with another prior.
+
+        This model stays as it is: a posterior that goes along the prior's path, `Ladder`, is made anew for the other.
+        """
         pieces = (self.posterior, prior, self.likelihood, self.objective, self.estimator)
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return VAE(self.encoder, self.decoder, *pieces, **shapes, seed=self.seed)

@@ -1,5 +1,6 @@
 """Reads the shapes off the networks and refuses the ones that do not fit together."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -113,6 +114,21 @@ def on_rows(network, z, y=None, training=False):
     if len(first.shape) == 2:
         return params
     return tf.reshape(params, tf.concat([tf.shape(first)[:-1], params.shape[1:]], axis=0))
+
+
+@contextlib.contextmanager
+def beside_the_batch(network):
+    """Within it, `network` may run on something else: the penalties of its pass over the batch are kept.
+
+    Keras keeps those of the last call alone: what `activity_regularizer` and `add_loss` made of the call before is lost.
+    """
+    kept = [(layer, list(layer._losses)) for layer in network._flatten_layers()]
+    try:
+        yield
+    finally:
+        for layer, losses in kept:
+            layer._losses.clear()
+            layer._losses.extend(losses)
 
 
 def num_classes(wiring, decoder):

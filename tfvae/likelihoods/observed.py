@@ -43,7 +43,7 @@ class Observed(Likelihood):
         self.value_range = base.value_range
 
     def build(self, event_shape):
-        self.base.build(event_shape)
+        self.base.build_once(event_shape)
         found = self.base.distribution(tf.zeros([1, *self.params_shape(event_shape)]))
         if not isinstance(found, tfd.Independent):
             raise invalid("a likelihood of independent elements, for Observed", repr(self.base), "use Normal() or Bernoulli()")

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
-from tfvae.pieces import REAL, Posterior
+from tfvae.pieces import REAL, Posterior, in_mode
 from tfvae.posteriors.normal import DiagonalNormal
 
 tfd = tfp.distributions
@@ -43,16 +43,17 @@ class Flow(Posterior):
             raise invalid("a base with a density over real vectors", repr(self.base), "pass base=DiagonalNormal()")
 
     def build(self, latent_dim):
-        self.base.build(latent_dim)
-        self.flow.build(latent_dim, self.context_size)
+        self.base.build_once(latent_dim)
+        self.flow.build_once(latent_dim, self.context_size)
         self.built = True
 
     def params_size(self, latent_dim):
         return self.base.params_size(latent_dim) + self.context_size
 
-    def distribution(self, params):
+    def distribution(self, params, training=False):
         params, context = self._split(params)
-        return tfd.TransformedDistribution(self.base.distribution(params), self.flow.bijector(context))
+        base = in_mode(self.base.distribution, params, training=training)
+        return tfd.TransformedDistribution(base, self.flow.bijector(context))
 
     def sample(self, params, noise):
         params, context = self._split(params)

@@ -90,6 +90,8 @@ class Ladder(Posterior):
     N(m', s'^2), are combined by their precisions, equations 18 to 20. The encoder gives a list,
     `[[B, 2 D_L], ..., [B, 2 D_1]]`; the prior is `priors.Hierarchy`, whose networks are shared.
 
+    In a second model of another prior, as `VAE.with_prior` makes one, it is replaced by another `Ladder`.
+
     Raises:
         InputError: another prior.
 
@@ -103,8 +105,13 @@ class Ladder(Posterior):
         prior = vae.prior
         if not hasattr(prior, "conditional"):
             raise invalid("the prior Hierarchy, whose path Ladder shares", repr(prior), "pass prior=priors.Hierarchy(...)")
+        if self.built and self._prior_of != prior.conditional:
+            other = type(self).from_config(self.get_config())
+            other._prior_of = prior.conditional
+            return other
         # A function, since Keras would take a layer held here for a part of the posterior
         self._prior_of = prior.conditional
+        return self
 
     def params_size(self, latent_dim):
         return [_NORMAL.params_size(size) for size in latent_dim]

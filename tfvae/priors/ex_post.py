@@ -62,8 +62,7 @@ class ExPostMixture(Mixture):
         if len(z) < self.num_components:
             raise invalid(f"at least {self.num_components} examples", f"{len(z)}", "pass the training data, or fewer components")
         found = _sklearn_mixture()(self.num_components, random_state=self.seed).fit(z)
-        if not self.built:
-            self.build(z.shape[1])
+        self.build_once(z.shape[1])
         self.probabilities.assign(found.weights_)
         self.loc.assign(found.means_)
         self.scale_tril.assign(np.linalg.cholesky(found.covariances_))

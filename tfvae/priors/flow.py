@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
-from tfvae.pieces import REAL, Prior
+from tfvae.pieces import REAL, Prior, in_mode
 from tfvae.priors.simple import StandardNormal
 
 tfd = tfp.distributions
@@ -38,12 +38,12 @@ class Flow(Prior):
             raise invalid("a base over real vectors without data", repr(self.base), "pass base=StandardNormal()")
 
     def build(self, latent_dim):
-        self.base.build(latent_dim)
-        self.flow.build(latent_dim)
+        self.base.build_once(latent_dim)
+        self.flow.build_once(latent_dim, 0)
         self.built = True
 
-    def distribution(self, y=None):
-        return tfd.TransformedDistribution(self.base.distribution(y), self.flow.bijector())
+    def distribution(self, y=None, training=False):
+        return tfd.TransformedDistribution(in_mode(self.base.distribution, y, training=training), self.flow.bijector())
 
     def sample(self, noise, y=None):
         return self.flow.forward(self.base.sample(noise, y))[0]

@@ -54,7 +54,7 @@ class Hierarchy(Prior):
     def build(self, latent_dim):
         expected = [(above, 2 * below) for above, below in zip(latent_dim[:-1], latent_dim[1:])]
         wiring.check_networks(self, self.networks, expected)
-        self.top.build(latent_dim[0])
+        self.top.build_once(latent_dim[0])
         self.built = True
 
     def conditional(self, layer, above):

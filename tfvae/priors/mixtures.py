@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import random
+from tfvae import random, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Prior
@@ -80,6 +80,9 @@ class VampPrior(Mixture):
     stay within the likelihood's range of values. In a conditional model each keeps the
     condition of its example, and p(z) is the same for every y.
 
+    On pseudo-inputs the encoder runs as in evaluation, and its penalties (`activity_regularizer`,
+    `add_loss`) are those of x alone.
+
     Args:
         num_components: C.
         seed: of that choice.
@@ -102,17 +105,33 @@ class VampPrior(Mixture):
         if not vae.posterior.has_density or isinstance(vae.latent_sizes, list):
             fix = "use GaussianMixture(), or ExPostMixture() after training"
             raise invalid("a posterior of one layer with a density, for VampPrior", repr(vae.posterior), fix)
-        self.event_shape, self.condition_shape, posterior = vae.event_shape, vae.condition_shape, vae.posterior
+        encoder, posterior, likelihood = parts = vae.encoder, vae.posterior, vae.likelihood
+        if self.built:
+            self._check_same(parts)
+            return
+        self.event_shape, self.condition_shape = vae.event_shape, vae.condition_shape
         self.support = posterior.support
-        low, high = vae.likelihood.value_range or (None, None)
-        self._posterior = lambda: posterior
+        low, high = likelihood.value_range or (None, None)
         # Functions, since Keras would take a layer held here for a part of the prior
+        self._parts = lambda: parts
+        self._posterior = lambda: posterior
 
         def encode(x, y):
             x = x if low is None else tf.clip_by_value(x, low, high)
-            return vae.encoder_params(x, None if y is None else vae.condition(y), False)
+            with wiring.beside_the_batch(encoder):
+                return vae.encoder_params(x, None if y is None else vae.condition(y), False)
 
         self._encode = encode
+
+    def _check_same(self, parts):
+        """Refuses to be made of a second model's parts, which would change the first model's p(z)."""
+        others = [type(new).__name__ for new, own in zip(parts, self._parts()) if new is not own]
+        if others:
+            raise invalid(
+                "VampPrior in one model, whose encoder makes its components, or in models that share encoder and pieces",
+                f"a second model with another {' and '.join(others)}",
+                "make a new VampPrior() for each model",
+            )
 
     def build(self, latent_dim):
         self.latent_dim = int(latent_dim)

@@ -29,7 +29,9 @@ def dense(size, **kwargs):
 def penalized(activity=0.1):
     """An autoencoder without noise whose networks have penalties of all three kinds."""
     l2 = keras.regularizers.L2
-    encoder = keras.Sequential([keras.Input((SIZE,)), dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity))])
+    encoder = keras.Sequential(
+        [keras.Input((SIZE,)), dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity))]
+    )
     decoder = keras.Sequential([keras.Input((LATENT,)), Charged(), dense(SIZE)])
     pieces = {"posterior": posteriors.Deterministic(), "objective": objectives.ELBO(beta=0.0)}
     return tfvae.VAE(encoder, decoder, **pieces, likelihood=likelihoods.Normal(1.0), seed=1)

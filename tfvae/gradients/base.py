@@ -1,10 +1,14 @@
 """What a gradient estimator does."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfvae import wiring
+from tfvae._backend import keras
 from tfvae.errors import invalid
+from tfvae.pieces import in_mode
 from tfvae.terms import no_density
 
 
@@ -46,9 +50,17 @@ class Estimator:
                 "use gradients.ScoreFunction(), or gradients.Enumeration() where z has few values",
             )
 
-    def latents(self, vae, params, num_samples, seed):
-        """`Latents` of q(z|x) by the encoder's output: `num_samples` draws under an int32 pair `seed`."""
-        q = vae.posterior.distribution(params)
+    def latents(self, vae, params, num_samples, seed, training=False):
+        """Returns the `Latents` of q(z|x) by the encoder's output.
+
+        Args:
+            vae: the model.
+            params: the encoder's output.
+            num_samples: how many to draw for each example.
+            seed: int32 pair.
+            training: whether networks of the posterior run as in training.
+        """
+        q = in_mode(vae.posterior.distribution, params, training=training)
         if not vae.posterior.has_density:
             return Latents(copies(q.sample(num_samples, seed=seed)), None, q)
         # Together, since a flow knows the density of its own draws without inverting itself.
@@ -86,6 +98,27 @@ class Estimator:
 
     def __repr__(self):
         return f"{type(self).__name__}()"
+
+
+@contextlib.contextmanager
+def once_more(vae, states, held=()):
+    """Within it, networks run as they did when `random_states` gave `states`: what they drop is the same.
+
+    They leave nothing behind, neither penalties nor statistics that have moved: those are of the first pass.
+
+    Args:
+        vae: the model.
+        states: of its random generators before the first pass.
+        held: `[(variable, value), ...]` to go by in place of the variables' own values.
+    """
+    with wiring.beside_the_batch(vae), keras.StatelessScope(state_mapping=[*states, *held]):
+        yield
+
+
+def random_states(vae):
+    """Returns `[(variable, value), ...]` of the random generators in a model's layers."""
+    found = [v for v in vae.non_trainable_variables if v.path.endswith("seed_generator_state")]
+    return [(v, tf.identity(v.value)) for v in found]
 
 
 def copies(z):

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from tfvae._backend import register
 from tfvae.errors import invalid
-from tfvae.gradients.base import Estimator, Latents
+from tfvae.gradients.base import Estimator, Latents, once_more, random_states
+from tfvae.pieces import in_mode
 from tfvae.terms import no_density
 
 
@@ -34,10 +35,12 @@ class ScoreFunction(Estimator):
         if objective.has_encoder_loss or objective.needs_sample_gradients:
             raise invalid("one loss that is a function of the log-weights", repr(objective), "use gradients.Pathwise()")
 
-    def latents(self, vae, params, num_samples, seed):
-        q = vae.posterior.distribution(params)
+    def latents(self, vae, params, num_samples, seed, training=False):
+        states = random_states(vae)
+        q = in_mode(vae.posterior.distribution, params, training=training)
         z = tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))
-        return Latents(z, q.log_prob(z), q)
+        with once_more(vae, states):
+            return Latents(z, q.log_prob(z), q)
 
     def losses(self, objective, terms, step):
         loss = objective(terms, step)
@@ -76,8 +79,8 @@ class Enumeration(Estimator):
         if not objective.of_expectations:
             raise invalid("an objective made of expectations under q, such as ELBO()", repr(objective), "use ELBO()")
 
-    def latents(self, vae, params, num_samples, seed):
-        q = vae.posterior.distribution(params)
+    def latents(self, vae, params, num_samples, seed, training=False):
+        q = in_mode(vae.posterior.distribution, params, training=training)
         values = vae.posterior.values(vae.latent_sizes)  # [S, D]
         z = tf.tile(tf.constant(values)[:, None], [1, tf.shape(params)[0], 1])
         log_q = q.log_prob(z)

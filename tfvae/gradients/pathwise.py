@@ -2,9 +2,10 @@
 
 import tensorflow as tf
 
-from tfvae._backend import keras, register
+from tfvae._backend import register
 from tfvae.errors import invalid
-from tfvae.gradients.base import Estimator, Latents, copies
+from tfvae.gradients.base import Estimator, Latents, copies, once_more, random_states
+from tfvae.pieces import in_mode
 
 
 @register
@@ -38,8 +39,8 @@ class StickingTheLanding(Estimator):
                 "use gradients.DoublyReparameterized()",
             )
 
-    def latents(self, vae, params, num_samples, seed):
-        return _density_held(vae, params, num_samples, seed)
+    def latents(self, vae, params, num_samples, seed, training=False):
+        return _density_held(vae, params, num_samples, seed, training)
 
 
 @register
@@ -64,8 +65,8 @@ class DoublyReparameterized(Estimator):
                 "use objectives.IWAE(num_samples=K), or gradients.StickingTheLanding() with this one",
             )
 
-    def latents(self, vae, params, num_samples, seed):
-        return _density_held(vae, params, num_samples, seed)
+    def latents(self, vae, params, num_samples, seed, training=False):
+        return _density_held(vae, params, num_samples, seed, training)
 
     def gradients(self, tape, losses, terms, variables, of_encoder):
         (loss,) = losses
@@ -78,13 +79,15 @@ class DoublyReparameterized(Estimator):
         return [_add(a, b) for a, b in zip(whole, through_z)]
 
 
-def _density_held(vae, params, num_samples, seed):
+def _density_held(vae, params, num_samples, seed, training):
     """Draws whose log q has a gradient through z alone: every weight of the model is held constant in it."""
-    q = vae.posterior.distribution(params)
+    states = random_states(vae)
+    q = in_mode(vae.posterior.distribution, params, training=training)
     z = copies(q.sample(num_samples, seed=seed))
     held = [(v, tf.stop_gradient(v.value)) for v in vae.trainable_variables]
-    with keras.StatelessScope(state_mapping=held):
-        density = vae.posterior.distribution(tf.nest.map_structure(tf.stop_gradient, params))
+    with once_more(vae, states, held):
+        constant = tf.nest.map_structure(tf.stop_gradient, params)
+        density = in_mode(vae.posterior.distribution, constant, training=training)
         return Latents(z, density.log_prob(z), q)
 
 

@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 from tfvae import random, wiring
 from tfvae._backend import keras, register
+from tfvae.chains import Chain
 from tfvae.errors import invalid
 from tfvae.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS, Posterior
@@ -45,15 +46,14 @@ class BottomUp(Posterior):
     def params_size(self, latent_dim):
         return _NORMAL.params_size(tf.nest.flatten(latent_dim)[-1])
 
-    def distribution(self, params):
+    def distribution(self, params, training=False):
         conditionals = [self._conditional(network) for network in self.networks]
-        upwards = tfd.JointDistributionSequential([_NORMAL.distribution(params), *conditionals])
+        upwards = Chain(_NORMAL.distribution(params), conditionals, training)
         order = list(range(len(conditionals) + 1))
         return tfd.TransformedDistribution(upwards, tfb.Restructure(order[::-1], order))
 
     def _conditional(self, network):
-        # TFP names layers by this argument, and names must differ; `_` gives none.
-        return lambda _: _NORMAL.distribution(wiring.on_rows(network, _))
+        return lambda below, training: _NORMAL.distribution(wiring.on_rows(network, below, training=training))
 
     def location(self, params):
         return self._upwards(params, lambda layer, params: _NORMAL.location(params))
@@ -116,16 +116,16 @@ class Ladder(Posterior):
     def params_size(self, latent_dim):
         return [_NORMAL.params_size(size) for size in latent_dim]
 
-    def distribution(self, params):
+    def distribution(self, params, training=False):
         lower = [self._conditional(layer, params[layer]) for layer in range(1, len(params))]
-        return tfd.JointDistributionSequential([_NORMAL.distribution(params[0]), *lower])
+        return Chain(_NORMAL.distribution(params[0]), lower, training)
 
     def _conditional(self, layer, params):
-        return lambda _: NormalVector(Normal(*self._combined(layer, params, _)), 1)
+        return lambda above, training: NormalVector(Normal(*self._combined(layer, params, above, training)), 1)
 
-    def _combined(self, layer, params, above):
+    def _combined(self, layer, params, above, training=False):
         """Mean and deviation of q(z_layer | z_above, x), `[..., D]` each."""
-        (ours, our_scale), (theirs, their_scale) = _NORMAL.loc_scale(params), self._prior_of(layer, above)
+        (ours, our_scale), (theirs, their_scale) = _NORMAL.loc_scale(params), self._prior_of(layer, above, training)
         precision, their_precision = our_scale**-2, their_scale**-2
         total = precision + their_precision
         return (ours * precision + theirs * their_precision) / total, tf.math.rsqrt(total)

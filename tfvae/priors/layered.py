@@ -5,9 +5,10 @@ import tensorflow_probability as tfp
 
 from tfvae import random, wiring
 from tfvae._backend import keras, register
+from tfvae.chains import Chain
 from tfvae.errors import invalid
 from tfvae.noise import NormalVector
-from tfvae.pieces import LAYERS, REAL, Prior
+from tfvae.pieces import LAYERS, REAL, Prior, in_mode
 from tfvae.priors.simple import StandardNormal
 
 tfd = tfp.distributions
@@ -57,18 +58,17 @@ class Hierarchy(Prior):
         self.top.build_once(latent_dim[0])
         self.built = True
 
-    def conditional(self, layer, above):
+    def conditional(self, layer, above, training=False):
         """Mean and deviation of p(z_layer | z_above), `[..., D]` each; layer 0 is the top."""
-        loc, raw_scale = tf.split(wiring.on_rows(self.networks[layer - 1], above), 2, axis=-1)
+        loc, raw_scale = tf.split(wiring.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1)
         return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
 
-    def distribution(self, y=None):
+    def distribution(self, y=None, training=False):
         lower = [self._normal(layer) for layer in range(1, len(self.networks) + 1)]
-        return tfd.JointDistributionSequential([self.top.distribution(y), *lower])
+        return Chain(in_mode(self.top.distribution, y, training=training), lower, training)
 
     def _normal(self, layer):
-        # TFP names layers by this argument, and names must differ; `_` gives none.
-        return lambda _: NormalVector(tfd.Normal(*self.conditional(layer, _)), 1)
+        return lambda above, training: NormalVector(tfd.Normal(*self.conditional(layer, above, training)), 1)
 
     def sample(self, noise, y=None):
         z = [self.top.sample(noise, y)]

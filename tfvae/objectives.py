@@ -9,14 +9,20 @@ import tensorflow as tf
 
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
+from tfvae.pieces import Stateful
 from tfvae.terms import Terms as Terms
 
 
-class Objective:
+class Objective(Stateful):
     """The loss of each example, from `num_samples` latents each.
 
     To write one, return the loss `[B]` from `__call__`, the constructor's arguments
     from `get_config`, and decorate it with `keras.saving.register_keras_serializable`.
+
+    It may hold variables, made in its constructor: `keras.Variable(0.0)` is trained by the
+    loss, `keras.Variable(0.0, trainable=False)` follows a rule of its own, in `update`. Both are
+    variables of the model, are saved with it, and stay as they are in evaluation. Models that
+    are given the same objective share them.
 
     Attributes:
         linear: whether the loss is linear in the log-weights, as the ELBO is.
@@ -46,6 +52,14 @@ class Objective:
     def encoder_loss(self, terms, step=0):
         """The loss the encoder is trained by, `[B]`, or None where it is the same."""
         return None
+
+    def update(self, terms, step=0):
+        """Called in each training step once the gradient is known, to assign variables that are not trained.
+
+        Args:
+            terms: the `Terms` of the batch. A mean over it is `terms.mean_over_examples`.
+            step: as in `__call__`.
+        """
 
     def get_config(self):
         return {"num_samples": self.num_samples}

@@ -37,6 +37,25 @@ def _takes_training(function):
     return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+class Stateful:
+    """The base of what is no Keras layer and yet may hold state: objectives, regularizers, estimators.
+
+    What its constructor makes and keeps as an attribute, a `keras.Variable` or a built layer, becomes part of
+    the model: among its `variables`, in its `.keras` files, and, where it is trainable, trained by the loss.
+    """
+
+    @property
+    def state(self):
+        """The variables and layers it holds, and those of what it is made of."""
+        found = []
+        for value in tf.nest.flatten(vars(self)):
+            if isinstance(value, (keras.Variable, keras.layers.Layer)):
+                found.append(value)
+            elif isinstance(value, Stateful):
+                found.extend(value.state)
+        return found
+
+
 class Piece(keras.layers.Layer):
     """A part of the model that makes distributions, with or without weights of its own."""
 

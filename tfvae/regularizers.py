@@ -13,12 +13,13 @@ from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
+from tfvae.pieces import Stateful
 
 tfd = tfp.distributions
 
 
-class Regularizer:
-    """A penalty on the latents of a batch, times `weight`.
+class Regularizer(Stateful):
+    """A penalty on the latents of a batch, times `weight`. It may hold variables, as an objective may.
 
     Attributes:
         needs_density, needs_factorized: as those of an objective.
@@ -87,6 +88,9 @@ class Regularized(Objective):
     def encoder_loss(self, terms, step=0):
         loss = self.objective.encoder_loss(terms, step)
         return None if loss is None else loss + self._penalty(terms)
+
+    def update(self, terms, step=0):
+        self.objective.update(terms, step)
 
     def __add__(self, regularizer):
         return Regularized(self.objective, [*self.regularizers, regularizer])

@@ -55,6 +55,7 @@ class ObjectiveTrainer(stepping.ManyStepsModel):
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = [self.optimizer.scale_loss(total / replicas) for total in totals]
         gradients = self.estimator.gradients(tape, scaled, terms, variables, self._belong_to_encoder())
+        self.objective.update(terms, self.optimizer.iterations)
         self._apply(gradients)
         return self._track(totals[0], terms)
 

@@ -74,6 +74,7 @@ class VAE(Generator):
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
+        self._state = [*self.objective.state, *self.estimator.state]  # which Keras then tracks and saves
         # Last, after all that may be refused: a prior that is built belongs to a model.
         self.prior.build_once(self.latent_sizes)
         self.likelihood.build_once(self.event_shape)

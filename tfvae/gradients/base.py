@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae import wiring
 from tfvae._backend import keras
 from tfvae.errors import invalid
-from tfvae.pieces import in_mode
+from tfvae.pieces import Stateful, in_mode
 from tfvae.terms import no_density
 
 
@@ -21,8 +21,11 @@ class Latents(NamedTuple):
     weights: Any = None
 
 
-class Estimator:
+class Estimator(Stateful):
     """The base: what is held constant in the forward pass, and what the backward pass does.
+
+    It may hold variables, as an objective may. `losses` and `gradients` are called in training alone, so that
+    a baseline that follows the loss is assigned in `losses`.
 
     Attributes:
         stops_density: log q is taken with its parameters held constant.

@@ -76,7 +76,8 @@ class Sampler:
         for first, count, batch, suffix in self._pages(n):
             inputs = {"seed": np.array([seed], np.int32), "index": np.array([as_int32(start + first)], np.int32)}
             pages.append(self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch))
-        latents = [np.concatenate(parts) for parts in zip(*([p[k] for k in sorted(p) if k != "x"] for p in pages))]
+        names = _latent_names(len(pages[0]) - 1)  # all outputs but x
+        latents = [np.concatenate([page[name] for page in pages]) for name in names]
         x = np.concatenate([page["x"] for page in pages])
         return (x, latents[0] if len(latents) == 1 else latents) if return_latent else x
 
@@ -92,7 +93,7 @@ class Sampler:
         if n == 0 or [part.shape for part in layers] != [(n, size) for size in sizes]:
             shapes = [list(part.shape) for part in layers]
             raise invalid(f"z of shape {[['n', s] for s in sizes]}", f"{shapes}", "pass one row of latents per sample")
-        names = ["z"] if len(layers) == 1 else [f"z_{i}" for i in range(len(layers))]
+        names = _latent_names(len(layers))
         pages = []
         for first, count, batch, suffix in self._pages(n):
             inputs = {name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)}
@@ -173,6 +174,11 @@ class Sampler:
         with self._lock:
             outputs = self._runtime.run(name, inputs)
         return {k: v[:count] for k, v in outputs.items()}
+
+
+def _latent_names(count):
+    """What a file calls its layers of latents, in their order, which is not that of the alphabet from `z_10` on."""
+    return ["z"] if count == 1 else [f"z_{i}" for i in range(count)]
 
 
 def _fill(rows, batch):

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import checks, compiling
-from tfvae.errors import invalid
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
+from tfvae.validation import arguments
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
 # Numbers in the widest layer's output at once: on a CPU what its caches hold (measured on two cores:
@@ -105,6 +105,7 @@ def evaluate(vae, x, num_samples=5000, seed=0, y=None):
     Returns:
         A `Report`.
     """
+    num_samples = arguments.whole_number("num_samples", num_samples, 1)
     x, note = _prepared(vae, x, y)
     found = _estimate(vae, x, num_samples, seed, y)
     nll, nll_stderr = mean_and_stderr(-found.log_likelihood)
@@ -113,7 +114,7 @@ def evaluate(vae, x, num_samples=5000, seed=0, y=None):
     distortion, distortion_stderr = mean_and_stderr(found.distortion)
     gap, gap_stderr = mean_and_stderr(found.log_likelihood - found.elbo)
     return Report(
-        len(x), num_samples, seed, nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
+        len(x), num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
         distortion, distortion_stderr, gap, gap_stderr,
         nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),  # NaN: not observed
         _active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_sizes)), note,
@@ -147,8 +148,7 @@ def _prepared(vae, x, y):
 
 
 def _estimate(vae, x, num_samples, seed, y):
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise invalid("num_samples from 1", f"num_samples={num_samples!r}", "pass num_samples=5000")
+    num_samples = arguments.whole_number("num_samples", num_samples, 1)
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     examples, samples = _block(vae, len(x), num_samples)

@@ -57,6 +57,7 @@ class Generator(ObjectiveTrainer):
         """What `drawn(noise, y)` gives for the samples, a page at a time."""
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         check_range(start, n, sum(tf.nest.flatten(self.latent_sizes)))
+        n, start = int(n), int(start)
         y = self.condition(y)
         pages = []
         for first in range(0, n, _SAMPLE_PAGE):

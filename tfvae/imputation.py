@@ -11,6 +11,7 @@ from tfvae import checks
 from tfvae.errors import invalid
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
+from tfvae.validation import arguments
 
 _ROWS = 8192  # latents decoded at once
 
@@ -36,10 +37,10 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
     Raises:
         InputError: data that the model does not take, or a count out of range.
     """
-    if not isinstance(num_samples, int) or not 1 <= num_samples <= _ROWS:
+    num_samples = arguments.whole_number("num_samples", num_samples, 1)
+    draws = None if draws is None else arguments.whole_number("draws", draws, 1)
+    if num_samples > _ROWS:
         raise invalid(f"num_samples from 1 to {_ROWS}", f"num_samples={num_samples!r}", "pass num_samples=1000")
-    if draws is not None and (not isinstance(draws, int) or draws < 1):
-        raise invalid("draws from 1, or None", f"draws={draws!r}", "pass draws=5")
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     checks.check_condition(x, y, vae)

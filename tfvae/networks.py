@@ -4,10 +4,11 @@ import math
 
 from tfvae import defaults
 from tfvae._backend import keras
-from tfvae.errors import InputTypeError, invalid
+from tfvae.errors import invalid
 from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
 from tfvae.vae import VAE
+from tfvae.validation import arguments
 
 layers = keras.layers
 
@@ -37,7 +38,8 @@ def mlp_vae(
     Raises:
         InputTypeError: a size that is not a whole number from 1.
     """
-    event_shape, posterior, likelihood = _defaults(event_shape, (latent_dim,), hidden, posterior, likelihood)
+    event_shape, (latent_dim,), hidden = _sizes(event_shape, (latent_dim,), hidden)
+    posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
     params_shape = likelihood.params_shape(event_shape)
     outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
     encoder = _network(
@@ -82,8 +84,8 @@ def conv_vae(
         InputError: an event shape that is not an image's.
         InputTypeError: a size that is not a whole number from 1.
     """
-    sizes = (*filters, dense)
-    event_shape, posterior, likelihood = _defaults(event_shape, (latent_dim,), sizes, posterior, likelihood)
+    event_shape, (latent_dim,), (*filters, dense) = _sizes(event_shape, (latent_dim,), (*filters, dense))
+    posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
     if len(event_shape) not in (2, 3):
         raise invalid("images of shape (H, W) or (H, W, C)", f"event_shape={event_shape}", "use mlp_vae, or reshape the data")
     convolutions = [
@@ -130,7 +132,8 @@ def hierarchical_vae(
         InputError: fewer than two layers.
         InputTypeError: a size that is not a whole number from 1.
     """
-    event_shape, _, likelihood = _defaults(event_shape, latent_dims, hidden, None, likelihood)
+    event_shape, latent_dims, hidden = _sizes(event_shape, latent_dims, hidden)
+    likelihood = likelihood or defaults.likelihood()
     if len(latent_dims) < 2:
         raise invalid("at least two layers of latents", f"latent_dims={tuple(latent_dims)}", "use mlp_vae for one")
     upwards = list(zip(latent_dims[:-1], latent_dims[1:]))
@@ -153,7 +156,8 @@ def _network(name, input_shape, condition, before, after):
     hidden = _chain(x, before)
     if condition is None:
         return keras.Model(x, _chain(hidden, after), name=name)
-    y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(tuple(condition))
+    condition = arguments.sizes("condition", condition)
+    y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(condition)
     # Labels as one-hot vectors by a lookup, since the converter's int8 gets the op for them wrong.
     lookup = {"embeddings_initializer": "identity", "trainable": False, "name": "label"}
     encoding = layers.Embedding(condition, condition, **lookup) if isinstance(condition, int) else layers.Flatten()
@@ -204,9 +208,8 @@ def _deconvolutions(image_size, params_shape, filters, dense, activation):
     ]
 
 
-def _defaults(event_shape, latent_dims, sizes, posterior, likelihood):
-    event_shape = tuple(event_shape) if hasattr(event_shape, "__len__") else (event_shape,)
-    for name, value in (("event_shape", event_shape), ("latent_dim", tuple(latent_dims)), ("layer sizes", tuple(sizes))):
-        if not value or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in value):
-            raise invalid(f"{name} of whole numbers from 1", f"{value}", "pass sizes such as 32", InputTypeError)
-    return event_shape, posterior or defaults.posterior(), likelihood or defaults.likelihood()
+def _sizes(event_shape, latent_dims, widths):
+    """The arguments of a builder as tuples of Python's integers."""
+    event_shape = event_shape if hasattr(event_shape, "__len__") else (event_shape,)
+    named = ("event_shape", event_shape), ("latent_dim", latent_dims), ("layer sizes", widths)
+    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)

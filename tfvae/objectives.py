@@ -11,6 +11,7 @@ from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Stateful
 from tfvae.terms import Terms as Terms
+from tfvae.validation import arguments
 
 
 class Objective(Stateful):
@@ -43,7 +44,7 @@ class Objective(Stateful):
     needs_factorized: tuple = ()
 
     def __init__(self, num_samples=1):
-        self.num_samples = _count("num_samples", num_samples)
+        self.num_samples = arguments.whole_number("num_samples", num_samples, 1)
 
     def __call__(self, terms, step=0):
         """`Terms` -> the loss of each example, `[B]`; `step` counts optimizer updates."""
@@ -111,7 +112,7 @@ class ELBO(Objective):
         self.of_expectations = not free_bits
         self.needs_factorized = ("posterior", "prior") if free_bits else ()
         # Constant and 0, the rate is left out altogether.
-        self.needs_density = not (self.linear and isinstance(beta, (int, float)) and beta == 0)
+        self.needs_density = not (self.linear and not callable(beta) and beta == 0)
 
     def __call__(self, terms, step=0):
         if not self.needs_density:
@@ -158,9 +159,9 @@ class _Grouped(Objective):
     """A bound of `groups` importance-weighted bounds of `group_size` latents each."""
 
     def __init__(self, groups=4, group_size=4):
-        super().__init__(_count("groups", groups) * _count("group_size", group_size))
-        self.groups = groups
-        self.group_size = group_size
+        self.groups = arguments.whole_number("groups", groups, 1)
+        self.group_size = arguments.whole_number("group_size", group_size, 1)
+        super().__init__(self.groups * self.group_size)
 
     def miwae(self, terms):
         """The mean over groups of the bound of each group, `[B]`."""
@@ -226,9 +227,7 @@ class CIWAE(Objective):
 
     def __init__(self, num_samples=5, mix=0.5):
         super().__init__(num_samples)
-        if _number_or_schedule("mix", mix) is mix and not callable(mix) and mix > 1:
-            raise invalid("mix from 0 to 1", f"mix={mix!r}", "pass mix=0.5")
-        self.mix = mix
+        self.mix = _number_or_schedule("mix", mix, 1)
 
     def __call__(self, terms, step=0):
         mix = _at(self.mix, step)
@@ -248,18 +247,6 @@ def _at(value, step):
     return value(step) if callable(value) else value
 
 
-def _count(name, value):
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise invalid(f"{name}, a number of latents, to be whole and from 1", f"{name}={value!r}", f"pass {name}=1 or more")
-    return value
-
-
-def _number_or_schedule(name, value):
+def _number_or_schedule(name, value, maximum=math.inf):
     scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-    if not scheduled and not (isinstance(value, (int, float)) and 0 <= value < math.inf):
-        raise invalid(
-            f"{name} to be a number from 0 or a keras.optimizers.schedules schedule",
-            f"{name}={value!r}",
-            f"pass a number such as {name}=1.0",
-        )
-    return value
+    return value if scheduled else arguments.real_number(f"{name}, where it is no schedule,", value, 0, maximum)

@@ -44,16 +44,16 @@ class Stateful:
     the model: among its `variables`, in its `.keras` files, and, where it is trainable, trained by the loss.
     """
 
-    @property
-    def state(self):
-        """The variables and layers it holds, and those of what it is made of."""
-        found = []
-        for value in tf.nest.flatten(vars(self)):
-            if isinstance(value, (keras.Variable, keras.layers.Layer)):
-                found.append(value)
-            elif isinstance(value, Stateful):
-                found.extend(value.state)
-        return found
+
+def state_of(holder):
+    """Returns the variables and layers that a `Stateful` holds, and those of what it is made of."""
+    found = []
+    for value in tf.nest.flatten(vars(holder)):
+        if isinstance(value, (keras.Variable, keras.layers.Layer)):
+            found.append(value)
+        elif isinstance(value, Stateful):
+            found.extend(state_of(value))
+    return found
 
 
 class Piece(keras.layers.Layer):

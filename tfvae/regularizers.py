@@ -14,6 +14,7 @@ from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
 from tfvae.pieces import Stateful
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -29,9 +30,7 @@ class Regularizer(Stateful):
     needs_factorized: tuple = ()
 
     def __init__(self, weight=1.0):
-        if not (isinstance(weight, (int, float)) and math.isfinite(weight)):
-            raise invalid("a finite weight", f"weight={weight!r}", "pass a number such as 10.0")
-        self.weight = weight
+        self.weight = arguments.real_number("weight", weight)
 
     def __call__(self, terms):
         """`Terms` -> the penalty of the batch, a scalar, or that of each example, `[B]`, before the weight.
@@ -182,9 +181,7 @@ class TotalCorrelation(Regularizer):
 
     def __init__(self, weight=1.0, dataset_size=1):
         super().__init__(weight)
-        if not isinstance(dataset_size, int) or dataset_size < 1:
-            raise invalid("dataset_size from 1", f"dataset_size={dataset_size!r}", "pass len(x_train)")
-        self.dataset_size = dataset_size
+        self.dataset_size = arguments.whole_number("dataset_size", dataset_size, 1)
 
     def __call__(self, terms):
         if not isinstance(terms.posterior, tfd.Independent):

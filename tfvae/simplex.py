@@ -67,7 +67,7 @@ def check_classes(num_classes, latent_dim):
         InputError: classes that do not divide the latent, or fewer than 2.
     """
     count = latent_dim if num_classes is None else num_classes
-    if not isinstance(count, int) or count < 2 or latent_dim % count:
+    if count < 2 or latent_dim % count:
         raise invalid(
             "a number of classes from 2 that divides the latent size",
             f"num_classes={num_classes!r} and latent size {latent_dim}",

@@ -7,9 +7,10 @@ from tfvae import checks, defaults, fusing, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
-from tfvae.pieces import in_mode
+from tfvae.pieces import in_mode, state_of
 from tfvae.stream_range import as_int32
 from tfvae.terms import Terms, closed_form_kl
+from tfvae.validation import arguments
 
 
 @register
@@ -61,7 +62,7 @@ class VAE(Generator):
         self.prior = prior or defaults.prior()
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
-        self.seed = seed
+        self.seed = seed = None if seed is None else arguments.whole_number("seed", seed, 0)
         found = wiring.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
@@ -74,7 +75,7 @@ class VAE(Generator):
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
-        self._state = [*self.objective.state, *self.estimator.state]  # which Keras then tracks and saves
+        self._state = [*state_of(self.objective), *state_of(self.estimator)]  # which Keras then tracks and saves
         # Last, after all that may be refused: a prior that is built belongs to a model.
         self.prior.build_once(self.latent_sizes)
         self.likelihood.build_once(self.event_shape)

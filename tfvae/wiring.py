@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae._backend import keras
 from tfvae.errors import InputTypeError, invalid
+from tfvae.validation import arguments
 
 
 class Wiring(NamedTuple):
@@ -39,13 +40,17 @@ def read(encoder, decoder, event_shape=None, latent_dim=None):
     condition = encoder_inputs[1] if encoder_inputs and len(encoder_inputs) == 2 else None
     if event_shape is None:
         event_shape = _known(encoder_inputs, "encoder", "event_shape")[0].shape[1:]
-    if latent_dim is None:
+    else:
+        event_shape = arguments.sizes("event_shape", event_shape)
+    if latent_dim is not None:
+        latent_dim = arguments.sizes("latent_dim", latent_dim)
+    else:
         latents = _known(decoder_inputs, "decoder", "latent_dim")
         latents = latents[:-1] if condition is not None else latents
-        sizes = [_latent_size(t) for t in latents]
-        latent_dim = sizes[0] if len(sizes) == 1 else sizes
+        found = [_latent_size(t) for t in latents]
+        latent_dim = found[0] if len(found) == 1 else found
     return Wiring(
-        tuple(event_shape) if hasattr(event_shape, "__len__") else (int(event_shape),),
+        tuple(event_shape) if hasattr(event_shape, "__len__") else (event_shape,),
         latent_dim,
         None if condition is None else tuple(condition.shape[1:]),
         None if condition is None else condition.dtype,

@@ -5,8 +5,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._backend import register
-from tfvae.errors import invalid
 from tfvae.pieces import Piece
+from tfvae.validation import arguments
 
 
 class Flow(Piece):
@@ -52,10 +52,8 @@ class Stacked(Flow):
 
     def __init__(self, num_layers=4, hidden=(64,), **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_layers, int) or num_layers < 1:
-            raise invalid("num_layers from 1", f"num_layers={num_layers!r}", "pass num_layers=4")
-        self.num_layers = num_layers
-        self.hidden = tuple(hidden)
+        self.num_layers = arguments.whole_number("num_layers", num_layers, 1)
+        self.hidden = tuple(arguments.whole_number("hidden", width, 1) for width in hidden)
 
     def get_config(self):
         return {**super().get_config(), "num_layers": self.num_layers, "hidden": self.hidden}

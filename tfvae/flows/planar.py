@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from tfvae._backend import keras, register
-from tfvae.errors import invalid
 from tfvae.flows.base import Flow
+from tfvae.validation import arguments
 
 
 @register
@@ -25,9 +25,7 @@ class Planar(Flow):
 
     def __init__(self, num_layers=8, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_layers, int) or num_layers < 1:
-            raise invalid("num_layers from 1", f"num_layers={num_layers!r}", "pass num_layers=8")
-        self.num_layers = num_layers
+        self.num_layers = arguments.whole_number("num_layers", num_layers, 1)
 
     def build(self, latent_dim, context_size=0):
         size = self.num_layers * (2 * latent_dim + 1)

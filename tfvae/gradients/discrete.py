@@ -7,6 +7,7 @@ from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, once_more, random_states
 from tfvae.pieces import in_mode
 from tfvae.terms import no_density
+from tfvae.validation import arguments
 
 
 @register
@@ -66,7 +67,7 @@ class Enumeration(Estimator):
     exact = True
 
     def __init__(self, max_values=1024):
-        self.max_values = max_values
+        self.max_values = arguments.whole_number("max_values", max_values, 1)
 
     def _check(self, objective, posterior, latent_dim):
         values = posterior.values(latent_dim)

@@ -2,14 +2,13 @@
 
 import math
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae import inversion
 from tfvae._backend import keras, register
-from tfvae.errors import invalid
 from tfvae.pieces import Likelihood
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -88,9 +87,7 @@ class NegativeBinomial(_Counts):
 
     def __init__(self, dispersion=1.0, *, per_element_dispersion=False, **kwargs):
         super().__init__(**kwargs)
-        if not (isinstance(dispersion, (int, float, np.number)) and 0 < dispersion < math.inf):
-            raise invalid("a positive, finite dispersion", f"dispersion={dispersion!r}", "pass dispersion=1.0")
-        self.dispersion = float(dispersion)
+        self.dispersion = float(arguments.positive_number("dispersion", dispersion))
         self.per_element_dispersion = per_element_dispersion
 
     def params_shape(self, event_shape):

@@ -9,6 +9,7 @@ from tfvae import inversion
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.likelihoods.discretized import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -37,9 +38,7 @@ class DiscretizedLogisticMixture(EightBit):
 
     def __init__(self, num_components=10, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_components, int) or isinstance(num_components, bool) or num_components < 1:
-            raise invalid("num_components, a whole number from 1", f"num_components={num_components!r}", "pass 10")
-        self.num_components = num_components
+        self.num_components = arguments.whole_number("num_components", num_components, 1)
 
     def params_shape(self, event_shape):
         if len(event_shape) != 3:

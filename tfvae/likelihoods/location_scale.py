@@ -10,6 +10,7 @@ from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Likelihood
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -32,15 +33,13 @@ class _LocationScale(Likelihood):
 
     def __init__(self, scale=1.0, *, learn_scale=False, per_element_scale=False, **kwargs):
         super().__init__(**kwargs)
-        if not (isinstance(scale, (int, float, np.number)) and 0 < scale < math.inf):
-            raise invalid("a positive, finite scale", f"scale={scale!r}", "pass a number such as scale=0.1")
         if learn_scale and per_element_scale:
             raise invalid(
                 "one learned scale or one per element",
                 "learn_scale=True and per_element_scale=True",
                 "set one of them",
             )
-        self.scale = float(scale)
+        self.scale = float(arguments.positive_number("scale", scale))
         self.learn_scale = learn_scale
         self.per_element_scale = per_element_scale
 
@@ -215,9 +214,7 @@ class StudentT(_LocationScale):
 
     def __init__(self, scale=1.0, *, df=4.0, learn_scale=False, per_element_scale=False, **kwargs):
         super().__init__(scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs)
-        if not (isinstance(df, (int, float)) and 0 < df < math.inf):
-            raise invalid("positive, finite degrees of freedom", f"df={df!r}", "pass df=4.0")
-        self.df = float(df)
+        self.df = float(arguments.positive_number("df", df))
 
     def _element(self, loc, scale):
         return tfd.StudentT(self.df, loc, scale)

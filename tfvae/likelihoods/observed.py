@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Likelihood
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -38,7 +39,7 @@ class Observed(Likelihood):
         if not isinstance(base, Likelihood):
             raise invalid("a likelihood to observe", repr(base), "pass Observed(Normal(0.1))")
         self.base = base
-        self.fill = fill
+        self.fill = arguments.real_number("fill", fill)
         self.support = f"{base.support}, or NaN where missing"
         self.value_range = base.value_range
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from tfvae import simplex
 from tfvae._backend import keras, register
-from tfvae.errors import invalid
 from tfvae.pieces import ONE_HOT, SIMPLEX, Posterior
+from tfvae.validation import arguments
 
 
 class _Classes(Posterior):
@@ -15,7 +15,7 @@ class _Classes(Posterior):
 
     def __init__(self, num_classes=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
 
     def build(self, latent_dim):
         self._classes = simplex.check_classes(self.num_classes, latent_dim)
@@ -95,9 +95,7 @@ class RelaxedCategorical(_Classes):
 
     def __init__(self, num_classes=None, initial_temperature=0.67, **kwargs):
         super().__init__(num_classes, **kwargs)
-        if not initial_temperature > 0:
-            raise invalid("a positive temperature", f"initial_temperature={initial_temperature!r}", "pass 0.67")
-        self.initial_temperature = initial_temperature
+        self.initial_temperature = arguments.positive_number("initial_temperature", initial_temperature)
 
     def build(self, latent_dim):
         super().build(latent_dim)

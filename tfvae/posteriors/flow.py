@@ -8,6 +8,7 @@ from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
 from tfvae.pieces import REAL, Posterior, in_mode
 from tfvae.posteriors.normal import DiagonalNormal
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -36,7 +37,7 @@ class Flow(Posterior):
         super().__init__(**kwargs)
         self.flow = flow
         self.base = base or DiagonalNormal()
-        self.context_size = context_size
+        self.context_size = arguments.whole_number("context_size", context_size, 0)
         if not isinstance(flow, FlowMap):
             raise invalid("a flow of tfvae.flows", repr(flow), "pass flows.InverseAutoregressive()")
         if self.base.support != REAL or not self.base.has_density:

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tfvae import random, simplex
 from tfvae._backend import register
-from tfvae.errors import invalid
 from tfvae.pieces import ONE_HOT, SIMPLEX, Prior
+from tfvae.validation import arguments
 
 
 @register
@@ -24,7 +24,7 @@ class Categorical(Prior):
 
     def __init__(self, num_classes=None, *, learn_weights=False, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = num_classes
+        self.num_classes = None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
         self.learn_weights = learn_weights
 
     def build(self, latent_dim):
@@ -67,9 +67,7 @@ class RelaxedCategorical(Categorical):
 
     def __init__(self, num_classes=None, temperature=0.5, *, learn_weights=False, **kwargs):
         super().__init__(num_classes, learn_weights=learn_weights, **kwargs)
-        if not temperature > 0:
-            raise invalid("a positive temperature", f"temperature={temperature!r}", "pass temperature=0.5")
-        self.temperature = temperature
+        self.temperature = arguments.positive_number("temperature", temperature)
 
     def distribution(self, y=None):
         return simplex.relaxed(self._logits(), self.temperature, self._classes)

@@ -7,7 +7,8 @@ import tensorflow_probability as tfp
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import REAL
-from tfvae.priors.mixtures import Mixture, components
+from tfvae.priors.mixtures import Mixture
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -34,8 +35,8 @@ class ExPostMixture(Mixture):
 
     def __init__(self, num_components=10, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.num_components = components(num_components)
-        self.seed = seed
+        self.num_components = arguments.whole_number("num_components", num_components, 1)
+        self.seed = arguments.whole_number("seed", seed, 0)
 
     def build(self, latent_dim):
         self.latent_dim = int(latent_dim)

@@ -8,6 +8,7 @@ from tfvae import random, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Prior
+from tfvae.validation import arguments
 
 tfd = tfp.distributions
 
@@ -41,10 +42,8 @@ class GaussianMixture(Mixture):
 
     def __init__(self, num_components=10, spread=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.num_components = components(num_components)
-        if not spread > 0:
-            raise invalid("a positive spread", f"spread={spread!r}", "pass spread=1.0")
-        self.spread = spread
+        self.num_components = arguments.whole_number("num_components", num_components, 1)
+        self.spread = arguments.positive_number("spread", spread)
 
     def build(self, latent_dim):
         self.latent_dim = int(latent_dim)
@@ -98,8 +97,8 @@ class VampPrior(Mixture):
 
     def __init__(self, num_components=100, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.num_components = components(num_components)
-        self.seed = seed
+        self.num_components = arguments.whole_number("num_components", num_components, 1)
+        self.seed = arguments.whole_number("seed", seed, 0)
 
     def connect(self, vae):
         if not vae.posterior.has_density or isinstance(vae.latent_sizes, list):
@@ -184,9 +183,3 @@ class _FrozenVamp:
 
     def sample(self, noise, y=None):
         return self._prior._sample(noise, tf.constant(self._params))
-
-
-def components(number):
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise invalid("num_components, a whole number from 1", f"num_components={number!r}", "pass num_components=10")
-    return number

@@ -1,0 +1,1 @@
+"""Who refuses what the package cannot work with."""

@@ -186,6 +186,22 @@ def test_the_optimal_scale_is_the_weighted_mean_square(observed):
     assert float(normal.distribution(tf.zeros([1, 4])).distribution.scale) == pytest.approx(np.sqrt(expected), rel=1e-5)
 
 
+class BatchMean(likelihoods.Normal):
+    """One that fits to the batch and knows nothing of weights."""
+
+    def training_distribution(self, params, x):
+        return self.distribution(params + tf.reduce_mean(x - params))
+
+
+@pytest.mark.parametrize("wrap", [lambda base: base, likelihoods.Observed])
+def test_a_likelihood_that_fits_to_batches_without_weights_is_refused_beside_them(wrap):
+    vae = tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), likelihood=wrap(BatchMean()), seed=1)
+    vae.compile(run_eagerly=True)
+    vae.train_on_batch(zoo.real())
+    with pytest.raises(ValueError, match=matches("example_weights", "BatchMean")):
+        vae.train_step((tf.constant(zoo.real()), None, tf.ones([12])))
+
+
 def test_a_single_example_is_no_pair_and_has_no_discrepancy(terms):
     alone = terms_of(np.array([[3.0, -2.0]]), np.array([[0.1, 0.1]]))
     assert float(regularizers.MMD()(alone)) == 0.0

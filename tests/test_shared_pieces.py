@@ -120,5 +120,5 @@ def test_a_piece_built_for_one_size_is_refused_for_another(piece):
     likelihood = {"likelihood": likelihoods.Normal(), **piece}
     tfvae.mlp_vae((4,), 2, (4,), **likelihood)
     name = type(next(iter(piece.values()))).__name__
-    with pytest.raises(ValueError, match=matches(name, "size", "make a new")):
+    with pytest.raises(ValueError, match=matches(name, "size", "make a new one")):
         tfvae.mlp_vae((2, 3), 3, (4,), **likelihood)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.pieces import Stateful
+from tfvae.stateful import Stateful
 from tfvae.terms import Terms as Terms
 from tfvae.validation import arguments
 

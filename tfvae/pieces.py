@@ -8,7 +8,6 @@ distributions, which cannot pass through a layer's `call`. To write one, subclas
 `get_config`.
 """
 
-import functools
 import inspect
 import math
 
@@ -23,37 +22,6 @@ SPHERE = "unit vectors"
 ONE_HOT = "one-hot vectors"
 SIMPLEX = "points of the simplex"
 LAYERS = "several layers of real vectors"
-
-
-def in_mode(method, *args, training):
-    """Calls a method, telling it whether this is training where it has that argument, as Keras does with `call`."""
-    known = _takes_training(getattr(method, "__func__", method))
-    return method(*args, training=training) if known else method(*args)
-
-
-@functools.cache
-def _takes_training(function):
-    parameters = inspect.signature(function).parameters.values()
-    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-class Stateful:
-    """The base of what is no Keras layer and yet may hold state: objectives, regularizers, estimators.
-
-    What its constructor makes and keeps as an attribute, a `keras.Variable` or a built layer, becomes part of
-    the model: among its `variables`, in its `.keras` files, and, where it is trainable, trained by the loss.
-    """
-
-
-def state_of(holder):
-    """Returns the variables and layers that a `Stateful` holds, and those of what it is made of."""
-    found = []
-    for value in tf.nest.flatten(vars(holder)):
-        if isinstance(value, (keras.Variable, keras.layers.Layer)):
-            found.append(value)
-        elif isinstance(value, Stateful):
-            found.extend(state_of(value))
-    return found
 
 
 class Piece(keras.layers.Layer):
@@ -71,15 +39,14 @@ class Piece(keras.layers.Layer):
         """Builds this piece, unless it is built for the same `shape`: then it is shared, with its weights.
 
         Raises:
-            InputError: a piece that is built for another shape, as for another model.
+            InputError: a piece that is built for another shape.
         """
         sizes = tuple(tuple(tf.nest.flatten(part)) for part in shape)
         if not self.built:
             self._sizes = sizes
             self.build(*shape)
         elif getattr(self, "_sizes", sizes) != sizes:
-            name = type(self).__name__
-            raise invalid(f"{name} in models of the size it is built for, {self._sizes}", f"{sizes}", f"make a new {name}")
+            raise invalid(f"models of the size {self!r} is built for, {self._sizes}", f"{sizes}", "make a new one for each")
 
     # The VAE builds its pieces itself, from its own networks, when it is constructed.
     def get_build_config(self):
@@ -119,8 +86,7 @@ class Posterior(Piece):
         """Called by each `VAE` it is given to, before `build`; for posteriors that share its prior.
 
         Returns:
-            The posterior that this model is to use: None stands for this one. One that is connected with the
-            prior of another model returns another, so that the first model's numbers stay.
+            The posterior for this model: itself, or None; of a second model another, so that the first's numbers stay.
         """
 
     def params_size(self, latent_dim):
@@ -132,8 +98,7 @@ class Posterior(Piece):
 
         Args:
             params: the encoder's output, `[B, P]`.
-            training: for networks of its own, whether they run as in training: with dropout, and with
-                statistics that move. A posterior without networks need not have this argument.
+            training: whether networks of its own run as in training; without any it may be left out.
         """
         raise NotImplementedError
 
@@ -198,7 +163,7 @@ class Prior(Piece):
 
         Args:
             y: conditions `[B, ...]`, or None.
-            training: as in `Posterior.distribution`. A prior without networks need not have this argument.
+            training: whether networks of its own run as in training; without any it may be left out.
         """
         raise NotImplementedError
 
@@ -238,8 +203,7 @@ class Likelihood(Piece):
         Args:
             params: `[K, B, *params_shape]`.
             x: the batch, `[B, *event]`.
-            example_weights: how much each example counts, `[B]`, or None where all count 1. What is fitted
-                goes by them (`tfvae.weighting`): an example of weight 0 has no part in it.
+            example_weights: `[B]`, or None where all count 1; one of weight 0 has no part in what is fitted.
         """
         del x, example_weights
         return self.distribution(params)

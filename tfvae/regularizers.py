@@ -13,7 +13,7 @@ from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
-from tfvae.pieces import Stateful
+from tfvae.stateful import Stateful
 from tfvae.validation import arguments
 
 tfd = tfp.distributions

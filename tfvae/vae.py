@@ -7,10 +7,11 @@ from tfvae import checks, defaults, fusing, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
-from tfvae.pieces import in_mode, state_of
+from tfvae.stateful import state_of
 from tfvae.stream_range import as_int32
 from tfvae.terms import Terms, closed_form_kl
 from tfvae.validation import arguments
+from tfvae.wiring import in_mode
 
 
 @register
@@ -182,7 +183,7 @@ class VAE(Generator):
         def log_prob(params):
             if not training:
                 return likelihood.distribution(params).log_prob(x)
-            return likelihood.training_distribution(params, x, example_weights).log_prob(x)
+            return wiring.fitted(likelihood, params, x, example_weights).log_prob(x)
 
         likelihood = self.likelihood
         return log_prob(params) if training and likelihood.fits_batches else fusing.fused(log_prob, params)

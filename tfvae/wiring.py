@@ -1,6 +1,8 @@
 """Reads the shapes off the networks and refuses the ones that do not fit together."""
 
 import contextlib
+import functools
+import inspect
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -119,6 +121,35 @@ def on_rows(network, z, y=None, training=False):
     if len(first.shape) == 2:
         return params
     return tf.reshape(params, tf.concat([tf.shape(first)[:-1], params.shape[1:]], axis=0))
+
+
+def in_mode(method, *args, training):
+    """Calls a method, telling it whether this is training where it has that argument, as Keras does with `call`."""
+    return method(*args, training=training) if _takes(method, "training") else method(*args)
+
+
+def fitted(likelihood, params, x, example_weights):
+    """Returns `likelihood.training_distribution(params, x)`, told the weights of the examples where there are any.
+
+    Raises:
+        InputError: weights for a likelihood that fits to a batch without knowing of them.
+    """
+    if example_weights is None:
+        return likelihood.training_distribution(params, x)
+    if not _takes(likelihood.training_distribution, "example_weights"):
+        fix = "give it the argument example_weights=None, and fit by it: an example of weight 0 is not there"
+        raise invalid("a training_distribution that takes example_weights, beside sample_weight", repr(likelihood), fix)
+    return likelihood.training_distribution(params, x, example_weights=example_weights)
+
+
+def _takes(method, name):
+    return _has_parameter(getattr(method, "__func__", method), name)
+
+
+@functools.cache
+def _has_parameter(function, name):
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 @contextlib.contextmanager

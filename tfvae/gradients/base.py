@@ -8,8 +8,9 @@ import tensorflow as tf
 from tfvae import wiring
 from tfvae._backend import keras
 from tfvae.errors import invalid
-from tfvae.pieces import Stateful, in_mode
+from tfvae.stateful import Stateful
 from tfvae.terms import no_density
+from tfvae.wiring import in_mode
 
 
 class Latents(NamedTuple):

@@ -5,9 +5,9 @@ import tensorflow as tf
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, once_more, random_states
-from tfvae.pieces import in_mode
 from tfvae.terms import no_density
 from tfvae.validation import arguments
+from tfvae.wiring import in_mode
 
 
 @register

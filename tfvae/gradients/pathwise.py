@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, copies, once_more, random_states
-from tfvae.pieces import in_mode
+from tfvae.wiring import in_mode
 
 
 @register

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.pieces import Likelihood
@@ -57,7 +58,7 @@ class Observed(Likelihood):
         return _ObservedElements(self.base.distribution(params))
 
     def training_distribution(self, params, x, example_weights=None):
-        return _ObservedElements(self.base.training_distribution(params, x, example_weights))
+        return _ObservedElements(wiring.fitted(self.base, params, x, example_weights))
 
     @property
     def fits_batches(self):

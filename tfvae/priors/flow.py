@@ -5,8 +5,9 @@ import tensorflow_probability as tfp
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
-from tfvae.pieces import REAL, Prior, in_mode
+from tfvae.pieces import REAL, Prior
 from tfvae.priors.simple import StandardNormal
+from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
 

@@ -8,8 +8,9 @@ from tfvae._backend import keras, register
 from tfvae.chains import Chain
 from tfvae.errors import invalid
 from tfvae.noise import NormalVector
-from tfvae.pieces import LAYERS, REAL, Prior, in_mode
+from tfvae.pieces import LAYERS, REAL, Prior
 from tfvae.priors.simple import StandardNormal
+from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
 

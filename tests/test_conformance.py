@@ -11,7 +11,8 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import compiling, flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
+from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
+from tfvae.ops import xla
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
 
@@ -81,13 +82,13 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
 @pytest.mark.parametrize("name", zoo.IN_PIECES)
 def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operations(name):
     found = []
-    for compiler in (compiling.Compiler("", pieces_by_xla=True), compiling.GRAPH):
+    for compiler in (xla.CompilationPlan("", between_networks=True), xla.GRAPH):
         keras.utils.set_random_seed(0)
         vae, x, y = zoo.BUILDERS[name]()
         vae.compile(keras.optimizers.SGD(0.1))
         vae.optimizer.build(vae.trainable_variables)
         start = vae.get_weights()
-        with compiling.by(compiler):
+        with xla.tracing_for(compiler):
             logs = vae.train_step(tf.nest.map_structure(tf.constant, x if y is None else (x, y)))
         change = [np.ravel(after - before) for after, before in zip(vae.get_weights(), start)]
         found.append((float(logs["loss"]), np.concatenate(change)))

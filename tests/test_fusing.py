@@ -7,9 +7,10 @@ import tensorflow as tf
 
 import tfvae
 from tests import zoo
-from tfvae import compiling, fusing
+from tfvae import fusing
+from tfvae.ops import xla
 
-IN_PIECES = compiling.Compiler("", pieces_by_xla=True)
+IN_PIECES = xla.CompilationPlan("", between_networks=True)
 A, B, W, C = (np.random.default_rng(i).normal(size=(4, 3)).astype(np.float32) for i in range(4))
 
 
@@ -22,7 +23,7 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
 
     @wrap
     def run(a, b):
-        with compiling.by(IN_PIECES), tf.GradientTape(persistent=True) as tape:
+        with xla.tracing_for(IN_PIECES), tf.GradientTape(persistent=True) as tape:
             tape.watch([a, b, captured])
             found = fusing.fused(function, 2.0 * a, b)
             loss = tf.reduce_sum(3.0 * found["one"]) + tf.reduce_sum(found["two"][0])
@@ -38,16 +39,16 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
     assert constant
 
 
-@pytest.mark.parametrize(("compiler", "xla"), [(IN_PIECES, True), (compiling.GRAPH, False), (compiling.XLA, False)])
+@pytest.mark.parametrize(("compiler", "xla"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)])
 def test_only_a_step_in_pieces_has_any(compiler, xla):
     @tf.function
     def run(a):
-        with compiling.by(compiler):
-            return fusing.fused(lambda a: [tf.exp(a), tf.constant(compiling.is_by_xla())], a)
+        with xla.tracing_for(compiler):
+            return fusing.fused(lambda a: [tf.exp(a), tf.constant(xla.is_by_xla())], a)
 
     values, by_xla = run(tf.constant(A))
     assert values.numpy() == pytest.approx(np.exp(A), rel=1e-5)
-    assert bool(by_xla) == (compiler is not compiling.GRAPH)
+    assert bool(by_xla) == (compiler is not xla.GRAPH)
     definition = run.get_concrete_function(tf.constant(A)).graph.as_graph_def()
     assert any("_XlaMustCompile" in f.attr for f in definition.library.function) == xla
 
@@ -68,6 +69,6 @@ def test_a_likelihood_of_the_users_own_that_counts_its_batches_counts_each_once(
     vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=likelihood)
     vae.compile(keras.optimizers.SGD())
     vae.optimizer.build(vae.trainable_variables)
-    with compiling.by(IN_PIECES):
+    with xla.tracing_for(IN_PIECES):
         vae.train_step(tf.constant(zoo.real()))
     assert float(counting.batches) == 1.0

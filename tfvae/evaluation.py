@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, compiling
+from tfvae import checks
+from tfvae.ops import xla
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
 from tfvae.validation import arguments
@@ -152,8 +153,7 @@ def _estimate(vae, x, num_samples, seed, y):
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     examples, samples = _block(vae, len(x), num_samples)
-    pieces = (vae.encoder, vae.decoder, vae.posterior, vae.prior, vae.likelihood)
-    accumulate = vae.programs.get((pieces, samples), lambda: _accumulator(vae, samples))
+    accumulate = vae.compiled_function(("log_weights", samples), lambda plan: _accumulator(vae, samples, plan))
     blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
     parts = []
     for first in range(0, len(x), blocks * examples):
@@ -177,7 +177,7 @@ def mean_and_stderr(values):
 
 def _block(vae, num_examples, num_samples):
     """How many examples, and how many latents of each, are decoded at once."""
-    rows = max(1, _AT_ONCE[compiling.device()] // _widest(vae.decoder))
+    rows = max(1, _AT_ONCE[xla.device()] // _widest(vae.decoder))
     samples = math.ceil(num_samples / math.ceil(num_samples / rows))  # chunks of one size
     return max(1, min(num_examples, rows // samples)), samples
 
@@ -189,11 +189,10 @@ def _widest(network):
     return max([math.prod(n for n in t.shape[1:] if n) for t in outputs], default=4096)
 
 
-def _accumulator(vae, samples):
+def _accumulator(vae, samples, plan):
     """A compiled function of several blocks of examples: the estimates from all their latents."""
-    compiler = compiling.choose_compiler(vae)
 
-    @tf.function(jit_compile=compiler.steps_by_xla, autograph=False)
+    @tf.function(jit_compile=plan.whole_step, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
         """The first `count` blocks of x `[M, B, *event]` and y: `Estimates` as `[M, 4, B]`."""
 
@@ -203,7 +202,7 @@ def _accumulator(vae, samples):
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
         start = (0, tf.zeros([x.shape[0], len(Estimates._fields), x.shape[1]]))
-        with compiling.by(compiler):
+        with xla.tracing_for(plan):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
     return accumulate

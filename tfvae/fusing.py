@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-from tfvae import compiling
+from tfvae.ops import xla
 
 
 def fused(function, *inputs):
     """`function(*inputs)`, a structure of tensors, as one XLA program, and its gradient as another.
 
-    Only where a `compiling.Compiler` compiles pieces by XLA: elsewhere the function is called as it
-    is. TensorFlow would pass over the elements once for each operation. The gradient computes the
+    Only where a `CompilationPlan` has XLA compile what lies between the networks: elsewhere the function
+    is called as it is. TensorFlow would pass over the elements once for each operation. The gradient computes the
     function anew, since all that could be kept for it is as large as the inputs and has to be
     written first; so the function may not change any state.
 
@@ -17,7 +17,8 @@ def fused(function, *inputs):
         function: what it has from elsewhere is constant to it, but for weights.
         *inputs: tensors of floating-point numbers.
     """
-    if not compiling.current().pieces_by_xla:
+    plan = xla.current_plan()
+    if plan is None or not plan.between_networks:
         return function(*inputs)
     structure = []
 
@@ -47,7 +48,7 @@ def _gradient(function, inputs, upstream, variables):
 
 def _by_xla(function):
     def traced(*args):
-        with compiling.by(compiling.XLA):
+        with xla.tracing_for(xla.XLA):
             return function(*args)
 
     return tf.function(traced, jit_compile=True, autograph=False)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.stream_range import as_int32, check_range
-from tfvae.training import ObjectiveTrainer
+from tfvae.training.objective_step import ObjectiveTrainer
 
 _SAMPLE_PAGE = 256  # samples decoded at once
 

@@ -1,7 +1,7 @@
 """The noise of training and evaluation, for whatever compiles the step it is drawn in.
 
-Unlike the samples of `tfvae.random`, which are the same on every device, this noise is the
-same for the same seed, device and compiler alone.
+It is the stream of `tfvae.random`, whatever compiles the step, so that a step is the same in
+every loop; its logarithm, and so the far tails of the normal, differ in the last digits.
 """
 
 import math
@@ -9,18 +9,22 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import compiling, fusing
+from tfvae import fusing
+from tfvae.ops import xla
 from tfvae.random import Stream
 
 
+_FEW = 2**12  # numbers that are drawn sooner than XLA is called
+
+
 def uniform(shape, seed):
-    """Uniforms in [0, 1), float32, by an int32 pair `seed`."""
-    return _stream(shape, seed, Stream.uniform) if compiling.is_by_xla() else tf.random.stateless_uniform(shape, seed)
+    """Draws uniforms in [0, 1), float32, by an int32 pair `seed`."""
+    return _stream(shape, seed, Stream.uniform)
 
 
 def normal(shape, seed):
-    """Standard normals, float32, by an int32 pair `seed`."""
-    return _stream(shape, seed, Stream.normal) if compiling.is_by_xla() else tf.random.stateless_normal(shape, seed)
+    """Draws standard normals, float32, by an int32 pair `seed`."""
+    return _stream(shape, seed, Stream.normal)
 
 
 class Normal(tfp.distributions.Normal):
@@ -59,4 +63,27 @@ def _stream(shape, seed, draw):
     # long (128 x 784 uniforms: 0.53 against 0.10 ms), the default one seventy times.
     known = tf.get_static_value(shape)
     size = tf.reduce_prod(shape) if known is None else math.prod(int(n) for n in known)
-    return compiling.computed_once(tf.reshape(draw(Stream(tf.unstack(seed), tf.range(size), unrolled=True), 1), shape), seed)
+    if xla.is_by_xla():
+        drawn = tf.reshape(_elements(seed, size, draw, unrolled=True), shape)
+        return xla.compute_once(drawn, seed)
+    if known is None or size < _FEW:
+        return tf.reshape(_elements(seed, size, draw, unrolled=False), shape)
+
+    # Op by op the stream would pass over the elements hundreds of times.
+    return tf.reshape(_PROGRAMS[draw](seed, size), shape)
+
+
+def _elements(seed, size, draw, unrolled):
+    return draw(Stream(tf.unstack(tf.cast(seed, tf.int32)), tf.range(size), unrolled=unrolled), 1)
+
+
+def _program(draw):
+    """A program that XLA compiles once for each number of elements."""
+    return tf.function(
+        lambda seed, size: _elements(seed, size, draw, unrolled=True),
+        jit_compile=True,
+        autograph=False,
+    )
+
+
+_PROGRAMS = {draw: _program(draw) for draw in (Stream.uniform, Stream.normal)}

@@ -10,7 +10,9 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import matches
-from tfvae import compiling, feeds
+from tfvae.ops import xla
+from tfvae.training import batch_sources, compilation_plan
+from tfvae.training.epoch_reader import EpochReader
 
 BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
 
@@ -22,6 +24,7 @@ def grey_model(**compile):
     return vae
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("form", ["arrays", "arrays_steps_per_epoch", "stream", "uncounted", "steps_per_epoch"])
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
@@ -38,7 +41,9 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
             stated = {"steps_per_epoch": 4} if "steps" in form else {}
             found = vae.fit(x, batch_size=3, epochs=4, verbose=0, **stated)
         curves[steps] = found.history["loss"]
-        assert int(vae.optimizer.iterations) == 4 * (4 if "steps" in form else BATCHES)
+        # Arrays of 7 batches end within the second epoch of 4 steps, and are begun anew: 4 + 3 + 4 + 3.
+        expected = {"arrays_steps_per_epoch": 14, "steps_per_epoch": 16}
+        assert int(vae.optimizer.iterations) == expected.get(form, 4 * BATCHES)
     assert curves[3] == pytest.approx(curves[1], rel=1e-5)
     assert curves["auto"] == pytest.approx(curves[1], rel=1e-5)
     assert len(set(curves[1])) == 4
@@ -69,9 +74,6 @@ def test_a_callback_of_the_users_own_is_called_for_each_batch():
     vae, mine = grey_model(jit_compile=False), Mine()
     vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[mine])
     assert (mine.calls, int(vae.optimizer.iterations)) == (5, 5)
-    assert vae.steps_per_execution == 1
-    vae.fit(zoo.grey(20), batch_size=3, verbose=0, callbacks=[keras.callbacks.EarlyStopping("loss")])
-    assert vae.steps_per_execution == 6
 
 
 def test_a_callback_may_evaluate_while_a_model_is_fitted():
@@ -113,12 +115,12 @@ def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtyp
 @pytest.mark.parametrize("last", [255.0, 256.0, -1.0, 0.5, np.nan, np.inf])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arrays_stay_on_the_device_in_bytes_where_those_are_the_same_numbers(dtype, last):
-    x = np.ones([feeds._BLOCK // 4 + 2, 4], dtype)
+    x = np.ones([batch_sources._NUMBERS_IN_CACHE // 4 + 2, 4], dtype)
     x[-1, -1] = last
-    rows = feeds.Rows(x, None, 1)
-    assert rows.arrays.dtype == (tf.uint8 if last == 255.0 else tf.float32)
-    assert rows.dtypes == tf.float32
-    assert np.array_equal(tf.cast(rows.arrays, tf.float32), x, equal_nan=True)
+    source = batch_sources.IndexedArrays(x, batch_size=32)
+    assert source.arrays.dtype == (tf.uint8 if last == 255.0 else tf.float32)
+    assert source.dtypes == tf.float32
+    assert np.array_equal(tf.cast(source.arrays, tf.float32), x, equal_nan=True)
 
 
 def test_single_batches_are_trained_on_and_tested():
@@ -127,7 +129,7 @@ def test_single_batches_are_trained_on_and_tested():
     vae.optimizer.learning_rate = 0.0
     steps, loss = int(vae.optimizer.iterations), vae.train_on_batch(x[:5])[0]
     assert np.isfinite([loss, vae.test_on_batch(x[:5])[0]]).all()
-    assert (int(vae.optimizer.iterations), vae.steps_per_execution) == (steps + 1, 6)
+    assert int(vae.optimizer.iterations) == steps + 1
 
 
 def test_weights_and_validation_are_those_of_keras(small):
@@ -141,27 +143,33 @@ def test_weights_and_validation_are_those_of_keras(small):
 
 
 def test_an_epoch_takes_each_row_once_in_an_order_of_its_own():
-    rows = feeds.batches_of_rows(20, 3, shuffle=True)
-    epochs = [[next(rows) for _ in range(BATCHES)] for _ in range(2)]
+    keys = iter([(1, 0), (1, 7), (1, 0)])
+    source = batch_sources.IndexedArrays(zoo.grey(20), 3, lambda: next(keys))
+    epochs = [list(source.next_pass()) for _ in range(3)]
     assert [len(batch) for batch in epochs[0]] == [3] * 6 + [2]
-    first, second = (np.concatenate(epoch) for epoch in epochs)
+    first, second, again = (np.concatenate(epoch).tolist() for epoch in epochs)
     assert sorted(first) == sorted(second) == list(range(20))
-    assert (first != second).any()
-    in_order = feeds.batches_of_rows(5, 2, shuffle=False)
-    assert [next(in_order).tolist() for _ in range(4)] == [[0, 1], [2, 3], [4], [0, 1]]
+    assert first != second
+    assert first == again  # the order is of the key alone
+    in_order = batch_sources.IndexedArrays(zoo.grey(5), 2)
+    assert [batch.tolist() for batch in in_order.next_pass()] == [[0, 1], [2, 3], [4]]
 
 
+@pytest.mark.parametrize("prefetched", [0, 2])
 @pytest.mark.parametrize("batches", [1, 4, 7])
 @pytest.mark.parametrize("steps", [1, 2, 4, 9])
-def test_a_pass_over_an_uncounted_dataset_ends_once(steps, batches):
-    dataset = tf.data.Dataset.range(2 * batches - 1).batch(2)
-    passes = feeds.Passes(dataset, passes=3, ahead=2)
+def test_a_pass_over_an_uncounted_dataset_ends_once(steps, batches, prefetched):
+    dataset = tf.data.Dataset.range(2 * batches - 1).batch(2).filter(lambda x: True)
+    source = batch_sources.DatasetBatches(dataset, passes=3)
+    source.prefetched = prefetched
+    reader = EpochReader(source)
     for _ in range(3):
-        calls = iter(lambda: passes.take(None, steps), [])
-        groups = [group for call in calls for group in call]
-        assert sum(count for _, count in groups) == batches
-        assert np.concatenate([np.ravel(alike[:count]) for alike, count in groups]).tolist() == list(range(2 * batches - 1))
-        assert {len(alike) for alike, _ in groups} == {steps}
+        reader.begin_epoch()
+        taken = []
+        while reader.has_more():
+            taken += reader.take(steps)
+        reader.end_epoch()
+        assert np.concatenate(taken).tolist() == list(range(2 * batches - 1))
 
 
 def test_a_dataset_is_not_read_more_often_than_there_are_epochs():
@@ -191,12 +199,6 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
     assert int(vae.optimizer.iterations) == 1 + 2 * BATCHES
 
 
-def test_a_stated_number_of_steps_is_held_to_the_data():
-    vae = grey_model(steps_per_execution=100, jit_compile=False)
-    vae.fit(zoo.grey(20), batch_size=3, verbose=0)
-    assert vae.steps_per_execution == BATCHES
-
-
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -212,34 +214,35 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
         vae.compile(optimizer(), jit_compile=jit_compile)
         first = vae.train_on_batch(x[:3])[0]  # before a `fit` has built the optimizer
         found[jit_compile] = [first, *vae.fit(x, batch_size=3, epochs=3, verbose=0).history["loss"]]
-        assert ("update" in vae.programs.made) == (jit_compile == "auto")
+        assert bool(vae._runs.functions.made) == (jit_compile == "auto")
     assert found["auto"] == pytest.approx(found[False], rel=1e-5)
     assert len(set(found["auto"])) == 4
 
 
-@pytest.mark.skipif(compiling.device() == "GPU", reason="a GPU's steps are all XLA's")
+@pytest.mark.skipif(xla.device() == "GPU", reason="a GPU's steps are all XLA's")
 def test_steps_are_compiled_by_how_many_rows_they_decode():
     iwae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), objective=tfvae.objectives.IWAE(50))
     iwae.compile()
-    whole, pieces = iwae.compiler_for(81), iwae.compiler_for(82)
-    assert whole.steps_by_xla
-    assert not pieces.steps_by_xla
-    assert pieces.pieces_by_xla
-    assert iwae.compiler_for(82, training=False) == whole
+    whole, between = iwae.compilation_plan(81), iwae.compilation_plan(82)
+    assert whole.whole_step
+    assert not between.whole_step
+    assert between.between_networks
+    assert iwae.compilation_plan(82, training=False) == whole
     conv = tfvae.conv_vae((8, 8, 1), 2, (4,), 8)
     conv.compile()
-    assert [conv.compiler_for(n).pieces_by_xla for n in (128, 4096)] == [False, True]
-    for jit_compile, compiler in ((True, compiling.XLA), (False, compiling.GRAPH)):
+    assert [conv.compilation_plan(n).between_networks for n in (128, 4096)] == [False, True]
+    for jit_compile, plan in ((True, xla.XLA), (False, xla.GRAPH)):
         iwae.compile(jit_compile=jit_compile)
-        assert iwae.compiler_for(1000) == compiler
+        assert iwae.compilation_plan(1000) == plan
     iwae.compile()
     for batch_size in (3, 100):
         iwae.fit(zoo.binary(100), batch_size=batch_size, steps_per_epoch=1, verbose=0)
-        assert set(iwae.train_function._programs.made) == ({whole} if batch_size == 3 else {whole, pieces})
+        plans = {key[0] for key in iwae.programs_of("train_step").functions()}
+        assert plans == ({whole} if batch_size == 3 else {whole, between})
 
 
-def test_steps_in_pieces_have_the_loss_curve_of_a_graph_however_many_run_in_one_call(monkeypatch):
-    monkeypatch.setattr(compiling, "_MANY_ROWS", 1)
+def test_steps_compiled_between_networks_have_the_loss_curve_of_a_graph_however_many_run_in_one_call(monkeypatch):
+    monkeypatch.setattr(compilation_plan, "_MANY_ROWS", 1)
     curves = []
     for steps, jit_compile in ((1, "auto"), (3, "auto"), (3, False)):
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
@@ -267,7 +270,8 @@ def test_numbers_of_steps_that_cannot_be_are_refused(steps):
 
 def test_more_work_in_a_step_means_fewer_steps_in_a_call():
     def steps(vae, batch_size=128, examples=10**6):
-        return compiling.choose_steps(vae, feeds.source({"x": np.empty((examples, 1), np.uint8), "batch_size": batch_size}))
+        source = batch_sources.IndexedArrays(np.zeros((examples, 1), np.uint8), batch_size)
+        return compilation_plan.choose_steps(vae, source)
 
     small, large, convolutional = tfvae.mlp_vae(64, 8, (32,)), tfvae.mlp_vae(784, 32), tfvae.conv_vae((28, 28, 1), 32)
     assert steps(small) > steps(large) > steps(convolutional) >= 1
@@ -277,16 +281,17 @@ def test_more_work_in_a_step_means_fewer_steps_in_a_call():
 
 def test_the_work_of_a_network_is_counted():
     dense = tfvae.mlp_vae(10, 3, (7,)).encoder
-    assert compiling.forward_flops(dense) == 2 * (10 * 7 + 7 * 6)
+    assert compilation_plan.forward_flops(dense) == 2 * (10 * 7 + 7 * 6)
     decoder = tfvae.conv_vae((8, 8, 1), 3, (5,), 7).decoder
-    assert compiling.forward_flops(decoder) == 2 * (3 * 7 + 7 * 80 + 4 * 4 * 5 * 16)
+    assert compilation_plan.forward_flops(decoder) == 2 * (3 * 7 + 7 * 80 + 4 * 4 * 5 * 16)
 
 
 def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(digits_vae, digits):
     x = digits.x_test[:40]
     first = tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1)
-    programs = len(digits_vae.programs.made)
+    made = digits_vae._runs.functions_without_training.functions
+    programs = len(made())
     assert (tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
     assert tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
-    assert len(digits_vae.programs.made) == programs
-    assert [program.experimental_get_tracing_count() for program in digits_vae.programs.made.values()] == [1] * programs
+    assert len(made()) == programs
+    assert [program.experimental_get_tracing_count() for program in made().values()] == [1] * programs

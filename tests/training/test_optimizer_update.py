@@ -9,7 +9,8 @@ import tensorflow as tf
 
 import tfvae
 from tests import zoo
-from tfvae import compiling, updates
+from tfvae.ops import xla
+from tfvae.training import optimizer_update
 
 SHAPES = (3, 5), (5,)
 ADAMS = {
@@ -26,7 +27,7 @@ def updated(optimizer, steps, one_pass):
 
     @tf.function
     def apply(gradients):
-        with updates.adam_in_one_pass(optimizer) if one_pass else contextlib.nullcontext():
+        with optimizer_update.adam_in_one_pass(optimizer) if one_pass else contextlib.nullcontext():
             optimizer.apply(gradients, weights)
 
     for gradients in steps:
@@ -53,17 +54,17 @@ def test_only_an_update_that_is_adams_is_taken_for_it():
         def update_step(self, gradient, variable, learning_rate):
             self.assign_sub(variable, learning_rate * gradient)
 
-    assert all(updates.is_adam(make()) for make in ADAMS.values())
+    assert all(optimizer_update.is_adam(make()) for make in ADAMS.values())
     others = Mine(), keras.optimizers.Adam(amsgrad=True), keras.optimizers.SGD(), keras.optimizers.Nadam()
-    assert not any(updates.is_adam(optimizer) for optimizer in others)
-    assert not updates.is_adam(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+    assert not any(optimizer_update.is_adam(optimizer) for optimizer in others)
+    assert not optimizer_update.is_adam(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
 
 
 def test_gradients_in_turn_are_the_same_numbers():
     given = [tf.constant([[1.0, np.inf]]), None, tf.constant([2.0]), tf.IndexedSlices([3.0], [0]), tf.constant(-4.0)]
-    found = tf.function(updates.in_turn, jit_compile=True)([given[0], given[2], given[4]])
+    found = tf.function(optimizer_update.in_turn, jit_compile=True)([given[0], given[2], given[4]])
     assert [g.numpy().tolist() for g in found] == [[[1.0, np.inf]], [2.0], -4.0]
-    found = updates.in_turn(given)
+    found = optimizer_update.in_turn(given)
     assert found[1] is None
     assert found[3] is given[3]
 
@@ -71,11 +72,12 @@ def test_gradients_in_turn_are_the_same_numbers():
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_loop_of_steps_copies_no_weights(ordered, monkeypatch):
     if not ordered:  # so that the test can fail
-        monkeypatch.setattr(updates, "in_turn", lambda gradients: gradients)
+        monkeypatch.setattr(optimizer_update, "in_turn", lambda gradients: gradients)
     vae = tfvae.mlp_vae((24,), 3, (40, 56))
     vae.compile(jit_compile=True, steps_per_execution=4)
     vae.fit(zoo.binary(16, (24,)), batch_size=4, verbose=0)
-    program, _ = vae.train_function.functions(compiling.XLA)
-    text = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4), None)(stage="optimized_hlo")
+    make = vae.programs_of("train_step")._make
+    program = make(xla.XLA, None)
+    text = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4))(stage="optimized_hlo")
     copied = [line for line in text.splitlines() if " copy(" in line and ("f32[40,56]" in line or "f32[56,40]" in line)]
     assert bool(copied) != ordered

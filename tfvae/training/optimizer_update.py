@@ -9,8 +9,42 @@ import functools
 
 import tensorflow as tf
 
-from tfvae import compiling
 from tfvae._backend import keras
+from tfvae._keras import internals
+from tfvae.ops import xla
+from tfvae.training import alarm
+
+
+def update(model, gradients, clear):
+    """Has a model's optimizer update its weights, by what costs least where the step runs.
+
+    Args:
+        model: a `CompiledFitModel`.
+        gradients: of its trainable variables.
+        clear: a Boolean scalar: where it is False nothing changes.
+    """
+    optimizer = model.optimizer
+    alarm.guarded_apply(optimizer, gradients, clear, lambda given: _apply(model, given))
+
+
+def _apply(model, gradients):
+    optimizer, plan = model.optimizer, xla.current_plan()
+    if plan is None:
+        _plainly(model, gradients)
+    elif plan.whole_step:
+        _plainly(model, gradients if xla.gpus() else in_turn(gradients))
+    elif is_adam(optimizer):
+        with adam_in_one_pass(optimizer):
+            _plainly(model, gradients)
+    elif plan.update:
+        # One for all programs of steps, so that XLA compiles it once.
+        model.update_by_xla(lambda given: _plainly(model, given))(gradients)
+    else:
+        _plainly(model, gradients)
+
+
+def _plainly(model, gradients):
+    model.optimizer.apply(gradients, model.trainable_variables)
 
 
 def in_turn(gradients):
@@ -22,7 +56,7 @@ def in_turn(gradients):
     """
     dense = [g for g in gradients if isinstance(g, tf.Tensor)]
     after = {id(g): before for before, g in zip(dense, dense[1:])}
-    return [g + compiling.opaque_zero(after[id(g)], g.dtype) if id(g) in after else g for g in gradients]
+    return [g + xla.opaque_zero(after[id(g)], g.dtype) if id(g) in after else g for g in gradients]
 
 
 def is_adam(optimizer):
@@ -47,8 +81,7 @@ def adam_in_one_pass(optimizer):
 def _adam_step(optimizer, gradient, variable, learning_rate):
     """`keras.optimizers.Adam.update_step`."""
     step = tf.cast(optimizer.iterations + 1, variable.dtype)
-    index = optimizer._get_variable_index(variable)
-    moments = (slots[index].value.handle for slots in (optimizer._momentums, optimizer._velocities))
+    moments = (moment.value.handle for moment in internals.adam_moments(optimizer, variable))
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         **dict(zip("mv", moments)),

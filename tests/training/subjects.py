@@ -1,0 +1,190 @@
+"""What the differential test runs: two models, and what can be seen of a call from outside."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfvae
+from tfvae.training.compiled_fit import CompiledFitModel
+
+SIZE = 6  # numbers of an example
+HOOKS = (
+    "on_train_begin",
+    "on_train_end",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_begin",
+    "on_test_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_begin",
+    "on_predict_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+)
+
+
+class CountingVAE(tfvae.VAE):
+    """A VAE with a metric of its own, by Keras' guide: how many rows there were, and which."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.rows = keras.metrics.Sum(name="rows")
+        self.numbers = keras.metrics.Sum(name="numbers")
+
+    @property
+    def metrics(self):
+        return [*super().metrics, self.rows, self.numbers]
+
+    def train_step(self, data):
+        self._count(data)
+        return super().train_step(data)
+
+    def test_step(self, data):
+        self._count(data)
+        return super().test_step(data)
+
+    def _count(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.rows.update_state(tf.ones([tf.shape(x)[0]]))
+        self.numbers.update_state(tf.cast(x[:, 0], tf.float32))
+
+
+def vae(run_eagerly):
+    """Returns a compiled VAE of real vectors whose first number tells which example it is."""
+    keras.utils.set_random_seed(3)
+    plain = tfvae.mlp_vae(SIZE, 2, (4,), likelihood=tfvae.likelihoods.Normal(1.0))
+    model = CountingVAE(plain.encoder, plain.decoder, likelihood=plain.likelihood, seed=1)
+    model.compile(keras.optimizers.SGD(1e-3), run_eagerly=run_eagerly, jit_compile=False)
+    return model
+
+
+def regression(run_eagerly):
+    """Returns a compiled model of two inputs by name, with a loss and a metric, which is no VAE."""
+    keras.utils.set_random_seed(3)
+    a, b = keras.Input((SIZE,), name="a"), keras.Input((2,), name="b")
+    hidden = keras.layers.concatenate([keras.layers.Dense(3)(a), b])
+    output = keras.layers.Dense(1, kernel_regularizer="l2")(hidden)
+    model = CompiledFitModel({"a": a, "b": b}, output)
+    optimizer = keras.optimizers.SGD(1e-3)
+    model.compile(
+        optimizer,
+        loss="mse",
+        metrics=["mae"],
+        weighted_metrics=["mse"],
+        run_eagerly=run_eagerly,
+        jit_compile=False,
+    )
+    return model
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down each call of the hooks it watches, with its number and its logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls: list = []
+
+    def watch(self, hooks=HOOKS):
+        """Watches some hooks from now on, and returns itself."""
+        for hook in hooks:
+            setattr(self, hook, self._writer(hook))
+        return self
+
+    def _writer(self, hook):
+        def write(*arguments, logs=None):
+            *number, last = arguments if logs is None else (*arguments, logs)
+            if not isinstance(last, dict) and last is not None:
+                number, last = [*number, last], None
+            self.calls.append((hook, tuple(number), _numbers(last)))
+
+        return write
+
+
+class StopAt(keras.callbacks.Callback):
+    """Stops a run at a batch or at the end of an epoch."""
+
+    def __init__(self, batch=None, epoch=None, evaluating=False):
+        super().__init__()
+        self._batch, self._epoch, self._evaluating = batch, epoch, evaluating
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self._batch and not self._evaluating:
+            self.model.stop_training = True
+
+    def on_test_batch_end(self, batch, logs=None):
+        if batch == self._batch and self._evaluating:
+            self.model.stop_evaluating = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self._epoch:
+            self.model.stop_training = True
+
+
+@dataclasses.dataclass
+class Seen:
+    """What a user can see of a call.
+
+    Attributes:
+        result: what it returned; of a `History` its epochs and logs.
+        calls: of the hooks of a `Recorder`.
+        reads: which examples were read from a generator, where there is one.
+        weights: of the model and its optimizer afterwards.
+        attributes: of the model that the call may not leave changed.
+        error: what it raised, or None.
+    """
+
+    result: Any
+    calls: list
+    reads: list
+    weights: list
+    attributes: dict
+    error: Any = None
+
+
+class Subject:
+    """A model that is brought back to the same state before each call.
+
+    Args:
+        make: a function of `run_eagerly` that returns it compiled.
+        run_eagerly: whether Keras' own loop runs it, one step after the other.
+    """
+
+    def __init__(self, make, run_eagerly):
+        self.model = make(run_eagerly)
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._state = [(v, v.numpy()) for v in self._variables()]
+
+    def run(self, call):
+        """Returns what is `Seen` of `call(model, recorder, reads)`, from the first state."""
+        for variable, value in self._state:
+            variable.assign(value)
+        self.model.reset_metrics()
+        self.model.stop_training = False
+        np.random.seed(0)
+        tf.random.set_seed(0)
+        recorder, reads = Recorder(), []
+        try:
+            result, error = call(self.model, recorder, reads), None
+        except Exception as raised:
+            result, error = None, raised
+        if isinstance(result, keras.callbacks.History):
+            result = {"epoch": result.epoch, **result.history}
+        weights = [v.numpy() for v in self._variables()]
+        return Seen(result, recorder.calls, reads, weights, self._attributes(), error)
+
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _attributes(self):
+        names = ("steps_per_execution", "jit_compile", "stop_training")
+        return {name: getattr(self.model, name) for name in names}
+
+
+def _numbers(logs):
+    return None if logs is None else {k: np.asarray(v).tolist() for k, v in logs.items()}

@@ -1,0 +1,48 @@
+"""What is read of Keras' privates, each as it is in Keras 3.15."""
+
+
+def flatten_layers(model):
+    """Returns a model and all layers within it (`Layer._flatten_layers`)."""
+    return list(model._flatten_layers())
+
+
+def supports_jit(model):
+    """Returns True if no layer of a model says that XLA cannot compile it (`Layer.supports_jit`)."""
+    return all(getattr(layer, "supports_jit", True) for layer in flatten_layers(model))
+
+
+def first_epoch(model, stated):
+    """Returns the epoch to begin with: what `BackupAndRestore` has set, or what is stated.
+
+    `BackupAndRestore.on_train_begin` writes `Model._initial_epoch`, which Keras' own `fit` reads.
+    """
+    return getattr(model, "_initial_epoch", None) or stated
+
+
+def metrics_in_order(model, logs):
+    """Returns logs as the list or number that `evaluate` gives (`Trainer._flatten_metrics_in_order`)."""
+    return model._flatten_metrics_in_order(logs)
+
+
+def epoch_logs(model, logs):
+    """Returns the logs of an epoch (`Trainer._get_metrics_result_or_logs`).
+
+    They are the model's metrics, or what the last step returned where that has other names.
+    """
+    return model._get_metrics_result_or_logs(logs)
+
+
+def update_counter(optimizer):
+    """Returns the variable that counts an optimizer's steps (`Optimizer._iterations`)."""
+    return optimizer._iterations
+
+
+def adam_moments(optimizer, variable):
+    """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`)."""
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def profiles(tensorboard):
+    """Returns True if a `TensorBoard` callback profiles batches (`TensorBoard._should_trace`)."""
+    return bool(tensorboard._should_trace)

@@ -1,0 +1,1 @@
+"""What tracing needs: marks for XLA."""

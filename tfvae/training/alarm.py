@@ -1,0 +1,219 @@
+"""Notices a loss or a gradient that is not finite, in the step in which it arises."""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._backend import keras
+from tfvae._keras import internals
+from tfvae.errors import InputError, invalid
+from tfvae.ops import xla
+
+ON_NONFINITE = ("raise", "skip")
+_MAX_GUARDED = 2**16  # numbers of a weight that the forward pass changes, such as a moving average
+_COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
+
+
+class NonFiniteLoss(InputError):
+    """A loss or a gradient that is not finite; the weights are those of the step before."""
+
+
+class Alarm:
+    """Keeps a record of steps that are not finite, and their updates from the weights.
+
+    Args:
+        on_nonfinite: "raise" stops a run, "skip" counts such steps and leaves them out.
+        terms: the names of the terms of the loss whose means are told, such as ("rate",).
+    """
+
+    def __init__(self, on_nonfinite="raise", terms=()):
+        self.on_nonfinite = on_nonfinite
+        self.enabled = True
+        self._names = tuple(terms)
+        # Not a weight of the model: TensorFlow's own kind, which Keras does not track.
+        self._record = tf.Variable(np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False)
+
+    def is_clear(self, loss, gradients):
+        """Returns a Boolean scalar: whether a step may change the weights.
+
+        A number of a layer's output gradient that is not finite reaches every row of the
+        gradient of its kernel, so that one row tells.
+
+        Args:
+            loss: of the batch, a scalar.
+            gradients: of the weights, before an optimizer's own scaling.
+        """
+        finite = tf.math.is_finite(loss)
+        for gradient in gradients:
+            if gradient is not None:
+                finite &= tf.reduce_all(tf.math.is_finite(_first_row(gradient)))
+        if self.on_nonfinite == "skip":
+            return finite
+
+        return finite & (self._record[_COUNT] == 0.0)
+
+    def note(self, clear, step, loss, terms):
+        """Writes down a step that is not clear.
+
+        Args:
+            clear: as `is_clear` says.
+            step: its number, from 0.
+            loss: of the batch, a scalar.
+            terms: the means of the terms, scalars.
+        """
+        row = tf.stack([tf.cast(value, tf.float32) for value in (step, loss, *terms)])
+        first = self._record[_COUNT] == 0.0
+        row = tf.where(first & ~clear, row, self._record[_STEP:])
+        count = self._record[_COUNT] + tf.cast(~clear, tf.float32)
+        self._record.assign(tf.concat([count[None], row], axis=0))
+
+    def skipped(self):
+        """Returns how many steps have been left out since `reset`."""
+        return int(self._record[_COUNT])
+
+    def reset(self):
+        """Forgets the steps there were."""
+        self._record.assign(tf.zeros_like(self._record))
+
+    def check(self):
+        """Raises what a step since `reset` is to raise.
+
+        Raises:
+            NonFiniteLoss: a step was not finite, where those are not to be skipped.
+        """
+        if self.on_nonfinite == "skip" or not self.skipped():
+            return
+
+        _, step, loss, *terms = self._record.numpy().tolist()
+        self.reset()
+        values = dict(zip(self._names, terms))
+        raise invalid(
+            "a loss and gradients that are finite in every step",
+            _what_was_not_finite(int(step), loss, values),
+            _remedy(loss, values),
+            NonFiniteLoss,
+        )
+
+
+def guarded_apply(optimizer, gradients, clear, apply):
+    """Applies gradients to the weights where a step is clear, and leaves everything where it is not.
+
+    In a TensorFlow graph by a condition. XLA would copy each weight for one, so there, and where
+    it is not known what compiles the step, each assignment selects the old value instead, which
+    costs nothing beside reading it.
+
+    Args:
+        optimizer: a Keras optimizer.
+        gradients: of the weights.
+        clear: a Boolean scalar.
+        apply: a function of the gradients that has the optimizer apply them.
+    """
+    if is_scaled(optimizer):  # which has a condition of its own
+        apply(gradients)
+        return
+
+    plan = xla.current_plan()
+    if plan is not None and not plan.whole_step:
+
+        def change():
+            # Copies, since what is applied has to be of the condition's own graph.
+            apply([None if g is None else _identity(g) for g in gradients])
+            return tf.constant(0)
+
+        tf.cond(clear, change, lambda: tf.constant(0))
+        return
+
+    iterations = internals.update_counter(optimizer)
+    before = tf.identity(iterations.value)
+    if optimizer.gradient_accumulation_steps:  # into variables that it assigns by itself
+        gradients = [None if g is None else _where_clear(clear, g) for g in gradients]
+    with _selecting(optimizer, clear):
+        apply(gradients)
+    iterations.assign(tf.where(clear, iterations.value, before))
+
+
+@contextlib.contextmanager
+def _selecting(optimizer, clear):
+    """Within it, an optimizer's assignments change a variable only where a step is clear."""
+    assign, add, subtract = optimizer.assign, optimizer.assign_add, optimizer.assign_sub
+    decay = optimizer.weight_decay
+
+    def assign_selected(variable, value):
+        value = tf.cast(value, variable.dtype)
+        assign(variable, tf.where(clear, value, variable.value))
+
+    optimizer.assign = assign_selected
+    optimizer.assign_add = lambda variable, value: add(variable, _where_clear(clear, value))
+    optimizer.assign_sub = lambda variable, value: subtract(variable, _where_clear(clear, value))
+    if decay is not None:
+        optimizer.weight_decay = tf.where(clear, decay, 0.0)
+    try:
+        yield
+    finally:
+        optimizer.weight_decay = decay
+        del optimizer.assign, optimizer.assign_add, optimizer.assign_sub
+
+
+def state_before(model):
+    """Returns the values of weights that a forward pass may change, such as moving averages."""
+    weights = [v for v in model.non_trainable_weights if v.dtype.startswith("float")]
+    return [(v, tf.identity(v.value)) for v in weights if np.prod(v.shape) <= _MAX_GUARDED]
+
+
+def restore_unless(clear, state):
+    """Gives weights of `state_before` their values back where a step is not clear."""
+    for variable, value in state:
+        variable.assign(tf.where(clear, variable.value, value))
+
+
+def is_scaled(optimizer):
+    """Returns True if an optimizer scales the loss, and minds gradients that overflow, by itself."""
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _where_clear(clear, value):
+    if isinstance(value, tf.IndexedSlices):
+        values = tf.where(clear, value.values, tf.zeros_like(value.values))
+        return tf.IndexedSlices(values, value.indices, value.dense_shape)
+    value = tf.convert_to_tensor(value)
+    return tf.where(clear, value, tf.zeros_like(value))
+
+
+def _identity(gradient):
+    if isinstance(gradient, tf.IndexedSlices):
+        shape = gradient.dense_shape
+        return tf.IndexedSlices(
+            tf.identity(gradient.values),
+            tf.identity(gradient.indices),
+            None if shape is None else tf.identity(shape),
+        )
+    return tf.identity(gradient)
+
+
+def _first_row(gradient):
+    if isinstance(gradient, tf.IndexedSlices):
+        return gradient.values
+    if gradient.shape.rank in (None, 0, 1):
+        return gradient
+    return tf.reshape(gradient, [-1, gradient.shape[-1]])[0]
+
+
+def _what_was_not_finite(step, loss, values):
+    told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    what = "a gradient that is not finite, at a loss of" if np.isfinite(loss) else "a loss of"
+    return f"{what} {loss:.4g} in step {step} of the training (from 0; {told})"
+
+
+def _remedy(loss, values):
+    broken = [name for name, value in values.items() if not np.isfinite(value)]
+    causes = {
+        "rate": "the posterior or the prior has run away: lower the learning rate, clip gradients"
+        " (clipnorm=1.0), or warm beta up by a schedule",
+        "distortion": "the likelihood has run away, as a learned scale does that nears 0: lower the"
+        " learning rate, clip gradients (clipnorm=1.0), or look for values far outside the others in x",
+    }
+    cause = next((causes[name] for name in broken if name in causes), None)
+    if cause is None:
+        cause = "lower the learning rate or clip gradients (clipnorm=1.0)"
+    return f"{cause}. The weights are those before that step; compile(on_nonfinite='skip') leaves such steps out instead"

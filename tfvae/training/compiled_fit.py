@@ -1,0 +1,357 @@
+"""A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
+
+import functools
+import logging
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae._backend import keras
+from tfvae._keras import internals
+from tfvae.errors import invalid
+from tfvae.ops import xla
+from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
+from tfvae.training.alarm import ON_NONFINITE, Alarm
+from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
+from tfvae.training.traced_state import traced_state
+
+_LOG = logging.getLogger("tfvae")
+
+
+class CompiledFitModel(keras.Model):
+    """A Keras model with a loop of its own for arrays and `tf.data.Dataset`s.
+
+    Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
+    of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
+    what the steps compute; the first methods below are what a subclass may say about itself.
+    """
+
+    # Of Keras' trainer.
+    train_function: Any
+    test_function: Any
+    steps_per_execution: Any
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._choices = _choices("auto", "auto", "raise")
+        self._runs = _Runs(self)
+
+    # ---- what a subclass may say about itself
+
+    def flops_per_example(self):
+        """Returns roughly the additions and multiplications of a forward pass of one example."""
+        return compilation_plan.forward_flops(self)
+
+    def rows_per_example(self):
+        """Returns how many rows of the largest matrix product come from one example."""
+        return 1
+
+    def order_seed(self):
+        """Returns the integer seed of the order of examples; by default drawn as Keras draws."""
+        return int(np.random.randint(2**31))
+
+    def traced_state(self):
+        """Returns a hashable value that differs when a program traced from this model would."""
+        return traced_state(self)
+
+    def loss_terms(self):
+        """Returns the names of the terms of the loss, which an alarm tells."""
+        return ()
+
+    # ---- what Keras' users call
+
+    def compile(
+        self,
+        optimizer="adam",
+        *args,
+        steps_per_execution="auto",
+        jit_compile="auto",
+        on_nonfinite="raise",
+        **kwargs,
+    ):
+        """Configures the model for training, as `keras.Model.compile`.
+
+        Args:
+            optimizer: a Keras optimizer.
+            *args: as `keras.Model.compile`.
+            steps_per_execution: optimizer steps in one compiled call; the losses do not depend on
+                it. "auto" chooses by model and data, 1 where a callback acts on single batches.
+            jit_compile: whether XLA compiles the steps; "auto" chooses by network and device.
+            on_nonfinite: what happens at a loss or gradient that is not finite: "raise" stops the
+                run with the weights of the step before, "skip" counts and leaves out such steps.
+            **kwargs: as `keras.Model.compile`.
+
+        Raises:
+            InputError: a number of steps below 1, or another `on_nonfinite`.
+        """
+        _check_choices(steps_per_execution, on_nonfinite)
+        self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
+        self._runs = _Runs(self)
+        if jit_compile == "auto":  # of Keras' own loop, which cannot go back to a graph
+            plan = self.compilation_plan(batch_sources.UNKNOWN_BATCH_SIZE)
+            trusted = compilation_plan.is_trusted_by_keras_loop(self)
+            jit_compile = plan.whole_step and trusted and not kwargs.get("run_eagerly")
+        steps = 1 if steps_per_execution == "auto" else steps_per_execution
+        super().compile(optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
+
+    def get_compile_config(self):
+        """Returns what `compile` was given: "auto" is written, not what it meant on this machine."""
+        config = super().get_compile_config()
+        return {**config, **self._choices} if config else config
+
+    def compile_from_config(self, config):
+        """Compiles the model by a configuration of `get_compile_config`, with its optimizer built."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Trains the model, as `keras.Model.fit`.
+
+        Raises:
+            NonFiniteLoss: a loss or gradient that is not finite, see `compile`.
+        """
+        call = {name: value for name, value in locals().items() if name in _FIT_ARGUMENTS}
+        self._check_compiled("fit")
+        self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
+        try:
+            prepared = fit_call.run_of_fit(self, call)
+            if prepared is None:
+                return super().fit(**call)
+            return self._fit(call, *prepared)
+        finally:
+            self._runs.end()
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """Evaluates the model, as `keras.Model.evaluate`."""
+        call = {name: value for name, value in locals().items() if name in _EVALUATE_ARGUMENTS}
+        self._check_compiled("evaluate")
+        # What Keras' `fit` and this one say of data that they have prepared.
+        is_validation = kwargs.get("_use_cached_eval_dataset", False)
+        run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
+        if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
+            return super().evaluate(**call, **kwargs)
+
+        logs = loop.evaluate(self, run, call)
+        return logs if return_dict else internals.metrics_in_order(self, logs)
+
+    def make_train_function(self, force=False):
+        """Makes the training function of Keras' own loop."""
+        if self.train_function is None or force:
+            super().make_train_function(force=True)
+            self.train_function = self._runs.counted(self.train_function)
+
+    def make_test_function(self, force=False):
+        """Makes the test function of Keras' own loop."""
+        if self.test_function is None or force:
+            super().make_test_function(force=True)
+            self.test_function = self._runs.counted(self.test_function)
+
+    def reset_metrics(self):
+        """Resets the metrics, as Keras does before an epoch."""
+        super().reset_metrics()
+        self._runs.steps = 0
+
+    def _get_metrics_result_or_logs(self, logs):
+        """Gives the logs of an epoch, as Keras does; NaN for one without a step, which measured nothing."""
+        logs = super()._get_metrics_result_or_logs(logs)
+        if not self._runs.found_no_batch():
+            return logs
+
+        self.stop_training = True
+        return {name: float("nan") for name in logs}
+
+    # ---- what the loop asks
+
+    @property
+    def alarm(self):
+        """The `Alarm` of the steps."""
+        return self._runs.alarm
+
+    def programs_of(self, step):
+        """Returns the `StepPrograms` of a method for one batch, such as "train_step"."""
+        programs = self._runs.programs[step]
+        programs.begin()
+        return programs
+
+    def stated_steps(self):
+        """Returns the number of steps in a call as given to `compile`, or None where it is chosen."""
+        steps = self._choices["steps_per_execution"]
+        return None if steps == "auto" else steps
+
+    def compilation_plan(self, batch_size, training=True):
+        """Returns the `CompilationPlan` of steps on batches of a size, as stated or chosen."""
+        if not self.may_choose_compiler():
+            return compilation_plan.stated(self._choices["jit_compile"])
+        if self._runs.refused_by_xla:
+            return xla.CompilationPlan("a TensorFlow graph, since XLA cannot compile them")
+        return compilation_plan.choose(self, batch_size * self.rows_per_example() if training else 0)
+
+    def may_choose_compiler(self):
+        """Returns True if `compile` has not been told what compiles the steps."""
+        return self._choices["jit_compile"] == "auto"
+
+    def refuse_xla(self):
+        """Has XLA compile no further programs of this model."""
+        self._runs.refused_by_xla = True
+
+    def loop_may_be_compiled(self):
+        """Returns True if XLA may compile the loop over steps, and not each step alone."""
+        return bool(xla.gpus() or not compilation_plan.has_convolution(self))
+
+    def makes_own_functions(self):
+        """Returns True if no subclass makes functions for Keras' own loop, which it then wants to run."""
+        made = (type(self).make_train_function, type(self).make_test_function)
+        return made == (CompiledFitModel.make_train_function, CompiledFitModel.make_test_function)
+
+    def compiled_function(self, key, make):
+        """Returns a function that runs without training, compiled as the steps are.
+
+        It is made anew when what it was traced from has changed, and as a TensorFlow graph where
+        XLA refuses it.
+
+        Args:
+            key: what it depends on beside the model, hashable.
+            make: a function of a `CompilationPlan` that makes it.
+        """
+        return self._runs.functions_without_training.bound(key, make)
+
+    def update_by_xla(self, update):
+        """Returns `update`, a function of gradients, compiled by XLA, once for all programs of steps."""
+        key = ("update", len(self.trainable_variables))
+        return self._runs.functions.get(key, lambda: tf.function(update, autograph=False, jit_compile=True))
+
+    def after_steps(self, count):
+        """Counts the steps of a compiled call, and raises what went wrong in it."""
+        self._runs.count(count)
+
+    # ---- inside
+
+    def _fit(self, call, run, validation):
+        if not self.optimizer.built:  # variables made in a step would have it traced twice
+            self.optimizer.build(self.trainable_variables)
+        if not self._runs.explained:
+            plan = self.compilation_plan(run.reader.source.batch_size)
+            _LOG.info("Steps are compiled by %s; %d of them run in one call.", plan.why, run.steps)
+            self._runs.explained = True
+        self._runs.validation = validation
+        return loop.fit(self, run, call)
+
+    def _check_compiled(self, method):
+        if not self.compiled:
+            raise invalid(
+                "a compiled model",
+                f"{method}() before compile()",
+                "You must call `compile()` before using the model: vae.compile(keras.optimizers.Adam(1e-3))",
+            )
+
+
+class _Runs:
+    """What a model keeps from `compile` on: its programs, its alarm and what was found of XLA.
+
+    An object of its own, since Keras would save a dictionary of the model.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
+        self.functions = FunctionCache()
+        self.functions_without_training = CompiledFunctions(model)
+        self.validation = None
+        self.refused_by_xla = False
+        self.explained = False
+        self.steps = 0
+        self._in_fit = False
+        self._quiet = False
+
+    @functools.cached_property
+    def alarm(self):
+        """The `Alarm` of the steps, made once the model is whole."""
+        return Alarm(self._model._choices["on_nonfinite"], self._model.loss_terms())
+
+    def begin(self, quiet):
+        """Begins a `fit`; a quiet one leaves what is not finite to a callback."""
+        self.alarm.reset()
+        self._in_fit, self._quiet = True, quiet
+
+    def end(self):
+        """Ends a `fit`, and lets go of its data."""
+        self.validation = None
+        self._in_fit = self._quiet = False
+
+    def count(self, steps):
+        """Counts steps that have run, and raises what went wrong in them."""
+        self.steps += steps
+        if not self._quiet:
+            self.alarm.check()
+
+    def counted(self, function):
+        """Returns a function of Keras' own loop that counts its steps."""
+
+        def run(iterator):
+            logs = function(iterator)
+            self.count(1)
+            return logs
+
+        return run
+
+    def found_no_batch(self):
+        """Returns True at the end of an epoch of `fit` in which no step has run."""
+        return self._in_fit and self.steps == 0
+
+
+def _choices(jit_compile, steps_per_execution, on_nonfinite):
+    return {
+        "jit_compile": jit_compile,
+        "steps_per_execution": steps_per_execution,
+        "on_nonfinite": on_nonfinite,
+    }
+
+
+def _check_choices(steps_per_execution, on_nonfinite):
+    steps = steps_per_execution
+    whole = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool)
+    if steps != "auto" and (not whole or steps < 1):
+        raise invalid("steps_per_execution from 1", repr(steps), 'pass steps_per_execution="auto"')
+    if on_nonfinite not in ON_NONFINITE:
+        raise invalid(f"on_nonfinite, one of {ON_NONFINITE}", repr(on_nonfinite), 'pass on_nonfinite="raise"')
+
+
+_FIT_ARGUMENTS = {
+    "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split", "validation_data",
+    "shuffle", "class_weight", "sample_weight", "initial_epoch", "steps_per_epoch",
+    "validation_steps", "validation_batch_size", "validation_freq",
+}  # fmt: skip
+_EVALUATE_ARGUMENTS = {
+    "x", "y", "batch_size", "verbose", "sample_weight", "steps", "callbacks", "return_dict",
+}  # fmt: skip

@@ -1,0 +1,152 @@
+"""Tells whether the loop can run a call of `fit` or `evaluate`, and with what."""
+
+import math
+
+import tensorflow as tf
+
+from tfvae._backend import keras
+from tfvae.training import batch_callbacks, batch_sources, compilation_plan
+from tfvae.training.epoch_reader import EpochReader
+from tfvae.training.loop import Run
+
+_DEFAULT_BATCH_SIZE = 32  # Keras'
+
+
+def run_of_fit(model, call):
+    """Returns the `Run` of a call of `fit` and that of its validation, or None for Keras' own loop.
+
+    Args:
+        model: a `CompiledFitModel`.
+        call: the arguments of `fit`, by name.
+
+    Returns:
+        (run, validation), where validation is None if there is none; or None.
+    """
+    if not _is_known(model) or call["class_weight"] is not None or call["shuffle"] not in (True, False):
+        return None
+    x, y, sample_weight = (call[name] for name in ("x", "y", "sample_weight"))
+    held_out = call["validation_data"]
+    if call["validation_split"] and held_out is None:
+        x, y, sample_weight, held_out = _split(x, y, sample_weight, call["validation_split"])
+        if held_out is None:
+            return None
+
+    validation = None
+    if held_out is not None:
+        validation = _run_of_validation(model, call, held_out)
+        if validation is None:
+            return None
+
+    steps = call["steps_per_epoch"]
+    order_key = _order_key(model) if call["shuffle"] else None
+    source = _source(x, y, sample_weight, call["batch_size"], steps, order_key, passes=_passes(call))
+    if source is None:
+        return None
+    return _run(model, source, steps, call["callbacks"], training=True), validation
+
+
+def run_of_evaluate(model, call):
+    """Returns the `Run` of a call of `evaluate`, or None where Keras' own loop is to run it.
+
+    Args:
+        model: a `CompiledFitModel`.
+        call: the arguments of `evaluate`, by name.
+    """
+    if not _is_known(model):
+        return None
+    source = _source(call["x"], call["y"], call["sample_weight"], call["batch_size"], call["steps"])
+    if source is None:
+        return None
+    return _run(model, source, call["steps"], call["callbacks"], training=False)
+
+
+def _is_known(model):
+    """Whether a model runs compiled on one device, by steps that the loop knows how to call."""
+    alone = not tf.distribute.has_strategy() and model.distribute_strategy is tf.distribute.get_strategy()
+    limited = keras.config.max_epochs() or keras.config.max_steps_per_epoch()
+    return alone and not model.run_eagerly and not limited and model.makes_own_functions()
+
+
+def _run_of_validation(model, call, held_out):
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
+    return run_of_evaluate(
+        model,
+        {
+            "x": x,
+            "y": y,
+            "sample_weight": sample_weight,
+            "batch_size": call["validation_batch_size"] or call["batch_size"],
+            "steps": call["validation_steps"],
+            "callbacks": call["callbacks"],
+        },
+    )
+
+
+def _source(x, y, sample_weight, batch_size, steps, order_key=None, passes=None):
+    """The source of batches, or None where the data are of no known kind."""
+    if isinstance(x, tf.data.Dataset):
+        if y is not None or sample_weight is not None or not batch_sources.has_dense_batches(x):
+            return None
+        most = steps and steps * (passes or 1)
+        return batch_sources.DatasetBatches(x, passes, most)
+
+    arrays = batch_sources.of_arrays(x, y, sample_weight)
+    if arrays is None:
+        return None
+    count = len(tf.nest.flatten(arrays)[0])
+    if not batch_size:
+        batch_size = math.ceil(count / steps) if steps else _DEFAULT_BATCH_SIZE
+    return batch_sources.IndexedArrays(arrays, batch_size, order_key)
+
+
+def _run(model, source, steps_per_epoch, callbacks, training):
+    reader = EpochReader(source, steps_per_epoch)
+    acts = batch_callbacks.acts_on_batches(callbacks, training)
+    steps = _steps_of_call(model, reader, acts)
+    if isinstance(source, batch_sources.DatasetBatches) and not acts:
+        source.prefetched = steps
+    return Run(reader, model.programs_of("train_step" if training else "test_step"), steps)
+
+
+def _steps_of_call(model, reader, acts_on_batches):
+    """How many steps run in one call."""
+    stated = model.stated_steps()
+    if stated is not None:
+        return min(stated, reader.num_steps or stated)
+    if acts_on_batches:
+        return 1
+
+    steps = compilation_plan.choose_steps(model, reader.source)
+    if not reader.steps_per_epoch:
+        return min(steps, reader.num_steps or steps)
+    # Calls of much the same length, the last of which ends the epoch.
+    return math.ceil(reader.steps_per_epoch / math.ceil(reader.steps_per_epoch / steps))
+
+
+def _passes(call):
+    return max(1, call["epochs"] - call["initial_epoch"])
+
+
+def _order_key(model):
+    """A function that gives the seed of the order of the next pass: the model's, and the step."""
+    seed = model.order_seed()
+    return lambda: (seed, int(model.optimizer.iterations))
+
+
+def _split(x, y, sample_weight, share):
+    """The arrays without their last share, and that share as validation data, as Keras splits."""
+    arrays = batch_sources.of_arrays(x, y, sample_weight)
+    if arrays is None:
+        return x, y, sample_weight, None
+    count = len(tf.nest.flatten(arrays)[0])
+    first = math.floor(count * (1.0 - share))
+    if first in (0, count):
+        return x, y, sample_weight, None  # which Keras refuses
+
+    parts = (x, y, sample_weight)
+    training, held_out = (_sliced(parts, rows) for rows in (slice(first), slice(first, None)))
+    return *training, keras.utils.pack_x_y_sample_weight(*held_out)
+
+
+def _sliced(parts, rows):
+    return [None if part is None else tf.nest.map_structure(lambda array: array[rows], part) for part in parts]

@@ -1,0 +1,154 @@
+"""The loop of `fit` and `evaluate`: epochs, callbacks and validation as Keras' own loop has them."""
+
+import dataclasses
+from typing import Any
+
+from tfvae._backend import keras
+from tfvae._keras import internals
+from tfvae.training.epoch_reader import EpochReader
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the batches of an epoch are run with.
+
+    Attributes:
+        reader: of the batches.
+        programs: the `StepPrograms` that run them.
+        steps: how many run in one call.
+    """
+
+    reader: EpochReader
+    programs: Any
+    steps: int
+
+
+def fit(model, run, call):
+    """Trains a model for the epochs of a call of `fit`.
+
+    Args:
+        model: a `CompiledFitModel`.
+        run: the `Run` of its training.
+        call: the arguments of `fit`, by name.
+
+    Returns:
+        The `keras.callbacks.History`.
+    """
+    callbacks = _callback_list(model, call, run, epochs=call["epochs"], add_history=True)
+    model.stop_training = False
+    callbacks.on_train_begin()
+    logs: dict = {}
+    epoch_logs = None
+    for epoch in range(internals.first_epoch(model, call["initial_epoch"]), call["epochs"]):
+        model.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        hooks = (callbacks.on_train_batch_begin, callbacks.on_train_batch_end)
+        logs = _epoch(model, run, hooks, "stop_training") or logs
+        epoch_logs = dict(internals.epoch_logs(model, logs))
+        if _has_validation(call) and _is_due(epoch, call["validation_freq"]):
+            val_logs = _validate(model, call, callbacks)
+            epoch_logs.update({f"val_{name}": value for name, value in val_logs.items()})
+
+        callbacks.on_epoch_end(epoch, epoch_logs)
+        if model.stop_training:
+            break
+
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and call["epochs"] > 0:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    callbacks.on_train_end(logs=epoch_logs)
+    return model.history
+
+
+def evaluate(model, run, call):
+    """Evaluates a model on one pass of a `Run`.
+
+    Args:
+        model: a `CompiledFitModel`.
+        run: the `Run` of its test steps.
+        call: the arguments of `evaluate`, by name.
+
+    Returns:
+        The logs, numbers by name.
+    """
+    callbacks = _callback_list(model, call, run, epochs=1)
+    model.stop_evaluating = False
+    callbacks.on_test_begin()
+    model.reset_metrics()
+    hooks = (callbacks.on_test_batch_begin, callbacks.on_test_batch_end)
+    run.reader.begin_anew()
+    last = _epoch(model, run, hooks, "stop_evaluating")
+    logs = {name: _number(value) for name, value in internals.epoch_logs(model, last).items()}
+    callbacks.on_test_end(logs)
+    return logs
+
+
+def _has_validation(call):
+    return call["validation_data"] is not None or call["validation_split"]
+
+
+def _validate(model, call, callbacks):
+    """Calls the model's own `evaluate`, as Keras does, on the data that `fit` has prepared."""
+    x, y, sample_weight = None, None, None
+    if call["validation_data"] is not None:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
+    return model.evaluate(
+        x=x,
+        y=y,
+        sample_weight=sample_weight,
+        batch_size=call["validation_batch_size"] or call["batch_size"],
+        steps=call["validation_steps"],
+        callbacks=callbacks,
+        return_dict=True,
+        _use_cached_eval_dataset=True,
+    )
+
+
+def _epoch(model, run, hooks, stop):
+    """Runs the steps of one epoch and returns what the last one returned."""
+    on_begin, on_end = hooks
+    done, logs = 0, {}
+    run.reader.begin_epoch()
+    while run.reader.has_more():
+        on_begin(done)
+        batches = run.reader.take(run.steps)
+        if not batches:
+            break
+        ends_pass = run.reader.last_batch_ends_pass()
+        logs = run.programs.run(run.reader.source, batches, run.steps, ends_pass)
+        done += len(batches)
+        model.after_steps(len(batches))
+        on_end(done - 1, logs)
+        if getattr(model, stop):
+            break
+
+    run.reader.end_epoch()
+    return logs
+
+
+def _callback_list(model, call, run, epochs, add_history=False):
+    callbacks = call["callbacks"]
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+
+    return keras.callbacks.CallbackList(
+        callbacks,
+        add_history=add_history,
+        add_progbar=call["verbose"] != 0,
+        verbose=call["verbose"],
+        epochs=epochs,
+        steps=run.reader.num_steps,
+        model=model,
+    )
+
+
+def _is_due(epoch, validation_freq):
+    if isinstance(validation_freq, int):
+        return (epoch + 1) % validation_freq == 0
+    return epoch + 1 in validation_freq
+
+
+def _number(value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):  # what a user's step returns beside numbers
+        return value

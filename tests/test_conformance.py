@@ -12,9 +12,9 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
-from tfvae.ops import xla
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
+from tfvae.ops import xla
 
 everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
 # What does not depend on how a model is trained.

@@ -4,10 +4,8 @@ import contextlib
 
 import tensorflow_probability as tfp
 
-tfd = tfp.distributions
 
-
-class Chain(tfd.JointDistributionSequential):
+class Chain(tfp.distributions.JointDistributionSequential):
     """p(a) p(b|a) p(c|b) ..., in which a network runs once for each draw and for each density.
 
     TFP draws samples of its own besides, from which it learns shapes. Networks run as in evaluation

@@ -28,7 +28,7 @@ def compare(trained_on, evaluated_on):
 
 def digests(x):
     """The SHA-256 of each example, 32 bytes each."""
-    return [hashlib.sha256(np.ascontiguousarray(example, "<f4")).digest() for example in x]
+    return [hashlib.sha256(np.asarray(example, "<f4").tobytes()).digest() for example in x]
 
 
 def fingerprint(found):

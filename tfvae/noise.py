@@ -13,7 +13,6 @@ from tfvae import fusing
 from tfvae.ops import xla
 from tfvae.random import Stream
 
-
 _FEW = 2**12  # numbers that are drawn sooner than XLA is called
 
 

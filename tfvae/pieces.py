@@ -93,12 +93,13 @@ class Posterior(Piece):
         """How many numbers the encoder gives per example for a latent of `latent_dim`."""
         raise NotImplementedError
 
-    def distribution(self, params, training=False):
+    def distribution(self, params):
         """Returns q(z|x), a `tfd.Distribution` of batch `[B]` over the latent `[D]`.
+
+        A posterior with networks of its own takes `training=False` as well, and runs them so.
 
         Args:
             params: the encoder's output, `[B, P]`.
-            training: whether networks of its own run as in training; without any it may be left out.
         """
         raise NotImplementedError
 
@@ -158,12 +159,13 @@ class Prior(Piece):
         """The same sampler with what its draws have in common computed once, for export."""
         return self
 
-    def distribution(self, y=None, training=False):
+    def distribution(self, y=None):
         """Returns p(z), a `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given y.
+
+        A prior with networks of its own takes `training=False` as well, and runs them so.
 
         Args:
             y: conditions `[B, ...]`, or None.
-            training: whether networks of its own run as in training; without any it may be left out.
         """
         raise NotImplementedError
 

@@ -1,5 +1,7 @@
 """Posteriors over several layers of latents, z = [z_L, ..., z_1]; z_1 is the one nearest the data."""
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -100,6 +102,7 @@ class Ladder(Posterior):
     """
 
     support = LAYERS
+    _prior_of: Any = None
 
     def connect(self, vae):
         prior = vae.prior

@@ -1,6 +1,6 @@
 """A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
 
-import functools
+import contextlib
 import logging
 from typing import Any
 
@@ -12,8 +12,8 @@ from tfvae._keras import internals
 from tfvae.errors import invalid
 from tfvae.ops import xla
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
-from tfvae.training.alarm import ON_NONFINITE, Alarm
-from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
+from tfvae.training.alarm import ON_NONFINITE
+from tfvae.training.run_state import RunState
 from tfvae.training.traced_state import traced_state
 
 _LOG = logging.getLogger("tfvae")
@@ -35,7 +35,7 @@ class CompiledFitModel(keras.Model):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._choices = _choices("auto", "auto", "raise")
-        self._runs = _Runs(self)
+        self._runs = RunState(self)
 
     # ---- what a subclass may say about itself
 
@@ -58,6 +58,18 @@ class CompiledFitModel(keras.Model):
     def loss_terms(self):
         """Returns the names of the terms of the loss, which an alarm tells."""
         return ()
+
+    def checked_fit(self, call):
+        """Returns the arguments of `fit`, by name, once they have been checked."""
+        return call
+
+    def checked_evaluate(self, call):
+        """Returns the arguments of `evaluate`, by name, once they have been checked."""
+        return call
+
+    def explained_errors(self):
+        """Returns a context in which errors of the data are raised in words."""
+        return contextlib.nullcontext()
 
     # ---- what Keras' users call
 
@@ -87,7 +99,7 @@ class CompiledFitModel(keras.Model):
         """
         _check_choices(steps_per_execution, on_nonfinite)
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
-        self._runs = _Runs(self)
+        self._runs = RunState(self)
         if jit_compile == "auto":  # of Keras' own loop, which cannot go back to a graph
             plan = self.compilation_plan(batch_sources.UNKNOWN_BATCH_SIZE)
             trusted = compilation_plan.is_trusted_by_keras_loop(self)
@@ -132,12 +144,14 @@ class CompiledFitModel(keras.Model):
         """
         call = {name: value for name, value in locals().items() if name in _FIT_ARGUMENTS}
         self._check_compiled("fit")
+        call = self.checked_fit(call)
         self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
         try:
-            prepared = fit_call.run_of_fit(self, call)
-            if prepared is None:
-                return super().fit(**call)
-            return self._fit(call, *prepared)
+            with self.explained_errors():
+                prepared = fit_call.run_of_fit(self, call)
+                if prepared is None:
+                    return super().fit(**call)
+                return self._fit(call, *prepared)
         finally:
             self._runs.end()
 
@@ -158,12 +172,14 @@ class CompiledFitModel(keras.Model):
         self._check_compiled("evaluate")
         # What Keras' `fit` and this one say of data that they have prepared.
         is_validation = kwargs.get("_use_cached_eval_dataset", False)
-        run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
-        if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
-            return super().evaluate(**call, **kwargs)
+        call = call if is_validation else self.checked_evaluate(call)
+        with self.explained_errors():
+            run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
+            if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
+                return super().evaluate(**call, **kwargs)
 
-        logs = loop.evaluate(self, run, call)
-        return logs if return_dict else internals.metrics_in_order(self, logs)
+            logs = loop.evaluate(self, run, call)
+            return logs if return_dict else internals.metrics_in_order(self, logs)
 
     def make_train_function(self, force=False):
         """Makes the training function of Keras' own loop."""
@@ -192,6 +208,11 @@ class CompiledFitModel(keras.Model):
         return {name: float("nan") for name in logs}
 
     # ---- what the loop asks
+
+    @property
+    def on_nonfinite(self):
+        """What happens at a loss or gradient that is not finite, as given to `compile`."""
+        return self._choices["on_nonfinite"]
 
     @property
     def alarm(self):
@@ -274,60 +295,6 @@ class CompiledFitModel(keras.Model):
                 f"{method}() before compile()",
                 "You must call `compile()` before using the model: vae.compile(keras.optimizers.Adam(1e-3))",
             )
-
-
-class _Runs:
-    """What a model keeps from `compile` on: its programs, its alarm and what was found of XLA.
-
-    An object of its own, since Keras would save a dictionary of the model.
-    """
-
-    def __init__(self, model):
-        self._model = model
-        self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
-        self.functions = FunctionCache()
-        self.functions_without_training = CompiledFunctions(model)
-        self.validation = None
-        self.refused_by_xla = False
-        self.explained = False
-        self.steps = 0
-        self._in_fit = False
-        self._quiet = False
-
-    @functools.cached_property
-    def alarm(self):
-        """The `Alarm` of the steps, made once the model is whole."""
-        return Alarm(self._model._choices["on_nonfinite"], self._model.loss_terms())
-
-    def begin(self, quiet):
-        """Begins a `fit`; a quiet one leaves what is not finite to a callback."""
-        self.alarm.reset()
-        self._in_fit, self._quiet = True, quiet
-
-    def end(self):
-        """Ends a `fit`, and lets go of its data."""
-        self.validation = None
-        self._in_fit = self._quiet = False
-
-    def count(self, steps):
-        """Counts steps that have run, and raises what went wrong in them."""
-        self.steps += steps
-        if not self._quiet:
-            self.alarm.check()
-
-    def counted(self, function):
-        """Returns a function of Keras' own loop that counts its steps."""
-
-        def run(iterator):
-            logs = function(iterator)
-            self.count(1)
-            return logs
-
-        return run
-
-    def found_no_batch(self):
-        """Returns True at the end of an epoch of `fit` in which no step has run."""
-        return self._in_fit and self.steps == 0
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from typing import Any
 
 
 class EpochReader:
@@ -18,7 +19,7 @@ class EpochReader:
     def __init__(self, source, steps_per_epoch=None):
         self.source = source
         self.steps_per_epoch = steps_per_epoch
-        self._batches = None
+        self._batches: Any = None
         self._read = 0  # of the current pass
 
     @property

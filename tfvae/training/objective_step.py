@@ -26,45 +26,46 @@ class ObjectiveTrainer(CompiledFitModel):
         # Counts the steps of training over all calls of `compile`, for schedules of the objective.
         self.steps_trained = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="steps_trained")
 
-    def compile(self, optimizer="adam", **kwargs):
+    def compile(self, optimizer="adam", *args, **kwargs):
         """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
 
         Args:
             optimizer: a Keras optimizer.
+            *args: refused, since they would be a loss.
             **kwargs: `steps_per_execution`, `jit_compile`, `on_nonfinite`, `run_eagerly`, ...
 
         Raises:
             InputError: a loss or metrics, or a number of steps below 1.
         """
+        given = {**dict(zip(("loss", "loss_weights"), args)), **kwargs}
         for name in ("loss", "metrics", "weighted_metrics"):
-            if kwargs.get(name) is not None:
-                raise checks.computes_its_own_loss(name, kwargs[name])
-        super().compile(optimizer, **kwargs)
+            if given.get(name) is not None:
+                raise checks.computes_its_own_loss(name, given[name])
+        super().compile(optimizer, *args, **kwargs)
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        """As `keras.Model.fit`, with x alone, or x and y when conditional.
+    def checked_fit(self, call):
+        """Returns the arguments of `fit`: x alone, or x and y when conditional.
 
         Raises:
             InputError: data that the model cannot learn from, before the first step.
         """
-        self._check_compiled("fit")
-        x = checks.check_data(x, y, self)
-        if validation_data is not None:
-            validation_data = self._check_validation(validation_data)
+        x, y = checks.check_data(call["x"], call["y"], self), call["y"]
+        held_out = call["validation_data"]
+        if held_out is not None:
+            held_out = self._checked_validation(held_out)
         if self.prior.starts_from_data:
             self.prior.initialize(*checks.first_examples(x, y))
-        y = _stand_in(x, y, kwargs.get("sample_weight"))
-        with checks.later_batches():
-            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+        y = _stand_in(x, y, call["sample_weight"])
+        return {**call, "x": x, "y": y, "validation_data": held_out}
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.evaluate`; the same numbers for the same data, with one draw of K latents."""
-        self._check_compiled("evaluate")
-        if not kwargs.get("_use_cached_eval_dataset"):  # fit has checked it
-            x = checks.check_data(x, y, self)
-            y = _stand_in(x, y, kwargs.get("sample_weight"))
-        with checks.later_batches():
-            return super().evaluate(x, y, *args, **kwargs)
+    def checked_evaluate(self, call):
+        """Returns the arguments of `evaluate`, which gives the same numbers for the same data."""
+        x, y = checks.check_data(call["x"], call["y"], self), call["y"]
+        return {**call, "x": x, "y": _stand_in(x, y, call["sample_weight"])}
+
+    def explained_errors(self):
+        """Returns a context that raises what later batches were refused for."""
+        return checks.later_batches()
 
     def train_step(self, data):
         """Trains the model on a batch, and returns its metrics."""
@@ -178,7 +179,7 @@ class ObjectiveTrainer(CompiledFitModel):
         own = {id(v) for part in (self.encoder, self.posterior) for v in part.trainable_variables}
         return [id(v) in own for v in self.trainable_variables]
 
-    def _check_validation(self, validation_data):
+    def _checked_validation(self, validation_data):
         if isinstance(validation_data, tuple):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             checks.check_data(x, y, self, "validation x")

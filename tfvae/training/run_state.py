@@ -1,0 +1,63 @@
+"""What a model keeps between its runs."""
+
+import functools
+
+from tfvae.training.alarm import Alarm
+from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
+
+
+class RunState:
+    """What a model keeps from `compile` on: its programs, its alarm and what was found of XLA.
+
+    An object of its own, since Keras would save a dictionary of the model.
+
+    Args:
+        model: a `CompiledFitModel`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
+        self.functions = FunctionCache()
+        self.functions_without_training = CompiledFunctions(model)
+        self.validation = None
+        self.refused_by_xla = False
+        self.explained = False
+        self.steps = 0
+        self._in_fit = False
+        self._quiet = False
+
+    @functools.cached_property
+    def alarm(self):
+        """The `Alarm` of the steps, made once the model is whole."""
+        return Alarm(self._model.on_nonfinite, self._model.loss_terms())
+
+    def begin(self, quiet):
+        """Begins a `fit`; a quiet one leaves what is not finite to a callback."""
+        self.alarm.reset()
+        self._in_fit, self._quiet = True, quiet
+
+    def end(self):
+        """Ends a `fit`, and lets go of its data."""
+        self.validation = None
+        self._in_fit = self._quiet = False
+
+    def count(self, steps):
+        """Counts steps that have run, and raises what went wrong in them."""
+        self.steps += steps
+        if not self._quiet:
+            self.alarm.check()
+
+    def counted(self, function):
+        """Returns a function of Keras' own loop that counts its steps."""
+
+        def run(iterator):
+            logs = function(iterator)
+            self.count(1)
+            return logs
+
+        return run
+
+    def found_no_batch(self):
+        """Returns True at the end of an epoch of `fit` in which no step has run."""
+        return self._in_fit and self.steps == 0

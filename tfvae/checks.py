@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfvae._backend import keras
 from tfvae.errors import InputError, invalid
+from tfvae.validation import kinds
 
 _MARK = "tfvae data check"
 
@@ -22,6 +23,7 @@ def check_events(x, likelihood, event_shape, name="x"):
     Raises:
         InputError: wrong shape, no examples, or values outside the likelihood's support.
     """
+    kinds.check_kind(x, name)
     x = np.asarray(x)
     if x.shape[1:] != tuple(event_shape) or x.ndim == 0:
         raise invalid(
@@ -31,8 +33,7 @@ def check_events(x, likelihood, event_shape, name="x"):
         )
     if len(x) == 0:
         raise invalid(f"at least one example in {name}", f"{name} of shape {list(x.shape)}", "pass data that is not empty")
-    if x.dtype.kind not in "fiub":
-        raise invalid(f"numbers in {name}", f"dtype {x.dtype}", f"convert {name} to float32")
+    kinds.check_numbers(x, name)
     _check_support(x, likelihood, name)
     return x
 
@@ -53,6 +54,7 @@ def check_data(x, y, vae, name="x"):
     Returns:
         x, or for a stream an equal one in which the batches are still to come.
     """
+    kinds.check_kind(x, name)
     if isinstance(x, tf.data.Dataset):
         return _check_dataset(x, vae, name)
     if isinstance(x, keras.utils.PyDataset):
@@ -61,11 +63,9 @@ def check_data(x, y, vae, name="x"):
     if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
         check_condition(x, y, vae, name)
         checked = check_events(x, vae.likelihood, vae.event_shape, name)
-        return x if hasattr(x, "dtype") else checked
+        return x if isinstance(x, (np.ndarray, tf.Tensor)) else checked
     if hasattr(x, "__next__"):
-        first = next(x)
-        _check_element(first, vae, name)
-        return _resumed(first, x)
+        return _checked_batches(x, vae, name)
     return x
 
 
@@ -114,9 +114,10 @@ def check_condition(x, y, vae, name="x"):
         raise invalid(expected, "no y", "call fit(x, y)")
     if tuple(np.shape(y))[1:] != vae.condition_shape or np.shape(y)[0] != np.shape(x)[0]:
         raise invalid(expected, f"y of shape {list(np.shape(y))}", "give every example its y")
-    if vae.num_classes and not ((np.asarray(y) >= 0) & (np.asarray(y) < vae.num_classes)).all():
-        received = f"y from {np.min(y)} to {np.max(y)}"
-        raise invalid(f"labels from 0 to {vae.num_classes - 1}", received, "number the classes from 0, or build for more")
+    if tf.as_dtype(vae.condition_dtype).is_integer:
+        kinds.check_labels(y, vae.num_classes)
+    else:
+        kinds.check_finite(y)
 
 
 @contextlib.contextmanager
@@ -130,10 +131,18 @@ def later_batches():
         raise InputError(error.message.split(_MARK + ": ")[1].split("\n")[0]) from error
 
 
-def _resumed(first, rest):
-    """A generator, which is what Keras takes, that starts again at `first`."""
-    yield first
-    yield from rest
+def _checked_batches(batches, vae, name):
+    """A generator, which is what Keras takes, whose first batch has been checked, and others as they come."""
+    first = next(batches)
+    _check_element(first, vae, name)
+
+    def rest():
+        yield first
+        for batch in batches:
+            _check_element(batch, vae, name)
+            yield batch
+
+    return rest()
 
 
 def _check_dataset(dataset, vae, name):
@@ -141,19 +150,50 @@ def _check_dataset(dataset, vae, name):
     if first is None:
         raise invalid(f"at least one batch in {name}", "an empty tf.data.Dataset", "pass a dataset that is not empty")
     _check_element(first, vae, name)
-    message = _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
+    outside = _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
+    beside = _MARK + ": " + str(_not_finite_later(vae, name))
 
     def check(*element):
-        x = element[0]
-        tf.debugging.Assert(tf.reduce_all(vae.likelihood.in_support(x)), [message])
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
+        tf.debugging.Assert(tf.reduce_all(vae.likelihood.in_support(x)), [outside])
+        for part in (y, sample_weight):
+            if part is not None:
+                tf.debugging.Assert(_is_finite(part), [beside])
+        if y is not None and tf.as_dtype(vae.condition_dtype).is_integer:
+            tf.debugging.Assert(_are_labels(y, vae), [beside])
         return x if len(element) == 1 else element
 
     return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)
 
 
+def _is_finite(part):
+    finite = tf.math.is_finite(tf.cast(part, tf.float32))
+    return tf.reduce_all(finite)
+
+
+def _are_labels(y, vae):
+    """Whether the labels of a batch are whole numbers of the model's classes."""
+    y = tf.cast(y, tf.float32)
+    inside = (y >= 0.0) & (y == tf.round(y))
+    if vae.num_classes:
+        inside &= y < float(vae.num_classes)
+    return tf.reduce_all(inside)
+
+
+def _not_finite_later(vae, name):
+    labels = f", and labels from 0 to {vae.num_classes - 1}" if vae.num_classes else ""
+    return invalid(
+        f"finite conditions and weights beside {name}{labels}",
+        "others in a later batch",
+        "repair them in the dataset before it is batched",
+    )
+
+
 def _check_element(element, vae, name):
-    x, y, _ = keras.utils.unpack_x_y_sample_weight(element)
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
+    kinds.check_kind(x, f"a batch of {name}")
     check_condition(x, y, vae, name)
+    kinds.check_weights(sample_weight)
     check_events(x, vae.likelihood, vae.event_shape, f"a batch of {name}")
 
 

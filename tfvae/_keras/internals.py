@@ -1,5 +1,7 @@
 """What is read of Keras' privates, each as it is in Keras 3.15."""
 
+from tfvae._backend import keras
+
 
 def flatten_layers(model):
     """Returns a model and all layers within it (`Layer._flatten_layers`)."""
@@ -22,6 +24,17 @@ def first_epoch(model, stated):
 def metrics_in_order(model, logs):
     """Returns logs as the list or number that `evaluate` gives (`Trainer._flatten_metrics_in_order`)."""
     return model._flatten_metrics_in_order(logs)
+
+
+def build(model, element_spec):
+    """Builds a model, its metrics and its optimizer for batches of a spec (`Trainer._symbolic_build`).
+
+    Args:
+        model: a compiled Keras model.
+        element_spec: the spec of a batch as a step takes it, x or (x, y) or (x, y, sample_weight).
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element_spec)
+    model._symbolic_build(data_batch=(x, y, sample_weight))
 
 
 def epoch_logs(model, logs):

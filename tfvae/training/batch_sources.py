@@ -32,6 +32,9 @@ class IndexedArrays:
         self.bytes_per_example = sum(
             dtype.size * math.prod(array.shape[1:]) for array, dtype in zip(tf.nest.flatten(arrays), tf.nest.flatten(self.dtypes))
         )
+        self.element_spec = tf.nest.map_structure(
+            lambda array, dtype: tf.TensorSpec((self.batch_size, *array.shape[1:]), dtype), arrays, self.dtypes
+        )
         self.arrays = tf.nest.map_structure(_on_device, arrays)
         self._batch_size = batch_size
         self._order_key = order_key
@@ -59,6 +62,7 @@ class DatasetBatches:
     arrays = dtypes = num_examples = None
 
     def __init__(self, dataset, passes=None, most=None):
+        self.element_spec = dataset.element_spec
         spec = tf.nest.flatten(dataset.element_spec)
         count = int(dataset.cardinality())
         self.num_batches = count if count > 0 else None

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,10 +17,11 @@ from tfvae.training.run_state import RunState
 from tfvae.training.traced_state import traced_state
 
 _LOG = logging.getLogger("tfvae")
+_Trainer: Any = keras.Model if TYPE_CHECKING else object
 
 
-class CompiledFitModel(keras.Model):
-    """A Keras model with a loop of its own for arrays and `tf.data.Dataset`s.
+class CompiledFit(_Trainer):
+    """Gives a Keras model a loop of its own for arrays and `tf.data.Dataset`s; a mixin.
 
     Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
     of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
@@ -178,6 +179,7 @@ class CompiledFitModel(keras.Model):
             if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
                 return super().evaluate(**call, **kwargs)
 
+            internals.build(self, run.reader.source.element_spec)
             logs = loop.evaluate(self, run, call)
             return logs if return_dict else internals.metrics_in_order(self, logs)
 
@@ -253,7 +255,7 @@ class CompiledFitModel(keras.Model):
     def makes_own_functions(self):
         """Returns True if no subclass makes functions for Keras' own loop, which it then wants to run."""
         made = (type(self).make_train_function, type(self).make_test_function)
-        return made == (CompiledFitModel.make_train_function, CompiledFitModel.make_test_function)
+        return made == (CompiledFit.make_train_function, CompiledFit.make_test_function)
 
     def compiled_function(self, key, make):
         """Returns a function that runs without training, compiled as the steps are.
@@ -279,8 +281,8 @@ class CompiledFitModel(keras.Model):
     # ---- inside
 
     def _fit(self, call, run, validation):
-        if not self.optimizer.built:  # variables made in a step would have it traced twice
-            self.optimizer.build(self.trainable_variables)
+        # Variables made in a step would have it traced twice.
+        internals.build(self, run.reader.source.element_spec)
         if not self._runs.explained:
             plan = self.compilation_plan(run.reader.source.batch_size)
             _LOG.info("Steps are compiled by %s; %d of them run in one call.", plan.why, run.steps)
@@ -295,6 +297,10 @@ class CompiledFitModel(keras.Model):
                 f"{method}() before compile()",
                 "You must call `compile()` before using the model: vae.compile(keras.optimizers.Adam(1e-3))",
             )
+
+
+class CompiledFitModel(CompiledFit, keras.Model):
+    """A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

@@ -9,6 +9,7 @@ from tfvae.ops import xla
 from tfvae.training import alarm, optimizer_update
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.compiled_fit import CompiledFitModel
+from tfvae.validation import kinds
 
 _TRACKED = ("loss", "elbo", "rate", "distortion")
 
@@ -49,6 +50,7 @@ class ObjectiveTrainer(CompiledFitModel):
         Raises:
             InputError: data that the model cannot learn from, before the first step.
         """
+        kinds.check_weights(call["sample_weight"])
         x, y = checks.check_data(call["x"], call["y"], self), call["y"]
         held_out = call["validation_data"]
         if held_out is not None:
@@ -60,6 +62,7 @@ class ObjectiveTrainer(CompiledFitModel):
 
     def checked_evaluate(self, call):
         """Returns the arguments of `evaluate`, which gives the same numbers for the same data."""
+        kinds.check_weights(call["sample_weight"])
         x, y = checks.check_data(call["x"], call["y"], self), call["y"]
         return {**call, "x": x, "y": _stand_in(x, y, call["sample_weight"])}
 

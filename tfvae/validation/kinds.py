@@ -1,0 +1,116 @@
+"""Refuses kinds of data that a VAE cannot be trained on, or whose meaning would be lost."""
+
+import numpy as np
+
+from tfvae.errors import invalid
+
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
+
+
+def check_kind(x, name="x"):
+    """Refuses a dictionary, a sparse matrix, and an array in which elements are masked.
+
+    Raises:
+        InputError: naming the kind, and what to pass instead.
+    """
+    if isinstance(x, dict):
+        first = next(iter(x), "image")
+        raise invalid(
+            f"one array of examples as {name}, or batches of them",
+            f"a dictionary with the keys {list(x)}",
+            f"pass the array that is to be modelled, such as {name}[{first!r}]; of a dataset, map it first",
+        )
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise invalid(f"{name} as a dense array", f"a sparse {type(x).__name__}", f"pass {name}.toarray()")
+    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+        raise invalid(
+            f"{name} without masked elements, since a mask would be lost",
+            f"a masked array in which {int(np.ma.getmaskarray(x).sum())} elements are masked",
+            f"pass {name}.filled(numpy.nan), and likelihoods.Observed(...) as the likelihood",
+        )
+
+
+def check_numbers(x, name="x"):
+    """Refuses an array that does not hold numbers, or holds some that float32 does not.
+
+    Args:
+        x: a NumPy array.
+        name: what it is called in the message.
+
+    Raises:
+        InputError: another dtype, or a finite number beyond float32.
+    """
+    if x.dtype.kind not in "fiub":
+        raise invalid(
+            f"numbers in {name}",
+            f"dtype {x.dtype}",
+            f"convert {name} to float32; of pandas columns, {name}.to_numpy('float32', na_value=numpy.nan)",
+        )
+    if x.dtype.kind != "f" or x.dtype.itemsize <= 4 or not x.size:
+        return
+    with np.errstate(invalid="ignore"):
+        beyond = np.isfinite(x) & (np.abs(x) > _MAX_FLOAT32)
+    if beyond.any():
+        first = tuple(int(i) for i in np.argwhere(beyond)[0])
+        raise invalid(
+            f"{name} within float32, which networks compute in",
+            f"{name}{list(first)} = {x[first]}",
+            f"scale {name}, or repair that value",
+        )
+
+
+def check_weights(sample_weight, name="sample_weight"):
+    """Refuses weights of examples that are not finite numbers; None is no weights.
+
+    Raises:
+        InputError: naming the first.
+    """
+    if sample_weight is None:
+        return
+    weights = np.asarray(sample_weight)
+    check_numbers(weights, name)
+    finite = np.isfinite(weights)
+    if not finite.all():
+        first = int(np.argwhere(~finite)[0][0])
+        raise invalid(
+            f"finite weights in {name}", f"{name}[{first}] = {weights[first]}", "pass 0.0 for an example that is not to count"
+        )
+
+
+def check_labels(y, num_classes, name="y"):
+    """Refuses labels that are not whole numbers of a range.
+
+    Args:
+        y: an array of labels.
+        num_classes: how many classes there are, or None where that is not known.
+        name: what they are called in the message.
+
+    Raises:
+        InputError: naming the first.
+    """
+    labels = np.asarray(y)
+    check_numbers(labels, name)
+    low, high = 0, np.inf if num_classes is None else num_classes - 1
+    with np.errstate(invalid="ignore"):
+        wrong = ~((labels == np.round(labels)) & (labels >= low) & (labels <= high))
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        known = "from 0" if num_classes is None else f"from 0 to {high}"
+        raise invalid(
+            f"labels {known}, whole numbers",
+            f"{name}{list(first)} = {labels[first]} ({name} from {labels.min()} to {labels.max()})",
+            "number the classes from 0, or build for more",
+        )
+
+
+def check_finite(y, name="y"):
+    """Refuses conditions that are not finite numbers.
+
+    Raises:
+        InputError: naming the first.
+    """
+    values = np.asarray(y)
+    check_numbers(values, name)
+    if not np.isfinite(values).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise invalid(f"finite numbers in {name}", f"{name}{list(first)} = {values[first]}", "remove or repair such examples")

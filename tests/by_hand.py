@@ -39,7 +39,7 @@ def drawn():
 
     def note(op_type, inputs, attrs, outputs, op_name=None, graph=None):
         name = op_type.decode() if isinstance(op_type, bytes) else op_type
-        if name in _FLOATS:
+        if graph is None and name in _FLOATS:
             stream = tuple(np.concatenate([np.ravel(part) for part in inputs[1:3]]).tolist())
             found.append(Draw(_FLOATS[name], stream, outputs[0].numpy()))
 

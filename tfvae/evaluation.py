@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks
+from tfvae import checks, random
 from tfvae.ops import xla
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
@@ -197,7 +197,7 @@ def _accumulator(vae, samples, plan):
         """The first `count` blocks of x `[M, B, *event]` and y: `Estimates` as `[M, 4, B]`."""
 
         def block(i, found):
-            block_seed = seed + tf.stack([0, i * x.shape[1]])
+            block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")
             estimates = _of_block(vae, x[i], None if y is None else y[i], block_seed, num_samples, samples)
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
@@ -212,7 +212,7 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     """`Estimates` of one block, the encoder run once and `samples` latents of each example at a time."""
     y = None if y is None else vae.condition(y)
     params = vae.encoder_params(x, y, training=False)
-    zeros = tf.zeros(x.shape[:1])
+    seed, zeros = random.seed_for(seed, "latents"), tf.zeros(x.shape[:1])
 
     def chunk(first, log_sum, log_weight_sum, distortion_sum):
         terms = vae.terms_given(params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False)

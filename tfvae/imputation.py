@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae import checks
 from tfvae.errors import invalid
+from tfvae.random import seed_for
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
 from tfvae.validation import arguments
@@ -58,19 +59,20 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
 
 
 def _complete(vae, x, y, num_samples, seed, draws):
-    seeds = tf.random.split(seed, 3)
-    x = vae.likelihood.prepare(x, seeds[0])
-    terms = vae.batch_terms(x, y, num_samples, seeds[1], training=False)
+    seed = seed_for(seed, "imputation")
+    x = vae.likelihood.prepare(x, seed_for(seed, "binarization"))
+    terms = vae.batch_terms(x, y, num_samples, seed_for(seed, "latents"), training=False)
     z = vae.prior.for_decoder(terms.z)
     if draws is None:
         weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]
         means = vae.likelihood.mean(vae.decode_batch(z, y, training=False))  # [K, B, *event]
         weights = tf.reshape(weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0))
         return tf.where(x == x, x, tf.reduce_sum(weights * means, axis=0))
-    seeds = tf.random.split(seeds[2], 2)
-    chosen = tf.random.stateless_categorical(tf.transpose(terms.log_weights), draws, seeds[0], dtype=tf.int32)  # [B, draws]
+    logits, choice = tf.transpose(terms.log_weights), seed_for(seed, "choice")
+    chosen = tf.random.stateless_categorical(logits, draws, choice, dtype=tf.int32)  # [B, draws]
     picked = tf.nest.map_structure(lambda part: _pick(part, chosen), z)
-    drawn = vae.likelihood.distribution(vae.decode_batch(picked, y, training=False)).sample(seed=seeds[1])
+    p = vae.likelihood.distribution(vae.decode_batch(picked, y, training=False))
+    drawn = p.sample(seed=seed_for(seed, "draw"))
     return tf.where(x == x, x, tf.cast(drawn, tf.float32))
 
 

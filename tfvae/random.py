@@ -19,9 +19,28 @@ References:
 import numpy as np
 import tensorflow as tf
 
-# One tag per purpose other than the latent's normals, which use the seed's key itself.
-# A number given once is never changed: it would change every picture drawn since.
-TAGS = {"draw": 1, "component": 2, "layer": 3, "posterior_layer": 4}
+# One tag per purpose of noise, so that no two share a stream. A number given once is never
+# changed: it would change every picture drawn since.
+TAGS = {
+    # Of samples, by `Stream.fold_in`; the latent's normals use the seed's key itself.
+    "draw": 1,
+    "component": 2,
+    "layer": 3,
+    "posterior_layer": 4,
+    # Of training and evaluation, by `seed_for`: first which call draws, if it is not `fit`,
+    "validation": 5,
+    "terms": 6,
+    "likelihood": 7,
+    "imputation": 8,
+    "aggregate": 9,
+    # then what is drawn.
+    "binarization": 10,
+    "latents": 11,
+    "penalty": 12,
+    "choice": 13,
+    "angle": 14,
+    "tangent": 15,
+}
 
 _ROTATIONS = np.array([(13, 15, 26, 6), (17, 29, 16, 24)] * 3)[:5]  # of the 5 groups of 4 rounds
 _LEFT, _RIGHT = (1 << _ROTATIONS).astype(np.int32), (32 - _ROTATIONS).astype(np.int32)
@@ -80,6 +99,16 @@ def seed_key(seed):
 def fold_in(key, tag):
     """The key of another purpose: Threefry of the counter `(0, tag)` under `key`."""
     return threefry2x32(key, (tf.zeros_like(key[0]), tf.zeros_like(key[0]) + np.int32(tag)))
+
+
+def seed_for(seed, purpose):
+    """The int32 pair of one purpose of training or evaluation under another pair.
+
+    Args:
+        seed: int32 `[2]`.
+        purpose: a name of `TAGS`.
+    """
+    return tf.random.split(seed, 1)[0] + tf.constant([0, TAGS[purpose]])
 
 
 def threefry2x32(key, counter, unrolled=False):

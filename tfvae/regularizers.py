@@ -13,6 +13,7 @@ from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
+from tfvae.random import seed_for
 from tfvae.stateful import Stateful
 from tfvae.validation import arguments
 
@@ -123,7 +124,7 @@ class MMD(Regularizer):
         z = tf.concat(tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1)  # [B, D]
         # A prior p(z|y) has a distribution for each example, from which that example's draw is.
         conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(terms.prior.batch_shape.rank)
-        seed = tf.random.fold_in(terms.seed, 1)  # apart from the seed of the latents
+        seed = seed_for(terms.seed, "penalty")
         drawn = terms.prior.sample(seed=seed) if conditional else terms.prior.sample(tf.shape(z)[0], seed=seed)
         prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
         weights = terms.example_weights

@@ -7,6 +7,7 @@ from tfvae import checks, defaults, fusing, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
 from tfvae.generation import Generator
+from tfvae.random import seed_for
 from tfvae.stateful import state_of
 from tfvae.stream_range import as_int32
 from tfvae.terms import Terms, closed_form_kl
@@ -107,8 +108,11 @@ class VAE(Generator):
         """
         if not tf.is_symbolic_tensor(x):
             x = checks.check_events(x, self.likelihood, self.event_shape)
-        x = self.likelihood.prepare(x, self._seed_pair(seed, 1))
-        return self.batch_terms(x, self.condition(y), num_samples, self._seed_pair(seed, 0), training=False)
+        seed = as_int32(np.random.randint(2**31) if seed is None else seed)
+        pair = seed_for(tf.constant([seed, 0]), "terms")
+        x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
+        latents = seed_for(pair, "latents")
+        return self.batch_terms(x, self.condition(y), num_samples, latents, training=False)
 
     # ---- the same for traced code, which has checked its batches
 
@@ -187,10 +191,6 @@ class VAE(Generator):
 
         likelihood = self.likelihood
         return log_prob(params) if training and likelihood.fits_batches else fusing.fused(log_prob, params)
-
-    def _seed_pair(self, seed, purpose):
-        seed = np.random.randint(2**31) if seed is None else seed
-        return tf.constant([as_int32(seed), purpose], tf.int32)
 
     def get_config(self):
         names = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")

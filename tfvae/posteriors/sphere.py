@@ -9,6 +9,7 @@ from tfvae import noise
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import SPHERE, Posterior
+from tfvae.random import seed_for
 
 tfd = tfp.distributions
 
@@ -97,10 +98,12 @@ class _VonMisesFisher(tfp.distributions.Distribution):
         return self.concentration * (cosine - 1.0) - self._angle.log_normalizer
 
     def _sample_n(self, n, seed=None):
-        seeds = tf.random.split(tfp.random.sanitize_seed(seed), 2)
+        seed = tfp.random.sanitize_seed(seed)
         shape = tf.concat([[n], tf.shape(self.concentration)], axis=0)
-        normals = noise.normal(tf.concat([shape, [self.direction.shape[-1] - 1]], axis=0), seeds[1])
-        return _assemble(self.direction, self._angle.quantile(noise.uniform(shape, seeds[0])), normals)
+        size = tf.concat([shape, [self.direction.shape[-1] - 1]], axis=0)
+        normals = noise.normal(size, seed_for(seed, "tangent"))
+        angles = noise.uniform(shape, seed_for(seed, "angle"))
+        return _assemble(self.direction, self._angle.quantile(angles), normals)
 
     def _mean(self):
         return self.direction * (1.0 - self._angle.mean)[..., None]

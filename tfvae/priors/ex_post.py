@@ -8,6 +8,7 @@ from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import REAL
 from tfvae.priors.mixtures import Mixture
+from tfvae.random import seed_for
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -90,7 +91,7 @@ def _aggregate(vae, x, y, seed):
     pages = []
     for first in range(0, len(x), 1024):
         q = vae.encode(x[first : first + 1024], None if y is None else np.asarray(y)[first : first + 1024])
-        pages.append(q.sample(seed=tf.constant([seed, first])).numpy())
+        pages.append(q.sample(seed=seed_for(tf.constant([seed, first]), "aggregate")).numpy())
     return np.concatenate(pages)
 
 

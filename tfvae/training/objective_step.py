@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfvae import checks, weighting
 from tfvae._backend import keras
 from tfvae.ops import xla
+from tfvae.random import seed_for
 from tfvae.training import alarm, optimizer_update
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.compiled_fit import CompiledFitModel
@@ -93,7 +94,7 @@ class ObjectiveTrainer(CompiledFitModel):
         """Evaluates the model on a batch, and returns its metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples seen is a new seed for each batch, the same in each evaluation.
-        seed = tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)])
+        seed = seed_for(tf.stack([0, tf.cast(self._trackers[0].count, tf.int32)]), "validation")
         weights = weighting.of_batch(sample_weight)
         estimator = self.estimator if self.estimator.exact else None
         terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
@@ -155,11 +156,10 @@ class ObjectiveTrainer(CompiledFitModel):
         return tf.random.fold_in(seed, replica)
 
     def _terms(self, x, y, seed, training, estimator, weights):
-        seeds = tf.random.split(seed, 2)
         x = weighting.filled(self.events(x), weights)
-        x = xla.compute_once(self.likelihood.prepare(x, seeds[0]), seed)
+        x = xla.compute_once(self.likelihood.prepare(x, seed_for(seed, "binarization")), seed)
         y = None if self.condition_shape is None else weighting.filled(self.condition(y), weights)
-        return self.batch_terms(x, y, self.objective.num_samples, seeds[1], training, estimator, weights)
+        return self.batch_terms(x, y, self.objective.num_samples, seed_for(seed, "latents"), training, estimator, weights)
 
     def _apply(self, gradients, loss, terms, state):
         """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""

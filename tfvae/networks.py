@@ -84,7 +84,8 @@ def conv_vae(
         InputError: an event shape that is not an image's.
         InputTypeError: a size that is not a whole number from 1.
     """
-    event_shape, (latent_dim,), (*filters, dense) = _sizes(event_shape, (latent_dim,), (*filters, dense))
+    widths = (*filters, dense) if filters else ()
+    event_shape, (latent_dim,), (*filters, dense) = _sizes(event_shape, (latent_dim,), widths)
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
     if len(event_shape) not in (2, 3):
         raise invalid("images of shape (H, W) or (H, W, C)", f"event_shape={event_shape}", "use mlp_vae, or reshape the data")

@@ -184,6 +184,10 @@ def test_a_hierarchy_has_networks_between_layers(event_shape, latent_dims, hidde
             assert isinstance(vae.posterior, posteriors.Ladder)
             ends = [out.shape[-1] for out in vae.encoder.outputs]
             assert ends == [2 * size for size in latent_dims[::-1]]
+            layers = of_kind(vae.encoder, keras.layers.Dense)
+            found = sorted(keras.activations.serialize(layer.activation) for layer in layers)
+            inner, outer = [activation] * len(hidden), ["linear"]
+            assert found == sorted(len(latent_dims) * (inner + outer))
             continue
         assert isinstance(vae.posterior, posteriors.BottomUp)
         assert shapes(vae.encoder) == chain(6, *hidden, 2 * latent_dims[0])

@@ -1,4 +1,4 @@
-"""Each public argument of likelihoods and flows: see `test_public_arguments`."""
+"""Each public argument of likelihoods: see `test_public_arguments`."""
 
 import math
 
@@ -12,7 +12,7 @@ from tests.arguments import covers
 from tests.conftest import largest_difference, matches
 from tests.test_likelihoods import LEVELS, level_probs
 from tests.test_pieces import stream
-from tfvae import flows, likelihoods
+from tfvae import likelihoods
 
 N = 20_000
 
@@ -211,64 +211,3 @@ def test_what_is_missing_counts_nothing_and_is_shown_as_the_fill(base, fill):
     assert largest_difference(found, np.nansum(logs, axis=-1)) < 1e-4
     filled = shown(np.where(np.isnan(x), fill, x))
     assert largest_difference(likelihood.encoder_view(tf.constant(x)), filled) < 1e-6
-
-
-# ---- flows
-
-
-@covers(flows.RealNVP, "num_layers", "hidden")
-@pytest.mark.parametrize("num_layers", [1, 2, 5])
-@pytest.mark.parametrize("hidden", [(), (7,), (4, 6)])
-def test_coupling_layers_change_the_halves_in_turn_by_networks_of_their_widths(num_layers, hidden):
-    flow = flows.RealNVP(num_layers, hidden)
-    flow.build(5)
-    assert len(flow.networks) == num_layers
-    for i, network in enumerate(flow.networks):
-        sizes = [(2, 3)[i % 2], *hidden, 2 * (3, 2)[i % 2]]
-        assert [k.shape for k in network.kernels] == list(zip(sizes[:-1], sizes[1:]))
-    for weight in flow.weights:
-        weight.assign_add(np.random.default_rng(3).normal(size=weight.shape).astype(np.float32))
-    x = np.random.default_rng(4).normal(size=(6, 5)).astype(np.float32)
-    moved = np.abs(flow.forward(x)[0] - x).max(axis=0) > 1e-3
-    assert moved.tolist() == [num_layers > 1] * 2 + [True] * 3
-
-
-@covers(flows.MaskedAutoregressive, "num_layers", "hidden")
-@covers(flows.InverseAutoregressive, "num_layers", "hidden")
-@pytest.mark.parametrize("make", [flows.MaskedAutoregressive, flows.InverseAutoregressive])
-@pytest.mark.parametrize("num_layers", [1, 2, 3])
-@pytest.mark.parametrize("hidden", [(), (7, 4)])
-def test_autoregressive_layers_reverse_as_often_as_there_are_layers(make, num_layers, hidden):
-    """As they start, with shifts of 0 and scales of 1, that is all that they do."""
-    flow = make(num_layers, hidden)
-    flow.build(3)
-    assert len(flow.networks) == num_layers
-    sizes = [3, *hidden, 6]
-    assert [k.shape for k in flow.networks[-1].kernels] == list(zip(sizes[:-1], sizes[1:]))
-    x = np.random.default_rng(4).normal(size=(6, 3)).astype(np.float32)
-    expected = x[:, ::-1] if num_layers % 2 else x
-    assert largest_difference(flow.forward(x)[0], expected) < 1e-6
-
-
-@covers(flows.Planar, "num_layers")
-@pytest.mark.parametrize("num_layers", [1, 3])
-def test_planar_layers_are_composed_as_often_as_there_are_layers(num_layers):
-    """Each of u, w, b by the flow's weights: three layers are one after another."""
-    flow = flows.Planar(num_layers)
-    flow.build(2)
-    weights = np.random.default_rng(5).normal(size=(num_layers, 5)).astype(np.float32)
-    flow.bias.assign(weights.ravel())
-    x = y = np.random.default_rng(6).normal(size=(6, 2)).astype(np.float32)
-    for layer in weights:
-        one = flows.Planar(1)
-        one.build(2)
-        one.bias.assign(layer)
-        y = one.forward(y)[0]
-    assert largest_difference(flow.forward(x)[0], y) < 1e-5
-
-
-@pytest.mark.parametrize("num_layers", [0, -1, 1.5])
-@pytest.mark.parametrize("make", [flows.RealNVP, flows.MaskedAutoregressive, flows.Planar])
-def test_numbers_of_layers_below_one_are_refused(make, num_layers):
-    with pytest.raises(ValueError, match=matches("num_layers")):
-        make(num_layers)

@@ -11,7 +11,7 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tfvae import priors
-from tfvae.export import Sampler, flatbuffer, quality
+from tfvae.export import Sampler, flatbuffer, quality, quantize, signatures
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
@@ -186,3 +186,44 @@ def test_wrong_examples_are_refused_by_the_sampler(samplers, call, words):
 def test_a_file_without_its_encoder_says_so(exported):
     with pytest.raises(ValueError, match=matches("signature reconstruct", "export with the encoder")):
         Sampler(exported / "batch_1.tflite").reconstruct(np.zeros((1, 8, 8, 1)))
+
+
+# What int8 is calibrated with
+
+LABELS = np.arange(40) % 10
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    return tfvae.mlp_vae((4, 4, 1), 3, (8,), condition=10, seed=0)
+
+
+@pytest.fixture(scope="module")
+def calibration(conditional):
+    """Rows by network and port; each example says by its pixels which it is."""
+    x = (np.arange(40)[:, None] >> np.arange(16) & 1).reshape(40, 4, 4, 1).astype(np.float32)
+    found = quantize.calibration(conditional, signatures.parts(conditional, 4), (x, LABELS), 32)
+    rows = {}
+    for name, batches in found.items():
+        ports = batches[0]
+        rows[name] = {port: np.concatenate([batch[port] for batch in batches]) for port in ports}
+    return rows
+
+
+def test_the_encoder_is_calibrated_with_examples_of_the_data_and_their_labels(calibration):
+    rows = calibration["encoder"]
+    number = rows["x"].reshape(-1, 16) @ (1 << np.arange(16))
+    assert len(set(number)) == 32  # as many as were asked for, none twice
+    assert np.array_equal(rows["y"], LABELS[number.astype(int)])
+
+
+def test_the_decoder_is_calibrated_with_latents_of_the_prior_and_their_far_ends(calibration, conditional):
+    rows = calibration["decoder"]
+    y = np.resize(LABELS, 512)
+    z = conditional.sample_latent(512, seed=1, y=y).numpy()
+    assert largest_difference(rows["z"][:32], z[:32]) < 1e-6
+    assert np.array_equal(rows["y"][:32], y[:32])
+    assert set(rows["y"]) == set(range(10))
+    for dimension in range(3):
+        far = z[:, dimension].mean() + np.array([4, -4]) * z[:, dimension].std()
+        assert np.abs(rows["z"][32:, dimension, None] - far).min(axis=0).max() < 1e-4

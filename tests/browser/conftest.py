@@ -42,9 +42,11 @@ def page_files(node_modules, exported, digits, tmp_path_factory):
         "vectors": tfvae.mlp_vae((6,), 3, (8,), likelihood=real, seed=0),
         "colours": tfvae.mlp_vae((5, 7, 3), 2, (8,), likelihood=real, seed=0),
     }
+    sizes = {"labels": 5}  # so that one call takes several labels
     for name, model in models.items():
-        tfvae.export.to_tflite(model, folder / "files" / f"{name}.tflite")
-        to_web(folder / "files" / f"{name}.tflite", folder / name, litert=node_modules)
+        file = folder / "files" / f"{name}.tflite"
+        tfvae.export.to_tflite(model, file, batch_size=sizes.get(name, 1))
+        to_web(file, folder / name, litert=node_modules)
     shutil.copytree(folder / "labels", folder / "numbered")
     edit(folder / "labels" / "model.json", num_classes=10)
     edit(folder / "numbered" / "model.json", num_classes=None)

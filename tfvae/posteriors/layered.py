@@ -92,6 +92,7 @@ class Ladder(Posterior):
     N(m', s'^2), are combined by their precisions, equations 18 to 20. The encoder gives a list,
     `[[B, 2 D_L], ..., [B, 2 D_1]]`; the prior is `priors.Hierarchy`, whose networks are shared.
 
+    In a training step these run twice, in q and in p, each time with a dropout of its own.
     In a second model of another prior, as `VAE.with_prior` makes one, it is replaced by another `Ladder`.
 
     Raises:

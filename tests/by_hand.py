@@ -13,17 +13,19 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 
+from tfvae import noise
+
 DATA, LATENT, SIGMA = 5, 2, 0.7
 RATE, BATCH, EPOCHS = 0.05, 4, 2  # of SGD; the last batch of the 10 examples is partial
 _FLOATS = {"StatelessRandomNormalV2": "normal", "StatelessRandomUniformV2": "uniform"}
 
 
 class Draw(NamedTuple):
-    """Noise that TensorFlow drew.
+    """Noise that was drawn.
 
     Attributes:
         kind: "normal" or "uniform".
-        stream: key and counter, the same for two draws from one stream.
+        stream: seed, or key and counter, the same for two draws from one stream.
         values: NumPy.
     """
 
@@ -34,8 +36,21 @@ class Draw(NamedTuple):
 
 @contextlib.contextmanager
 def drawn():
-    """Within it, each `Draw` of an operation that runs eagerly is put on the list that it gives."""
+    """Within it, each `Draw` of noise outside of compiled code is put on the list that it gives.
+
+    Of the package's own noise, whose stream is told by its seed, and of TensorFlow's operations.
+    """
     found: list = []
+    originals = {kind: getattr(noise, kind) for kind in ("normal", "uniform")}
+
+    def noting(kind):
+        def draw(shape, seed):
+            values = originals[kind](shape, seed)
+            if not tf.is_symbolic_tensor(values):
+                found.append(Draw(kind, tuple(np.ravel(seed).tolist()), values.numpy()))
+            return values
+
+        return draw
 
     def note(op_type, inputs, attrs, outputs, op_name=None, graph=None):
         name = op_type.decode() if isinstance(op_type, bytes) else op_type
@@ -45,9 +60,13 @@ def drawn():
 
     op_callbacks.add_op_callback(note)
     try:
+        for kind in originals:
+            setattr(noise, kind, noting(kind))
         yield found
     finally:
         op_callbacks.remove_op_callback(note)
+        for kind, original in originals.items():
+            setattr(noise, kind, original)
 
 
 def networks(hidden=tuple, **last):
@@ -157,32 +176,46 @@ class ByHand:
 
     def _pass(self, x, sample_weight, noise, training):
         weights = np.ones(len(x), np.float32) if sample_weight is None else sample_weight
-        sums = dict.fromkeys(("loss", "elbo", "rate", "distortion"), 0.0)
+        sums = dict.fromkeys(("elbo", "rate", "distortion"), 0.0)
+        loss_sum, present = 0.0, 0
         for first in range(0, len(x), self.batch):
             rows = slice(first, first + self.batch)
             step = self._train if training else self._test
-            loss, found = step(x[rows], weights[rows], next(noise))
-            values = {"loss": loss, "rate": found.rate, "distortion": found.distortion}
+            total, found = step(_without_absent(x[rows], weights[rows]), weights[rows], next(noise))
+            values = {"rate": found.rate, "distortion": found.distortion}
             values["elbo"] = -(found.rate + found.distortion)
             for name, value in values.items():
                 sums[name] += float(tf.reduce_sum(weights[rows] * value))
-        return {name: total / weights.sum() for name, total in sums.items()}
+            count = np.count_nonzero(weights[rows])
+            loss_sum, present = loss_sum + count * float(total), present + count
+        means = {name: total / weights.sum() for name, total in sums.items()}
+        return {"loss": loss_sum / present, **means}
 
     def _train(self, x, weight, noise):
         variables = self.encoder.trainable_variables + self.decoder.trainable_variables
         with tf.GradientTape() as tape:
             found = self.found(x, noise, training=True)
-            loss = self.loss(found, self.steps)
-            total = tf.reduce_sum(weight * loss) / len(x) + self.penalty(self.encoder)
+            total = self._total(found, weight)
         gradients = tape.gradient(total, [v.value for v in variables])
         for variable, gradient in zip(variables, gradients):
             variable.assign(variable - self.rate * gradient)
         self.steps += 1
-        return loss, found
+        return total, found
 
     def _test(self, x, weight, noise):
         found = self.found(x, noise, training=False)
-        return self.loss(found, self.steps), found
+        return self._total(found, weight), found
+
+    def _total(self, found, weight):
+        """The loss of a batch: over the examples there are, those whose weight is not 0."""
+        loss = tf.reduce_sum(weight * self.loss(found, self.steps))
+        return loss / max(np.count_nonzero(weight), 1) + self.penalty(self.encoder)
+
+
+def _without_absent(x, weight):
+    """x with the first example there is in the place of those of weight 0, as the networks see it."""
+    first = x[np.argmax(weight != 0.0)]
+    return np.where((weight != 0.0)[:, None], x, first)
 
 
 def by_batch(noise):

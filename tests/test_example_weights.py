@@ -12,7 +12,7 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tests.test_regularizers import terms_of
-from tfvae import likelihoods, objectives, posteriors, regularizers
+from tfvae import likelihoods, objectives, posteriors, random, regularizers
 
 PRESENT = 7
 WEIGHTS = np.array([0.5, 2.0, 1.0, 1.0, 0.25, 3.0, 1.0], np.float32)
@@ -136,7 +136,7 @@ def average_over_pairs(points, weights):
 
 def test_mmd_weights_pairs_of_examples_by_both_weights(terms):
     z = terms.z[0].numpy()
-    drawn = terms.prior.sample(PRESENT, seed=tf.random.fold_in(terms.seed, 1)).numpy()
+    drawn = terms.prior.sample(PRESENT, seed=random.seed_for(terms.seed, "penalty")).numpy()
     across = np.average([np.mean([kernel(a, b) for b in drawn]) for a in z], weights=WEIGHTS)
     expected = average_over_pairs(z, WEIGHTS) + average_over_pairs(drawn, np.ones(PRESENT)) - 2 * across
     assert float(regularizers.MMD()(weighted(terms))) == pytest.approx(expected, abs=1e-5)

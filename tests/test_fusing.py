@@ -39,8 +39,8 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
     assert constant
 
 
-@pytest.mark.parametrize(("compiler", "xla"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)])
-def test_only_a_step_in_pieces_has_any(compiler, xla):
+@pytest.mark.parametrize(("compiler", "has_pieces"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)])
+def test_only_a_step_in_pieces_has_any(compiler, has_pieces):
     @tf.function
     def run(a):
         with xla.tracing_for(compiler):
@@ -50,7 +50,7 @@ def test_only_a_step_in_pieces_has_any(compiler, xla):
     assert values.numpy() == pytest.approx(np.exp(A), rel=1e-5)
     assert bool(by_xla) == (compiler is not xla.GRAPH)
     definition = run.get_concrete_function(tf.constant(A)).graph.as_graph_def()
-    assert any("_XlaMustCompile" in f.attr for f in definition.library.function) == xla
+    assert any("_XlaMustCompile" in f.attr for f in definition.library.function) == has_pieces
 
 
 @pytest.mark.parametrize("observed", [False, True])

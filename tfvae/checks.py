@@ -126,9 +126,11 @@ def later_batches():
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        if _MARK not in error.message:
-            raise
-        raise InputError(error.message.split(_MARK + ": ")[1].split("\n")[0]) from error
+        # Of an assertion of `_check_dataset`, or raised within a generator that TensorFlow reads.
+        for mark in (_MARK + ": ", f"{InputError.__name__}: "):
+            if mark in error.message:
+                raise InputError(error.message.split(mark)[1].split("\n")[0]) from error
+        raise
 
 
 def _checked_batches(batches, vae, name):

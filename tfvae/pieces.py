@@ -162,10 +162,8 @@ class Prior(Piece):
     def distribution(self, y=None):
         """Returns p(z), a `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given y.
 
-        A prior with networks of its own takes `training=False` as well, and runs them so.
-
         Args:
-            y: conditions `[B, ...]`, or None.
+            y: conditions `[B, ...]`, or None. With networks of its own it takes `training=False` as well.
         """
         raise NotImplementedError
 

@@ -28,21 +28,21 @@ def batches(x, y=None):
 
 def masked(x):
     mask = np.zeros(x.shape, bool)
-    mask[0, 0] = True
+    mask[0, 0, 0, 0] = True
     return np.ma.MaskedArray(x, mask)
 
 
 def too_large(x):
-    return np.where(np.arange(len(x))[:, None] == 1, 1e39, x.astype(np.float64))
+    return np.where(np.arange(len(x)).reshape(-1, 1, 1, 1) == 1, 1e39, x.astype(np.float64))
 
 
 REFUSED = {
     "dictionary": (lambda: {"image": X}, ["dictionary", "image"]),
     "dataset_of_dictionaries": (lambda: tf.data.Dataset.from_tensors({"image": X}), ["dictionary", "map"]),
-    "sparse": (lambda: scipy.sparse.csr_matrix(X), ["sparse", "toarray"]),
+    "sparse": (lambda: scipy.sparse.csr_matrix(X.reshape(len(X), -1)), ["sparse", "toarray"]),
     "masked": (lambda: masked(X), ["mask", "Observed"]),
     "objects": (lambda: X.astype(object), ["dtype object", "float32"]),
-    "beyond_float32": (lambda: too_large(X), ["float32", r"\[1, 0\]"]),
+    "beyond_float32": (lambda: too_large(X), ["float32", r"\[1, 0, 0, 0\]"]),
     "later_batch_of_a_generator": (lambda: batches(LATER), ["nan"]),
     "later_batch_of_a_dataset": (lambda: tf.data.Dataset.from_tensor_slices(LATER).batch(4), ["later batch"]),
 }
@@ -75,9 +75,8 @@ def test_conditions_out_of_range_are_refused_in_every_batch(condition, bad, form
         vae.fit(*data, verbose=0, shuffle=False)
 
 
-def test_frames_of_numbers_and_arrays_of_any_float_train():
-    pandas = pytest.importorskip("pandas")
-    for x in (pandas.DataFrame(X), X.astype(np.float16), X.astype(np.float64), np.ma.MaskedArray(X)):
+def test_arrays_of_any_float_train():
+    for x in (X.astype(np.float16), X.astype(np.float64), np.ma.MaskedArray(X)):
         vae = model()
         logs = vae.fit(x, batch_size=4, verbose=0).history
         assert np.isfinite(logs["loss"]).all()

@@ -126,10 +126,11 @@ def guarded_apply(optimizer, gradients, clear, apply):
 
     iterations = internals.update_counter(optimizer)
     before = tf.identity(iterations.value)
-    if optimizer.gradient_accumulation_steps:  # into variables that it assigns by itself
-        gradients = [None if g is None else _where_clear(clear, g) for g in gradients]
+    # Which an optimizer assigns by itself.
+    accumulated = [(v, tf.identity(v.value)) for v in internals.accumulated_gradients(optimizer)]
     with _selecting(optimizer, clear):
         apply(gradients)
+    restore_unless(clear, accumulated)
     iterations.assign(tf.where(clear, iterations.value, before))
 
 

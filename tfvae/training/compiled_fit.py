@@ -2,25 +2,22 @@
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfvae._backend import keras
 from tfvae._keras import internals
 from tfvae.errors import invalid
-from tfvae.ops import xla
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
 from tfvae.training.alarm import ON_NONFINITE
 from tfvae.training.run_state import RunState
-from tfvae.training.traced_state import traced_state
+from tfvae.training.step_settings import StepSettings
 
 _LOG = logging.getLogger("tfvae")
-_Trainer: Any = keras.Model if TYPE_CHECKING else object
 
 
-class CompiledFit(_Trainer):
+class CompiledFit(StepSettings):
     """Gives a Keras model a loop of its own for arrays and `tf.data.Dataset`s; a mixin.
 
     Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
@@ -38,27 +35,7 @@ class CompiledFit(_Trainer):
         self._choices = _choices("auto", "auto", "raise")
         self._runs = RunState(self)
 
-    # ---- what a subclass may say about itself
-
-    def flops_per_example(self):
-        """Returns roughly the additions and multiplications of a forward pass of one example."""
-        return compilation_plan.forward_flops(self)
-
-    def rows_per_example(self):
-        """Returns how many rows of the largest matrix product come from one example."""
-        return 1
-
-    def order_seed(self):
-        """Returns the integer seed of the order of examples; by default drawn as Keras draws."""
-        return int(np.random.randint(2**31))
-
-    def traced_state(self):
-        """Returns a hashable value that differs when a program traced from this model would."""
-        return traced_state(self)
-
-    def loss_terms(self):
-        """Returns the names of the terms of the loss, which an alarm tells."""
-        return ()
+    # ---- what a subclass may check
 
     def checked_fit(self, call):
         """Returns the arguments of `fit`, by name, once they have been checked."""
@@ -186,6 +163,8 @@ class CompiledFit(_Trainer):
     def make_train_function(self, force=False):
         """Makes the training function of Keras' own loop."""
         if self.train_function is None or force:
+            if self.built and self.optimizer is not None and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)  # or the first step would run twice
             super().make_train_function(force=True)
             self.train_function = self._runs.counted(self.train_function)
 
@@ -211,68 +190,10 @@ class CompiledFit(_Trainer):
 
     # ---- what the loop asks
 
-    @property
-    def on_nonfinite(self):
-        """What happens at a loss or gradient that is not finite, as given to `compile`."""
-        return self._choices["on_nonfinite"]
-
-    @property
-    def alarm(self):
-        """The `Alarm` of the steps."""
-        return self._runs.alarm
-
-    def programs_of(self, step):
-        """Returns the `StepPrograms` of a method for one batch, such as "train_step"."""
-        programs = self._runs.programs[step]
-        programs.begin()
-        return programs
-
-    def stated_steps(self):
-        """Returns the number of steps in a call as given to `compile`, or None where it is chosen."""
-        steps = self._choices["steps_per_execution"]
-        return None if steps == "auto" else steps
-
-    def compilation_plan(self, batch_size, training=True):
-        """Returns the `CompilationPlan` of steps on batches of a size, as stated or chosen."""
-        if not self.may_choose_compiler():
-            return compilation_plan.stated(self._choices["jit_compile"])
-        if self._runs.refused_by_xla:
-            return xla.CompilationPlan("a TensorFlow graph, since XLA cannot compile them")
-        return compilation_plan.choose(self, batch_size * self.rows_per_example() if training else 0)
-
-    def may_choose_compiler(self):
-        """Returns True if `compile` has not been told what compiles the steps."""
-        return self._choices["jit_compile"] == "auto"
-
-    def refuse_xla(self):
-        """Has XLA compile no further programs of this model."""
-        self._runs.refused_by_xla = True
-
-    def loop_may_be_compiled(self):
-        """Returns True if XLA may compile the loop over steps, and not each step alone."""
-        return bool(xla.gpus() or not compilation_plan.has_convolution(self))
-
     def makes_own_functions(self):
         """Returns True if no subclass makes functions for Keras' own loop, which it then wants to run."""
         made = (type(self).make_train_function, type(self).make_test_function)
         return made == (CompiledFit.make_train_function, CompiledFit.make_test_function)
-
-    def compiled_function(self, key, make):
-        """Returns a function that runs without training, compiled as the steps are.
-
-        It is made anew when what it was traced from has changed, and as a TensorFlow graph where
-        XLA refuses it.
-
-        Args:
-            key: what it depends on beside the model, hashable.
-            make: a function of a `CompilationPlan` that makes it.
-        """
-        return self._runs.functions_without_training.bound(key, make)
-
-    def update_by_xla(self, update):
-        """Returns `update`, a function of gradients, compiled by XLA, once for all programs of steps."""
-        key = ("update", len(self.trainable_variables))
-        return self._runs.functions.get(key, lambda: tf.function(update, autograph=False, jit_compile=True))
 
     def after_steps(self, count):
         """Counts the steps of a compiled call, and raises what went wrong in it."""

@@ -25,8 +25,12 @@ class ObjectiveTrainer(CompiledFitModel):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._trackers = [keras.metrics.Mean(name=name) for name in _TRACKED]
-        # Counts the steps of training over all calls of `compile`, for schedules of the objective.
-        self.steps_trained = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="steps_trained")
+        self._progress = _Progress()
+
+    @property
+    def steps_trained(self):
+        """The number of training steps there were, over all calls of `compile`: an int64 variable."""
+        return self._progress.steps
 
     def compile(self, optimizer="adam", *args, **kwargs):
         """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
@@ -81,12 +85,12 @@ class ObjectiveTrainer(CompiledFitModel):
         with tf.GradientTape(persistent=True) as tape:
             terms = self._terms(x, y, seed, training=True, estimator=self.estimator, weights=weights)
             penalty = sum(self.losses)  # the networks' own, of their pass over the batch
-            losses = self.estimator.losses(self.objective, terms, self.steps_trained.value)
+            losses = self.estimator.losses(self.objective, terms, tf.identity(self.steps_trained))
             totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
             # A strategy adds up the gradients of its replicas.
             scaled = [self.optimizer.scale_loss(total / _replicas()) for total in totals]
         gradients = self.estimator.gradients(tape, scaled, terms, variables, self._belong_to_encoder())
-        self.objective.update(terms, self.steps_trained.value)
+        self.objective.update(terms, tf.identity(self.steps_trained))
         clear = self._apply(gradients, totals[0], terms, state)
         return self._track(totals[0], terms, clear)
 
@@ -99,7 +103,7 @@ class ObjectiveTrainer(CompiledFitModel):
         estimator = self.estimator if self.estimator.exact else None
         terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
         penalty = sum(self.losses)
-        loss = self.objective(terms, self.steps_trained.value)
+        loss = self.objective(terms, tf.identity(self.steps_trained))
         return self._track(weighting.batch_loss(loss, weights) + penalty, terms)
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
@@ -110,14 +114,15 @@ class ObjectiveTrainer(CompiledFitModel):
         super().save_own_variables(store)
         for i, state in enumerate(self._random_states()):
             store[f"random_state_{i}"] = state.numpy()
+        store["steps_trained"] = np.asarray(self.steps_trained)
 
     def load_own_variables(self, store):
         """Reads what `save_own_variables` wrote."""
         stored = {key: store[key] for key in list(store.keys())}  # iterating over a store gives values
         for i, state in enumerate(self._random_states()):
             state.assign(stored.pop(f"random_state_{i}"))
-        if stored:  # files of before there was `steps_trained` hold nothing else
-            super().load_own_variables(stored)
+        self.steps_trained.assign(int(np.asarray(stored.pop("steps_trained", 0))))
+        super().load_own_variables(stored)
 
     def _random_states(self):
         return [v for v in self.variables if v.path.split("/")[-1] == "seed_generator_state"]
@@ -163,7 +168,7 @@ class ObjectiveTrainer(CompiledFitModel):
 
     def _apply(self, gradients, loss, terms, state):
         """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""
-        step = tf.identity(self.steps_trained.value)
+        step = tf.identity(self.steps_trained)
         self.steps_trained.assign_add(1)
         if _replicas() > 1:
             self.optimizer.apply(gradients, self.trainable_variables)
@@ -198,6 +203,17 @@ class ObjectiveTrainer(CompiledFitModel):
                 values = weighting.present(getattr(terms, tracker.name), weights)
                 _update(tracker, values, weights, clear)
         return self.get_metrics_result()
+
+
+class _Progress:
+    """The steps of training there were, which schedules of an objective follow.
+
+    TensorFlow's own kind of variable, in an object that Keras does not look into: it is no weight.
+    """
+
+    def __init__(self):
+        once = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=once)
 
 
 def _update(tracker, values, weights, clear):

@@ -29,10 +29,9 @@ def update(model, gradients, clear):
 
 def _apply(model, gradients):
     optimizer, plan = model.optimizer, xla.current_plan()
-    if plan is None:
+    if plan is None or plan.whole_step:
+        # Each assignment waits for all gradients, which the alarm looks at, so that XLA copies no weight.
         _plainly(model, gradients)
-    elif plan.whole_step:
-        _plainly(model, gradients if xla.gpus() else in_turn(gradients))
     elif is_adam(optimizer):
         with adam_in_one_pass(optimizer):
             _plainly(model, gradients)
@@ -45,18 +44,6 @@ def _apply(model, gradients):
 
 def _plainly(model, gradients):
     model.optimizer.apply(gradients, model.trainable_variables)
-
-
-def in_turn(gradients):
-    """The same gradients, each of them ready only when the one before is, for a step that XLA compiles.
-
-    Layer by layer the backward pass reads a weight for the last time to get the gradient of the weight
-    before it. Only from then on can the weight be written in place; XLA sees no such order in two results
-    of one step, and would copy every weight first.
-    """
-    dense = [g for g in gradients if isinstance(g, tf.Tensor)]
-    after = {id(g): before for before, g in zip(dense, dense[1:])}
-    return [g + xla.opaque_zero(after[id(g)], g.dtype) if id(g) in after else g for g in gradients]
 
 
 def is_adam(optimizer):

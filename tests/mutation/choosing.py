@@ -10,6 +10,7 @@ NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/test_arm64.p
 # Slow in all they do, so run only where no other file has noticed.
 LAST = tuple(f"tests/test_{name}.py" for name in ("conformance", "examples", "cli", "web"))
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
+_SPECIFIC = 2  # the rank up to which a test names the class that is changed, see `_rank`
 
 # How tests name what they do not import, by the start of a path.
 _ANY_MODEL = r"\b(VAE|mlp_vae|conv_vae|hierarchical_vae|specimen|small|digits_vae)\b"
@@ -115,7 +116,7 @@ def files_for(target, root):
 
 
 def chosen(items, target, seconds, sources, skip, usual):
-    """The tests to run, in order: quick ones before slow ones, the most specific first.
+    """The tests to run, in order: those of the class before others, of both the quick ones first.
 
     Args:
         items: `[(test id, name of its file), ...]`.
@@ -132,13 +133,13 @@ def chosen(items, target, seconds, sources, skip, usual):
             continue
         took = seconds.get(test, 2.0)
         slow = sum(took > limit for limit in _SLOW) if rank else 0
-        ranked.append(((slow, file in LAST, rank, file), took, test))
+        ranked.append(((rank > _SPECIFIC, slow, file in LAST, rank, file), took, test))
 
     means: dict = {}
     for group, took, _ in ranked:
         means.setdefault(group, []).append(took)
     # Those of a file stay together, since its fixtures are made for all of them.
-    ranked.sort(key=lambda r: (r[0][:3], sum(means[r[0]]) / len(means[r[0]]), r[0], r[1]))
+    ranked.sort(key=lambda r: (r[0][:4], sum(means[r[0]]) / len(means[r[0]]), r[0], r[1]))
 
     return [test for *_, test in ranked]
 

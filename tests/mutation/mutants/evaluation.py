@@ -40,8 +40,8 @@ MUTANTS = [
     Mutant(
         name="blocks-share-seed",
         path="tfvae/evaluation.py",
-        old="block_seed = seed + tf.stack([0, i * x.shape[1]])",
-        new="block_seed = seed",
+        old='random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")',
+        new='random.seed_for(seed, "likelihood")',
         note="All blocks of examples in one call have the same noise.",
     ),
     Mutant(
@@ -99,9 +99,9 @@ MUTANTS = [
     ),
     Mutant(
         name="programs-keyed-by-samples",
-        path="tfvae/evaluation.py",
-        old="vae.programs.get((pieces, samples),",
-        new="vae.programs.get(samples,",
+        path="tfvae/training/step_programs.py",
+        old="self._functions = FunctionCache()\n            self._state = state\n\n        def call",
+        new="self._state = state\n\n        def call",
         note="A model whose prior was replaced is evaluated by the program of the old one.",
     ),
     Mutant(

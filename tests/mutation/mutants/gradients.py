@@ -88,8 +88,8 @@ MUTANTS = [
     Mutant(
         name="density-weights-not-held",
         path="tfvae/gradients/pathwise.py",
-        old="keras.StatelessScope(state_mapping=held)",
-        new="keras.StatelessScope(state_mapping=[])",
+        old="once_more(vae, states, held)",
+        new="once_more(vae, states)",
         note="log q keeps the gradient by the posterior's own weights, such as a flow's.",
         about="StickingTheLanding|DoublyReparameterized",
     ),

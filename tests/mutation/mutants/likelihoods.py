@@ -81,16 +81,16 @@ MUTANTS = [
     Mutant(
         name="optimal-scale-counts-missing",
         path="tfvae/likelihoods/location_scale.py",
-        old="tf.reduce_mean(squares) / tf.maximum(tf.reduce_mean(observed), 1e-9)",
-        new="tf.reduce_mean(squares)",
+        old="_mean_of_elements(squares, example_weights), share)",
+        new="_mean_of_elements(squares, example_weights), tf.ones_like(share))",
         note="The optimal scale divides by all elements, missing ones included.",
         row="optimal scale counts missing elements",
     ),
     Mutant(
         name="optimal-scale-average-biased",
         path="tfvae/likelihoods/location_scale.py",
-        old="_DECAY * self.variance_weight + (1 - _DECAY)",
-        new="1.0",
+        old="(1 - new) * self.variance_weight + new",
+        new="tf.ones_like(new)",
         note="The moving average of the first steps is biased towards 0.",
     ),
     Mutant(
@@ -133,7 +133,7 @@ MUTANTS = [
     Mutant(
         name="observed-trains-on-plain-distribution",
         path="tfvae/likelihoods/observed.py",
-        old="self.base.training_distribution(params, x)",
+        old="wiring.fitted(self.base, params, x, example_weights)",
         new="self.base.distribution(params)",
         note="The base never fits its scale to a batch.",
         about="optimal_scale",

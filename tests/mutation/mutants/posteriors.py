@@ -99,8 +99,8 @@ MUTANTS = [
     Mutant(
         name="sphere-draws-share-seed",
         path="tfvae/posteriors/sphere.py",
-        old="noise.uniform(shape, seeds[0])",
-        new="noise.uniform(shape, seeds[1])",
+        old='seed_for(seed, "angle")',
+        new='seed_for(seed, "tangent")',
         note="In training, angle and tangent direction are drawn under one seed.",
         about="VonMisesFisher",
     ),

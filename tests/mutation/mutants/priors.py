@@ -103,7 +103,7 @@ MUTANTS = [
     Mutant(
         name="ex-post-fits-means",
         path="tfvae/priors/ex_post.py",
-        old="q.sample(seed=tf.constant([seed, first])).numpy()",
+        old='q.sample(seed=seed_for(tf.constant([seed, first]), "aggregate")).numpy()',
         new="q.mean().numpy()",
         note="The mixture is fitted to posterior means and not to latents.",
         about="ExPostMixture",

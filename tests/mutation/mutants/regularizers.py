@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         name="regularizer-weight-ignored",
         path="tfvae/regularizers.py",
-        old="tf.reduce_mean(r.weight * r(terms))",
-        new="tf.reduce_mean(r(terms))",
+        old="r.weight * _of_batch(r(terms), terms)",
+        new="_of_batch(r(terms), terms)",
         note="The weight of a regularizer is not applied.",
     ),
     Mutant(
@@ -64,15 +64,15 @@ MUTANTS = [
     Mutant(
         name="mmd-prior-shares-seed",
         path="tfvae/regularizers.py",
-        old="tf.random.fold_in(terms.seed, 1)",
+        old='seed_for(terms.seed, "penalty")',
         new="terms.seed",
         note="The draws of the prior have the seed of the latents.",
     ),
     Mutant(
         name="mmd-counts-itself",
         path="tfvae/regularizers.py",
-        old="(tf.reduce_sum(kernel) - tf.linalg.trace(kernel))",
-        new="tf.reduce_sum(kernel)",
+        old="pairs if own else tf.linalg.set_diag(pairs, tf.zeros_like(rows))",
+        new="pairs",
         note="Each example is compared with itself.",
         about="MMD",
     ),
@@ -100,8 +100,8 @@ MUTANTS = [
     Mutant(
         name="total-correlation-offset-once",
         path="tfvae/regularizers.py",
-        old="tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1) - offset, axis=-1)",
-        new="tf.reduce_sum(tf.reduce_logsumexp(pairs, axis=1), axis=-1) - offset",
+        old="tf.reduce_logsumexp(pairs + shares[:, None], axis=1), axis=-1)",
+        new="tf.reduce_logsumexp(pairs, axis=1), axis=-1) + shares[0]",
         note="The constant of the marginals is taken once and not for each latent.",
     ),
     Mutant(

@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         name="held-out-trained-on",
         path="tfvae/runs.py",
-        old="vae.fit(dataset.x_train, batch_size",
-        new="vae.fit(np.concatenate([dataset.x_train, dataset.x_test]), batch_size",
+        old="vae.fit(trained_on, batch_size",
+        new="vae.fit(np.concatenate([trained_on, evaluated_on]), batch_size",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
     ),
@@ -95,8 +95,8 @@ MUTANTS = [
     Mutant(
         name="batch-size-not-passed",
         path="tfvae/runs.py",
-        old="vae.fit(dataset.x_train, batch_size=settings.batch_size, epochs",
-        new="vae.fit(dataset.x_train, epochs",
+        old="vae.fit(trained_on, batch_size=settings.batch_size, epochs",
+        new="vae.fit(trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
     ),
     Mutant(

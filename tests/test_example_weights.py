@@ -48,6 +48,7 @@ def one_step(vae, x, weights, y=None):
         variable.assign(value)
     vae.reset_metrics()
     vae.optimizer.iterations.assign(0)
+    vae.steps_trained.assign(0)
     return logs, change
 
 

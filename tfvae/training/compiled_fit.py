@@ -78,6 +78,7 @@ class CompiledFit(StepSettings):
         _check_choices(steps_per_execution, on_nonfinite)
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
         self._runs = RunState(self)
+        self._runs.prepare()
         if jit_compile == "auto":  # of Keras' own loop, which cannot go back to a graph
             plan = self.compilation_plan(batch_sources.UNKNOWN_BATCH_SIZE)
             trusted = compilation_plan.is_trusted_by_keras_loop(self)

@@ -168,19 +168,21 @@ class ObjectiveTrainer(CompiledFitModel):
 
     def _apply(self, gradients, loss, terms, state):
         """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""
-        step = tf.identity(self.steps_trained)
-        self.steps_trained.assign_add(1)
-        if _replicas() > 1:
-            self.optimizer.apply(gradients, self.trainable_variables)
-            return None
+        # In a graph, what does not depend on the batch would be counted where there is none any more.
+        with tf.control_dependencies([loss]):
+            step = tf.identity(self.steps_trained)
+            self.steps_trained.assign_add(1)
+            if _replicas() > 1:
+                self.optimizer.apply(gradients, self.trainable_variables)
+                return None
 
-        minds = alarm.is_scaled(self.optimizer)
-        clear = self.alarm.is_clear(loss, [] if minds else gradients)
-        means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
-        self.alarm.note(clear, step, loss, means)
-        optimizer_update.update(self, gradients, clear)
-        alarm.restore_unless(clear, state)
-        return clear
+            minds = alarm.is_scaled(self.optimizer)
+            clear = self.alarm.is_clear(loss, [] if minds else gradients)
+            means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
+            self.alarm.note(clear, step, loss, means)
+            optimizer_update.update(self, gradients, clear)
+            alarm.restore_unless(clear, state)
+            return clear
 
     def _belong_to_encoder(self):
         """For each trainable variable, whether q(z|x) is made by it."""

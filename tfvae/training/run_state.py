@@ -1,6 +1,6 @@
 """What a model keeps between its runs."""
 
-import functools
+from typing import Any
 
 from tfvae.training.alarm import Alarm
 from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
@@ -17,6 +17,7 @@ class RunState:
 
     def __init__(self, model):
         self._model = model
+        self.alarm: Any = None
         self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
         self.functions = FunctionCache()
         self.functions_without_training = CompiledFunctions(model)
@@ -27,10 +28,9 @@ class RunState:
         self._in_fit = False
         self._quiet = False
 
-    @functools.cached_property
-    def alarm(self):
-        """The `Alarm` of the steps, made once the model is whole."""
-        return Alarm(self._model.on_nonfinite, self._model.loss_terms())
+    def prepare(self):
+        """Makes the alarm, once the model is whole; within a step its variable would be traced twice."""
+        self.alarm = Alarm(self._model.on_nonfinite, self._model.loss_terms())
 
     def begin(self, quiet):
         """Begins a `fit`; a quiet one leaves what is not finite to a callback."""

@@ -87,11 +87,6 @@ def is_trusted_by_keras_loop(model):
     return all(_is_trusted(layer) for layer in internals.flatten_layers(model))
 
 
-def largest_divisor(number, limit):
-    """Returns the largest divisor of `number` up to `limit`."""
-    return max(n for n in range(1, min(number, limit) + 1) if number % n == 0)
-
-
 def forward_flops(network):
     """Returns roughly how many additions and multiplications a network takes for one example."""
     total = 0

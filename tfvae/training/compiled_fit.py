@@ -4,8 +4,6 @@ import contextlib
 import logging
 from typing import Any
 
-import numpy as np
-
 from tfvae._backend import keras
 from tfvae._keras import internals
 from tfvae.errors import invalid
@@ -13,6 +11,7 @@ from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit
 from tfvae.training.alarm import ON_NONFINITE
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
+from tfvae.validation import arguments
 
 _LOG = logging.getLogger("tfvae")
 
@@ -22,7 +21,7 @@ class CompiledFit(StepSettings):
 
     Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
     of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
-    what the steps compute; the first methods below are what a subclass may say about itself.
+    what the steps compute; `StepSettings` has what a subclass may say about them.
     """
 
     # Of Keras' trainer.
@@ -75,7 +74,10 @@ class CompiledFit(StepSettings):
         Raises:
             InputError: a number of steps below 1, or another `on_nonfinite`.
         """
-        _check_choices(steps_per_execution, on_nonfinite)
+        if steps_per_execution != "auto":
+            steps_per_execution = arguments.whole_number("steps_per_execution", steps_per_execution, 1)
+        if on_nonfinite not in ON_NONFINITE:
+            raise invalid(f"on_nonfinite, one of {ON_NONFINITE}", repr(on_nonfinite), 'pass on_nonfinite="raise"')
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
         self._runs = RunState(self)
         self._runs.prepare()
@@ -231,15 +233,6 @@ def _choices(jit_compile, steps_per_execution, on_nonfinite):
         "steps_per_execution": steps_per_execution,
         "on_nonfinite": on_nonfinite,
     }
-
-
-def _check_choices(steps_per_execution, on_nonfinite):
-    steps = steps_per_execution
-    whole = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool)
-    if steps != "auto" and (not whole or steps < 1):
-        raise invalid("steps_per_execution from 1", repr(steps), 'pass steps_per_execution="auto"')
-    if on_nonfinite not in ON_NONFINITE:
-        raise invalid(f"on_nonfinite, one of {ON_NONFINITE}", repr(on_nonfinite), 'pass on_nonfinite="raise"')
 
 
 _FIT_ARGUMENTS = {

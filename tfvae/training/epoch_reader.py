@@ -51,8 +51,8 @@ class EpochReader:
 
     def take(self, most):
         """Returns up to `most` batches of the epoch as a list, empty where the source has ended."""
-        known = (self._left, self._left_of_pass())
-        wanted = min(most, *(number for number in known if number is not None), most)
+        limits = (most, self._left, self._left_of_pass())
+        wanted = min(limit for limit in limits if limit is not None)
         batches = list(itertools.islice(self._batches, wanted))
         self._read += len(batches)
         if self._left is not None:

@@ -30,7 +30,6 @@ class StepPrograms:
         self._model = model
         self._step = step
         self._functions = FunctionCache()
-        self._state = None
         self._plans: dict = {}
 
     def begin(self):
@@ -49,11 +48,11 @@ class StepPrograms:
         Returns:
             What the last step returns.
         """
-        self._forget_if_changed()
+        self._functions.follow(self._model.traced_state())
         groups = [list(group) for _, group in itertools.groupby(batches, batch_sources.shapes)]
         for number, group in enumerate(groups):
             is_last = ends_pass and number == len(groups) - 1 and len(group) == 1
-            plan = self._plan(source, group[0], is_last)
+            plan = self._plan(group[0], is_last)
             # A stack half empty costs more than the calls it saves.
             pieces = [group] if 2 * len(group) >= height else [[batch] for batch in group]
             for piece in pieces:
@@ -61,21 +60,11 @@ class StepPrograms:
 
         return logs
 
-    def plan(self):
-        """Returns the plan of the first batches since `begin`, or None."""
-        return next(iter(self._plans.values()), None)
-
     def functions(self):
         """Returns the functions there are now, by what they depend on."""
         return self._functions.made
 
-    def _forget_if_changed(self):
-        state = self._model.traced_state()
-        if state != self._state:
-            self._functions = FunctionCache()
-            self._state = state
-
-    def _plan(self, source, batch, is_last):
+    def _plan(self, batch, is_last):
         shapes = batch_sources.shapes(batch)
         if shapes in self._plans:
             return self._plans[shapes]
@@ -145,14 +134,10 @@ class CompiledFunctions:
     def __init__(self, model):
         self._model = model
         self._functions = FunctionCache()
-        self._state = None
 
     def bound(self, key, make):
         """Returns the function made by `make(plan)` for an equal `key`, with a graph to go back to."""
-        state = self._model.traced_state()
-        if state != self._state:
-            self._functions = FunctionCache()
-            self._state = state
+        self._functions.follow(self._model.traced_state())
 
         def call(*arguments):
             plan = self._model.compilation_plan(1, training=False)
@@ -188,6 +173,13 @@ class FunctionCache:
 
     def __init__(self):
         self.made = {}
+        self._state = None
+
+    def follow(self, state):
+        """Drops the functions that were traced from another state of the model, see `traced_state`."""
+        if state != self._state:
+            self.made = {}
+            self._state = state
 
     def get(self, key, make):
         """Returns the function made for an equal `key` before, or a new one."""

@@ -95,5 +95,5 @@ class StepSettings(_Trainer):
 
     def update_by_xla(self, update):
         """Returns `update`, a function of gradients, compiled by XLA, once for all programs of steps."""
-        key = ("update", len(self.trainable_variables))
+        key = tuple(id(variable) for variable in self.trainable_variables)
         return self._runs.functions.get(key, lambda: tf.function(update, autograph=False, jit_compile=True))

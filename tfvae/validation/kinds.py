@@ -50,13 +50,8 @@ def check_numbers(x, name="x"):
         return
     with np.errstate(invalid="ignore"):
         beyond = np.isfinite(x) & (np.abs(x) > _MAX_FLOAT32)
-    if beyond.any():
-        first = tuple(int(i) for i in np.argwhere(beyond)[0])
-        raise invalid(
-            f"{name} within float32, which networks compute in",
-            f"{name}{list(first)} = {x[first]}",
-            f"scale {name}, or repair that value",
-        )
+    expected = f"{name} within float32, which networks compute in"
+    _refuse_first(beyond, x, name, expected, f"scale {name}, or repair that value")
 
 
 def check_weights(sample_weight, name="sample_weight"):
@@ -69,12 +64,8 @@ def check_weights(sample_weight, name="sample_weight"):
         return
     weights = np.asarray(sample_weight)
     check_numbers(weights, name)
-    finite = np.isfinite(weights)
-    if not finite.all():
-        first = int(np.argwhere(~finite)[0][0])
-        raise invalid(
-            f"finite weights in {name}", f"{name}[{first}] = {weights[first]}", "pass 0.0 for an example that is not to count"
-        )
+    fix = "pass 0.0 for an example that is not to count"
+    _refuse_first(~np.isfinite(weights), weights, name, f"finite weights in {name}", fix)
 
 
 def check_labels(y, num_classes, name="y"):
@@ -90,17 +81,12 @@ def check_labels(y, num_classes, name="y"):
     """
     labels = np.asarray(y)
     check_numbers(labels, name)
-    low, high = 0, np.inf if num_classes is None else num_classes - 1
+    high = np.inf if num_classes is None else num_classes - 1
     with np.errstate(invalid="ignore"):
-        wrong = ~((labels == np.round(labels)) & (labels >= low) & (labels <= high))
-    if wrong.any():
-        first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        known = "from 0" if num_classes is None else f"from 0 to {high}"
-        raise invalid(
-            f"labels {known}, whole numbers",
-            f"{name}{list(first)} = {labels[first]} ({name} from {labels.min()} to {labels.max()})",
-            "number the classes from 0, or build for more",
-        )
+        wrong = ~((labels == np.round(labels)) & (labels >= 0) & (labels <= high))
+    known = "from 0" if num_classes is None else f"from 0 to {high}"
+    fix = "number the classes from 0, or build for more"
+    _refuse_first(wrong, labels, name, f"labels {known}, whole numbers", fix)
 
 
 def check_finite(y, name="y"):
@@ -111,6 +97,12 @@ def check_finite(y, name="y"):
     """
     values = np.asarray(y)
     check_numbers(values, name)
-    if not np.isfinite(values).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise invalid(f"finite numbers in {name}", f"{name}{list(first)} = {values[first]}", "remove or repair such examples")
+    _refuse_first(~np.isfinite(values), values, name, f"finite numbers in {name}", "remove or repair such examples")
+
+
+def _refuse_first(wrong, values, name, expected, fix):
+    """Raises a refusal that names the first of the values that are wrong, and the range of all, if there is one."""
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        received = f"{name}{list(first)} = {values[first]} ({name} from {values.min()} to {values.max()})"
+        raise invalid(expected, received, fix)

@@ -100,8 +100,8 @@ MUTANTS = [
     Mutant(
         name="programs-keyed-by-samples",
         path="tfvae/training/step_programs.py",
-        old="self._functions = FunctionCache()\n            self._state = state\n\n        def call",
-        new="self._state = state\n\n        def call",
+        old="        self._functions.follow(self._model.traced_state())\n\n        def call",
+        new="        def call",
         note="A model whose prior was replaced is evaluated by the program of the old one.",
     ),
     Mutant(

@@ -122,3 +122,38 @@ def test_a_piece_built_for_one_size_is_refused_for_another(piece):
     name = type(next(iter(piece.values()))).__name__
     with pytest.raises(ValueError, match=matches(name, "size", "make a new one")):
         tfvae.mlp_vae((2, 3), 3, (4,), **likelihood)
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        likelihoods.Normal(0.5),
+        likelihoods.Normal(0.5, learn_scale=True),
+        likelihoods.Laplace(0.5),
+        likelihoods.Observed(likelihoods.Normal(0.5)),
+        likelihoods.Bernoulli(),
+        likelihoods.Poisson(),
+        likelihoods.NegativeBinomial(per_element_dispersion=True),
+    ],
+)
+def test_a_likelihood_may_be_shared_by_events_of_other_sizes(likelihood):
+    """It keeps their number of axes alone; what it says is that of one of the model's own."""
+    posterior = posteriors.DiagonalNormal()
+
+    def model(size, likelihood, posterior):
+        return tfvae.mlp_vae((size,), size, (8,), posterior=posterior, likelihood=likelihood, seed=1)
+
+    for size in (4, 7):
+        x = np.random.default_rng(size).integers(0, 2, (5, size)).astype(np.float32)
+        keras.utils.set_random_seed(2)
+        shared = model(size, likelihood, posterior)
+        keras.utils.set_random_seed(2)
+        own = model(size, type(likelihood).from_config(likelihood.get_config()), posteriors.DiagonalNormal())
+        assert_same(numbers(shared, x), numbers(own, x))
+
+
+def test_a_likelihood_with_a_number_for_each_element_is_refused_for_another_size():
+    likelihood = likelihoods.NegativeBinomial(2.0)
+    tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihood)
+    with pytest.raises(ValueError, match=matches("NegativeBinomial", "size", "make a new one")):
+        tfvae.mlp_vae((5,), 2, (4,), likelihood=likelihood)

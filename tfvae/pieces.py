@@ -36,17 +36,24 @@ class Piece(keras.layers.Layer):
         self.built = True
 
     def build_once(self, *shape):
-        """Builds this piece, unless it is built for the same `shape`: then it is shared, with its weights.
+        """Builds this piece, unless it is built for such a `shape`: then it is shared, with its weights.
 
         Raises:
-            InputError: a piece that is built for another shape.
+            InputError: a piece that is built for another shape, of which it keeps something.
         """
-        sizes = tuple(tuple(tf.nest.flatten(part)) for part in shape)
         if not self.built:
-            self._sizes = sizes
+            self._shape = shape
             self.build(*shape)
-        elif getattr(self, "_sizes", sizes) != sizes:
-            raise invalid(f"models of the size {self!r} is built for, {self._sizes}", f"{sizes}", "make a new one for each")
+            return
+        first = getattr(self, "_shape", shape)
+        if self.kept(*first) != self.kept(*shape):
+            raise invalid(f"a model of the size {self!r} is built for, {first}", f"{shape}", "make a new one for each")
+
+    def kept(self, *shape):
+        """What `build` keeps of `shape`: models that are equal in it may share this piece."""
+        if type(self).build is Piece.build:
+            return ()
+        return tuple(tf.nest.flatten(shape))
 
     # The VAE builds its pieces itself, from its own networks, when it is constructed.
     def get_build_config(self):

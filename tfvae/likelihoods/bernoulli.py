@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae import datasets, noise
 from tfvae._backend import register
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.elements import Elements
 
 tfd = tfp.distributions
 
@@ -16,7 +16,7 @@ _FACTORS = 14
 
 
 @register
-class Bernoulli(Likelihood):
+class Bernoulli(Elements):
     """p(x|z) = prod_i Bernoulli(x_i; sigmoid(params_i)) for x in {0, 1}.
 
     A Bernoulli gives grey pixels no probability. With `dynamic_binarization`, grey
@@ -37,10 +37,6 @@ class Bernoulli(Likelihood):
         super().__init__(**kwargs)
         self.dynamic_binarization = dynamic_binarization
         self.support = "grey values from 0 to 1" if dynamic_binarization else "values 0 and 1 only"
-
-    def build(self, event_shape):
-        self.event_rank = len(event_shape)
-        self.built = True
 
     def distribution(self, params):
         return _IndependentBernoulli(tfd.Bernoulli(logits=params), self.event_rank)
@@ -126,7 +122,7 @@ def _sum_like(tensor, gradient):
 
 
 @register
-class ContinuousBernoulli(Likelihood):
+class ContinuousBernoulli(Elements):
     """p(x|z) = C(p) p^x (1 - p)^(1 - x) for x in [0, 1], p = sigmoid(params) [1], equation 2.
 
     The density for grey pixels whose binarization is not wanted.
@@ -138,10 +134,6 @@ class ContinuousBernoulli(Likelihood):
     support = "values from 0 to 1"
     value_range = (0.0, 1.0)
     elementwise = True
-
-    def build(self, event_shape):
-        self.event_rank = len(event_shape)
-        self.built = True
 
     def distribution(self, params):
         return tfd.Independent(tfd.ContinuousBernoulli(logits=params), self.event_rank)

@@ -9,13 +9,13 @@ import tensorflow_probability as tfp
 from tfvae import inversion
 from tfvae._backend import register
 from tfvae.errors import invalid
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.elements import Elements
 
 tfd = tfp.distributions
 
 
 @register
-class Categorical(Likelihood):
+class Categorical(Elements):
     """p(x|z) = prod_i softmax(params_i)[category i] for one-hot vectors x_i along the last axis.
 
     Draws are one-hot vectors, the mean is their probabilities. A vector counts as one
@@ -35,8 +35,7 @@ class Categorical(Likelihood):
                 f"events of shape {tuple(event_shape)}",
                 "make one-hot vectors with keras.utils.to_categorical",
             )
-        self.event_rank = len(event_shape)
-        self.built = True
+        super().build(event_shape)
 
     def dimensions(self, event_shape):
         return math.prod(event_shape[:-1])

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae import inversion
 from tfvae._backend import keras, register
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.elements import Elements
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -17,17 +17,13 @@ _LOG_LINEAR = 15.0  # from a mean of 3.3 million the exponential goes on as a li
 _LOG_LEAST_DISPERSION = -7.0
 
 
-class _Counts(Likelihood):
+class _Counts(Elements):
     """Counts of a mean exp(params), which beyond 3.3 million rises on as a line, so that it is finite.
 
     The encoder sees log(1 + x).
     """
 
     support = "whole numbers from 0"
-
-    def build(self, event_shape):
-        self.event_rank = len(event_shape)
-        self.built = True
 
     def encoder_view(self, x):
         return tf.math.log(1.0 + tf.maximum(x, 0.0))  # a pseudo-input of a prior may be negative
@@ -100,6 +96,9 @@ class NegativeBinomial(_Counts):
             initial = keras.initializers.Constant(math.log(self.dispersion))
             self.log_dispersion = self.add_weight(shape=event_shape, initializer=initial, name="log_dispersion")
         super().build(event_shape)
+
+    def kept(self, event_shape):
+        return len(event_shape) if self.per_element_dispersion else tuple(event_shape)
 
     def distribution(self, params):
         log_mean, log_r = self._split(params)

@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 from tfvae import weighting
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.elements import Elements
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -19,7 +19,7 @@ _MIN_SCALE = 1e-3
 _DECAY = 0.99  # of the moving average of an optimal scale's square
 
 
-class _LocationScale(Likelihood):
+class _LocationScale(Elements):
     """Elements of a location and a scale, which is fixed, one learned number, or the decoder's.
 
     Attributes:
@@ -49,11 +49,10 @@ class _LocationScale(Likelihood):
         return (*event_shape[:-1], 2 * event_shape[-1])
 
     def build(self, event_shape):
-        self.event_rank = len(event_shape)
+        super().build(event_shape)
         if self.learn_scale:
             initial = keras.initializers.Constant(math.log(self.scale))
             self.log_scale = self.add_weight(shape=(), initializer=initial, name="log_scale")
-        self.built = True
 
     def distribution(self, params):
         return tfd.Independent(self._element(*self._loc_scale(params)), self.event_rank)

@@ -51,6 +51,9 @@ class Observed(Likelihood):
             raise invalid("a likelihood of independent elements, for Observed", repr(self.base), "use Normal() or Bernoulli()")
         self.built = True
 
+    def kept(self, event_shape):
+        return self.base.kept(event_shape)
+
     def params_shape(self, event_shape):
         return self.base.params_shape(event_shape)
 

@@ -16,6 +16,7 @@ import tensorflow_probability as tfp
 from matplotlib.figure import Figure
 
 import tfvae
+from tfvae import forward_pass
 from tfvae.gradients import Estimator, Pathwise, ScoreFunction
 
 tfd = tfp.distributions
@@ -235,7 +236,7 @@ def gradients(estimator):
     params = vae.encoder_params(copies, None, training=False)  # the means, then the raw scales
     with tf.GradientTape() as tape:
         tape.watch(params)
-        terms = vae.terms_given(params, copies, None, num_samples, (6, 0), training=False, estimator=estimator)
+        terms = forward_pass.terms_given(vae, params, copies, None, num_samples, (6, 0), training=False, estimator=estimator)
         (loss,) = estimator.losses(objective, terms, 0)
     return -tape.gradient(loss, params)[:, :2].numpy()
 

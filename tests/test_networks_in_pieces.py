@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
-from tfvae import gradients, likelihoods, objectives, posteriors, priors
+from tfvae import forward_pass, gradients, likelihoods, objectives, posteriors, priors
 
 NARROW = -6.0  # softplus of it is a deviation of 0.0025
 DEVIATION = np.log1p(np.exp(NARROW)) + 1e-6
@@ -49,7 +49,7 @@ def dropout():
 
 
 def terms_of(vae, x, training, samples=2):
-    return vae.batch_terms(tf.constant(x), None, samples, SEED, training, vae.estimator)
+    return forward_pass.batch_terms(vae, tf.constant(x), None, samples, SEED, training, vae.estimator)
 
 
 @pytest.fixture

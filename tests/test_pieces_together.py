@@ -10,7 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.test_pieces import stream
-from tfvae import gradients, likelihoods, objectives, priors
+from tfvae import generation, gradients, likelihoods, objectives, priors
 from tfvae.terms import Terms
 
 N = 20_000
@@ -81,7 +81,7 @@ def test_the_noise_of_a_draw_of_x_is_not_that_of_its_latent():
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(6)])
     decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     vae = tfvae.VAE(encoder, decoder, likelihood=likelihoods.Normal(0.3))
-    z, x = vae.generate(stream(N), draw=True)
+    z, x = generation.generate(vae, stream(N), draw=True)
     noise = (x - vae.decode(z).mean()).numpy() / 0.3
     assert correlations(z, noise) < 5 / np.sqrt(N)
     assert noise.std() == pytest.approx(1.0, abs=0.02)

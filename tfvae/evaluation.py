@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, random
+from tfvae import checks, forward_pass, random
 from tfvae.ops import xla
 from tfvae.stream_range import as_int32
 from tfvae.terms import no_density
@@ -215,7 +215,7 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     seed, zeros = random.seed_for(seed, "latents"), tf.zeros(x.shape[:1])
 
     def chunk(first, log_sum, log_weight_sum, distortion_sum):
-        terms = vae.terms_given(params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False)
+        terms = forward_pass.terms_given(vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False)
         # The last chunk counts only the latents still missing.
         used = (first + tf.range(samples) < num_samples)[:, None]
         log_weights = tf.where(used, terms.log_weights, -np.inf)
@@ -230,6 +230,6 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     sums = tf.while_loop(lambda first, *_: first < num_samples, chunk, start, parallel_iterations=1)[1:]
     count = tf.cast(num_samples, tf.float32)
     distortion = sums[2] / count
-    rate = vae.closed_form_rate(params, y)
+    rate = forward_pass.closed_form_rate(vae, params, y)
     rate = -sums[1] / count - distortion if rate is None else rate
     return Estimates(sums[0] - tf.math.log(count), -(rate + distortion), rate, distortion)

@@ -7,7 +7,7 @@ References:
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks
+from tfvae import checks, forward_pass
 from tfvae.errors import invalid
 from tfvae.random import seed_for
 from tfvae.stream_range import as_int32
@@ -61,7 +61,7 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
 def _complete(vae, x, y, num_samples, seed, draws):
     seed = seed_for(seed, "imputation")
     x = vae.likelihood.prepare(x, seed_for(seed, "binarization"))
-    terms = vae.batch_terms(x, y, num_samples, seed_for(seed, "latents"), training=False)
+    terms = forward_pass.batch_terms(vae, x, y, num_samples, seed_for(seed, "latents"), training=False)
     z = vae.prior.for_decoder(terms.z)
     if draws is None:
         weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]

@@ -3,20 +3,23 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, defaults, fusing, wiring
+from tfvae import checks, defaults, forward_pass, generation, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import InputTypeError, invalid
-from tfvae.generation import Generator
 from tfvae.random import seed_for
 from tfvae.stateful import state_of
 from tfvae.stream_range import as_int32
-from tfvae.terms import Terms, closed_form_kl
-from tfvae.validation import arguments
-from tfvae.wiring import in_mode
+from tfvae.training.compilation_plan import forward_flops
+from tfvae.training.compiled_fit import CompiledFit
+from tfvae.training.objective_step import ObjectiveSteps
+from tfvae.validation import arguments, calls
+
+_EXCHANGEABLE = ("objective", "estimator")
+_COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", *_EXCHANGEABLE)
 
 
 @register
-class VAE(Generator):
+class VAE(CompiledFit, keras.Model):
     """A variational autoencoder: q(z|x) by `encoder`, p(z), p(x|z) by `decoder`.
 
     Data runs one way: x -> encoder -> params -> q -> z -> decoder -> params -> p(x|z)
@@ -58,6 +61,7 @@ class VAE(Generator):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self._steps = ObjectiveSteps(self)
         self.encoder = encoder
         self.decoder = decoder
         posterior = posterior or defaults.posterior()
@@ -83,6 +87,17 @@ class VAE(Generator):
         self.likelihood.build_once(self.event_shape)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
+
+    def __setattr__(self, name, value):
+        """Sets an attribute. Another objective or estimator is checked as a first one is.
+
+        Raises:
+            InputError: one that does not fit the pieces, or another piece or network, which optimizer
+                and files would not know.
+        """
+        if getattr(self, "built", False) and name in _COMPOSED and value is not getattr(self, name):
+            self._check_exchange(name, value)
+        super().__setattr__(name, value)
 
     # ---- the distributions
 
@@ -112,49 +127,107 @@ class VAE(Generator):
         pair = seed_for(tf.constant([seed, 0]), "terms")
         x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
         latents = seed_for(pair, "latents")
-        return self.batch_terms(x, self.condition(y), num_samples, latents, training=False)
+        return forward_pass.batch_terms(self, x, self.condition(y), num_samples, latents, training=False)
 
-    # ---- the same for traced code, which has checked its batches
+    # ---- pictures
 
-    def batch_terms(self, x, y, num_samples, seed, training, estimator=None, example_weights=None):
-        """Returns the `Terms` of a prepared batch.
+    def sample(self, n, seed=None, y=None, *, start=0, draw=False):
+        """Samples number `start ... start + n - 1` under `seed`, `[n, *event]`.
+
+        z ~ p(z) by the counter-based stream, then the mean of p(x|z): the same picture for
+        the same seed here, in the SavedModel, and in the TFLite file.
 
         Args:
-            x: `[B, *event]`.
-            y: conditions `[B, ...]`, or None.
-            num_samples: K, latents per example.
-            seed: int32 pair.
-            training: whether networks and likelihood run as in training.
-            estimator: says what is held constant; None where no gradient is wanted.
-            example_weights: how much each example counts, float32 `[B]`, or None where all count 1.
+            n: how many.
+            seed: -2^31 ... 2^32 - 1; default drawn from NumPy's global generator.
+            y: conditions `[n, ...]` of a conditional model.
+            start: number of the first sample.
+            draw: draw x ~ p(x|z) instead of taking its mean.
+
+        Raises:
+            InputError: a count, start or seed that leaves the stream.
         """
-        params = self.encoder_params(x, y, training)
-        return self.terms_given(params, x, y, num_samples, seed, training, estimator, example_weights)
+        return generation.sample(self, n, seed, y, start, draw)
 
-    def terms_given(self, params, x, y, num_samples, seed, training, estimator=None, example_weights=None):
-        """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
-        draw = (estimator or defaults.sampling()).latents
-        drawn = in_mode(draw, self, params, num_samples, seed, training=training)
-        p = in_mode(self.prior.distribution, y, training=training)
-        params = self.decode_batch(self.prior.for_decoder(drawn.z), y, training)
-        # Where log q holds its parameters constant, a closed form would bring their gradient back.
-        rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
-        return Terms(
-            log_likelihood=self._log_likelihood(params, x, training, example_weights),
-            log_prior=p.log_prob(drawn.z),
-            log_posterior=drawn.log_q,
-            analytic_rate=rate,
-            z=drawn.z,
-            posterior=drawn.q,
-            prior=p,
-            seed=seed,
-            weights=drawn.weights,
-            example_weights=example_weights,
-        )
+    def sample_latent(self, n, seed=None, y=None, *, start=0):
+        """The z behind `sample` of the same arguments, `[n, D]`, or a list of layers."""
+        return generation.sample_latent(self, n, seed, y, start)
 
-    def closed_form_rate(self, params, y):
-        """KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
-        return closed_form_kl(self.posterior.distribution(params), self.prior.distribution(y))
+    def reconstruct(self, x, y=None):
+        """The mean of p(x|z) at the mean of q(z|x) (`Posterior.location`), `[B, *event]`: deterministic."""
+        return generation.reconstruct(self, x, y)
+
+    def call(self, inputs):
+        """`reconstruct`, so that `predict(x)` does what it says; `[x, y]` when conditional."""
+        return self.reconstruct(*inputs) if self.condition_shape is not None else self.reconstruct(inputs)
+
+    # ---- training
+
+    @property
+    def steps_trained(self):
+        """The number of training steps there were, over all calls of `compile`: an int64 variable."""
+        return self._steps.trained
+
+    def compile(self, optimizer="adam", *args, **kwargs):
+        """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
+
+        Args:
+            optimizer: a Keras optimizer.
+            *args: refused, since they would be a loss.
+            **kwargs: `steps_per_execution`, `jit_compile`, `on_nonfinite`, `run_eagerly`, ...
+
+        Raises:
+            InputError: a loss or metrics, or a number of steps below 1.
+        """
+        calls.check_compile(args, kwargs)
+        super().compile(optimizer, *args, **kwargs)
+
+    def train_step(self, data):
+        """Trains the model on a batch, and returns its metrics."""
+        return self._steps.train(data)
+
+    def test_step(self, data):
+        """Evaluates the model on a batch, and returns its metrics."""
+        return self._steps.test(data)
+
+    @property
+    def metrics(self):
+        """The metrics of the loss and its terms, which a subclass may add to."""
+        return self._steps.metrics()
+
+    def checked_fit(self, call):
+        """Returns the arguments of `fit`, by name, with data that are checked, now or as they come."""
+        return calls.of_fit(self, call)
+
+    def checked_evaluate(self, call):
+        """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come."""
+        return calls.of_evaluate(self, call)
+
+    def explained_errors(self):
+        """Returns a context that raises what later batches were refused for."""
+        return checks.later_batches()
+
+    def flops_per_example(self):
+        """Returns the additions and multiplications of a forward pass: the encoder's, and K of the decoder."""
+        return forward_flops(self.encoder) + self.rows_per_example() * forward_flops(self.decoder)
+
+    def rows_per_example(self):
+        """Returns K, the latents of an example."""
+        return self.objective.num_samples
+
+    def order_seed(self):
+        """Returns the seed of the model's noise, which a `.keras` file keeps."""
+        return int(self.seed_generator.state[0])
+
+    def counters(self):
+        """Returns the variables that a step changes and that Keras does not know."""
+        return (self.steps_trained,)
+
+    def loss_terms(self):
+        """Returns the names of the terms that an alarm tells."""
+        return ("rate", "distortion") if self.posterior.has_density else ("distortion",)
+
+    # ---- the networks, for code that has checked its batches
 
     def encoder_params(self, x, y, training):
         """The encoder's output, `[B, P]`, float32."""
@@ -181,20 +254,20 @@ class VAE(Generator):
             )
         return None if y is None else tf.cast(y, self.condition_dtype)
 
-    def _log_likelihood(self, params, x, training, example_weights):
-        """log p(x|z), `[K, B]`, by the decoder's output."""
-
-        def log_prob(params):
-            if not training:
-                return likelihood.distribution(params).log_prob(x)
-            return wiring.fitted(likelihood, params, x, example_weights).log_prob(x)
-
-        likelihood = self.likelihood
-        return log_prob(params) if training and likelihood.fits_batches else fusing.fused(log_prob, params)
+    def _check_exchange(self, name, value):
+        """Refuses what cannot take the place of the piece `name` of a model that is made."""
+        if name not in _EXCHANGEABLE or state_of(getattr(self, name)) or state_of(value):
+            raise invalid(
+                f"the {name} that the model was made of, since the optimizer knows its weights",
+                repr(value),
+                "call with_prior(...)" if name == "prior" else "make a new VAE",
+            )
+        given = {"objective": self.objective, "estimator": self.estimator, name: value}
+        wiring.check_pieces(self.posterior, self.prior, given["objective"])
+        given["estimator"].check(given["objective"], self.posterior, self.latent_sizes)
 
     def get_config(self):
-        names = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")
-        pieces = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
+        pieces = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED}
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return {**super().get_config(), **pieces, **shapes, "seed": self.seed}
 
@@ -206,6 +279,15 @@ class VAE(Generator):
         pieces = (self.posterior, prior, self.likelihood, self.objective, self.estimator)
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return VAE(self.encoder, self.decoder, *pieces, **shapes, seed=self.seed)
+
+    def save_own_variables(self, store):
+        """Writes the model's own weights, the state of its random generators and the count of steps."""
+        super().save_own_variables(store)
+        self._steps.save(store)
+
+    def load_own_variables(self, store):
+        """Reads what `save_own_variables` wrote."""
+        super().load_own_variables(self._steps.load(store))
 
     @classmethod
     def from_config(cls, config):

@@ -70,7 +70,7 @@ def _options():
 def _measure(state):
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(ROOT, Path(folder).resolve() / "0")
-        files = {file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").glob("test_*.py")}
+        files = {file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").rglob("test_*.py")}
         for name in [*sorted(files.difference(choosing.NEVER, choosing.LAST)), *choosing.LAST]:
             print(name, *measure(copy, name, state), flush=True)
         copy.close()

@@ -28,11 +28,9 @@ _WORDS = {
     "tfvae/inversion.py": r"\b(Poisson|NegativeBinomial|Categorical|Discretized\w+)\b",
     "tfvae/stream_range.py": r"\bseed=",
     "tfvae/evaluation.py": r"\bevaluation\b",
-    "tfvae/training.py": _TRAINS,
-    "tfvae/stepping.py": _TRAINS,
-    "tfvae/execution.py": _TRAINS,
-    "tfvae/feeds.py": _TRAINS,
-    "tfvae/updates.py": _TRAINS,
+    "tfvae/training/": _TRAINS + r"|\b(calls|subjects|CompiledFit\w*)\b",
+    "tfvae/weighting.py": r"\b(sample_weight|example_weights|weighting)\b",
+    "tfvae/validation/": r"\bmatches\(",
     "tfvae/checks.py": _TRAINS + r"|\bmatches\(",
     "tfvae/cli.py": r"\b(cli|tfvae\(|CliRunner)\b|\"(train|evaluate|sample|export|demo)\"",
     "tfvae/runs.py": r"\b(runs|cli)\b|\"(train|evaluate|sample|export|demo)\"",
@@ -106,7 +104,7 @@ def _aliases(root, classes):
 def files_for(target, root):
     """The test files that name what a mutant changes, from the root of the tree."""
     found = []
-    for file in sorted((root / "tests").glob("test_*.py")):
+    for file in sorted((root / "tests").rglob("test_*.py")):
         name = file.relative_to(root).as_posix()
         text = file.read_text(encoding="utf-8")
         if name not in NEVER and _rank(target, "", text, "") is not None:

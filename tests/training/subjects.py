@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfvae
-from tfvae.training.compiled_fit import CompiledFitModel
+from tfvae.training.compiled_fit import CompiledFit
 
 SIZE = 6  # numbers of an example
 HOOKS = (
@@ -27,6 +27,10 @@ HOOKS = (
     "on_predict_batch_begin",
     "on_predict_batch_end",
 )
+
+
+class CompiledFitModel(CompiledFit, keras.Model):
+    """An ordinary Keras model with the loop mixed in."""
 
 
 class CountingVAE(tfvae.VAE):

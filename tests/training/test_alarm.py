@@ -32,7 +32,12 @@ def model(jit_compile=False, optimizer=None, on_nonfinite="raise", steps="auto")
 
 
 def state_after(vae, x):
-    vae.fit(x, batch_size=4, shuffle=False, verbose=0)
+    if not vae.optimizer.use_ema:
+        vae.fit(x, batch_size=4, shuffle=False, verbose=0)
+        return state_of(vae)
+    # At the end of `fit` the averages take the place of the weights, which a run that stops does not see.
+    for first in range(0, len(x), 4):
+        vae.train_on_batch(x[first : first + 4])
     return state_of(vae)
 
 
@@ -46,7 +51,19 @@ OPTIMIZERS = {
     "momentum": lambda: keras.optimizers.SGD(1e-2, momentum=0.9),
     "weight_decay": lambda: keras.optimizers.AdamW(1e-2, weight_decay=0.1, clipnorm=1.0),
     "accumulating": lambda: keras.optimizers.Lion(1e-2, gradient_accumulation_steps=2),
+    "averaging": lambda: keras.optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
+    "scaling": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-2)),
+    "several": lambda: keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.Adam(1e-2))),
+    "muon": lambda: keras.optimizers.Muon(1e-2, weight_decay=0.1),
+    "of_the_user": lambda: Plain(1e-2),
 }
+
+
+class Plain(keras.optimizers.SGD):
+    """An optimizer of the user's own, which assigns to the weights itself."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign(variable - learning_rate * gradient)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +76,20 @@ OPTIMIZERS = {
         ("weight_decay", "auto", True),
         ("weight_decay", "auto", False),
         ("accumulating", "auto", True),
+        ("averaging", "auto", True),
+        ("averaging", "auto", False),
+        ("scaling", "auto", True),
+        ("scaling", 4, False),
+        ("several", "auto", True),
+        ("several", "auto", False),
+        ("muon", "auto", True),
+        ("of_the_user", "auto", True),
     ],
 )
 def test_a_run_stops_with_the_weights_of_the_last_finite_step(steps, jit_compile, optimizer):
     optimizer = OPTIMIZERS[optimizer]
     vae = model(jit_compile, optimizer(), steps=steps)
+    # What runs after the bad step in its call is good, and must change nothing either.
     with pytest.raises(NonFiniteLoss, match=matches(f"step {BAD}", "distortion inf", "learning rate", "skip")):
         vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0)
 
@@ -80,6 +106,61 @@ def test_steps_that_are_not_finite_can_be_left_out_and_are_counted(jit_compile):
     assert np.isfinite(history["loss"]).all()
     assert int(vae.optimizer.iterations) == 2 * (len(X) // 4 - 1)
     assert all(np.isfinite(value).all() for value in state_of(vae))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_weights_kept_in_bounds_by_a_constraint_are_not_those_of_a_bad_step(jit_compile):
+    def constrained():
+        vae = model()
+        decoder = keras.layers.Dense(3, kernel_constraint=keras.constraints.MaxNorm(0.5))
+        decoder = keras.Sequential([keras.Input((2,)), decoder])
+        vae = tfvae.VAE(vae.encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
+        vae.compile(keras.optimizers.SGD(1e-2), jit_compile=jit_compile)
+        return vae
+
+    vae = constrained()
+    with pytest.raises(NonFiniteLoss):
+        vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0)
+    for found, right in zip(state_of(vae), state_after(constrained(), X[: 4 * BAD])):
+        np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["dense", "transposed", "depthwise", "heads"])
+def test_a_gradient_that_is_not_finite_in_one_place_is_noticed(kind):
+    """Only in the last number of a weight, and at a finite loss."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class BadAtTheEnd(keras.regularizers.Regularizer):
+        def __call__(self, weight):
+            @tf.custom_gradient
+            def zero(w):
+                bad = tf.reshape(tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan), tf.shape(w))
+                return tf.constant(0.0), lambda upstream: bad
+
+            return zero(tf.convert_to_tensor(weight))
+
+    layers = {
+        "dense": lambda: [keras.layers.Dense(4, kernel_regularizer=BadAtTheEnd())],
+        "transposed": lambda: [
+            keras.layers.Reshape((1, 1, 2)),
+            keras.layers.Conv2DTranspose(3, 2, kernel_regularizer=BadAtTheEnd()),
+            keras.layers.Flatten(),
+        ],
+        "depthwise": lambda: [
+            keras.layers.Reshape((1, 1, 2)),
+            keras.layers.DepthwiseConv2D(1, depthwise_regularizer=BadAtTheEnd()),
+            keras.layers.Flatten(),
+        ],
+        "heads": lambda: [
+            keras.layers.EinsumDense("bd,dhk->bhk", (3, 2), kernel_regularizer=BadAtTheEnd()),
+            keras.layers.Flatten(),
+        ],
+    }
+    decoder = keras.Sequential([keras.Input((2,)), *layers[kind](), keras.layers.Dense(3)])
+    vae = tfvae.VAE(model().encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
+    vae.compile(jit_compile=False)
+    with pytest.raises(NonFiniteLoss, match=matches("gradient", "step 0")):
+        vae.fit(X, batch_size=4, verbose=0)
 
 
 def test_the_logs_leave_out_what_was_skipped():
@@ -123,11 +204,25 @@ def test_keras_own_loop_and_single_batches_are_watched_too():
         model().train_on_batch(X_BAD[4 * BAD : 4 * BAD + 4])
 
 
-def test_a_callback_for_nan_stops_a_run_as_it_does_in_keras():
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        lambda model: [keras.callbacks.TerminateOnNaN()],
+        lambda model: keras.callbacks.CallbackList([keras.callbacks.TerminateOnNaN()], add_history=True, model=model),
+    ],
+)
+def test_a_callback_for_nan_stops_a_run_as_it_does_in_keras(callbacks):
     vae = model()
-    history = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    history = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks(vae))
     assert len(history.history["loss"]) == 1
     assert all(np.isfinite(value).all() for value in state_of(vae))
+
+
+def test_what_a_callback_was_told_is_not_raised_by_the_next_call():
+    vae = model()
+    vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert np.isfinite(vae.evaluate(X, verbose=0, return_dict=True)["loss"])
+    assert np.isfinite(vae.train_on_batch(X[:4], return_dict=True)["loss"])
 
 
 @pytest.mark.parametrize("value", ["ignore", None, 1])

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import matches
+from tests.training.subjects import CompiledFitModel, regression
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
@@ -61,6 +62,80 @@ def test_callbacks_are_told_the_number_of_the_last_batch_there_was(steps):
     first = list(range(0, BATCHES, steps))
     assert begun == 2 * first
     assert ended == 2 * [min(batch + steps, BATCHES) - 1 for batch in first]
+
+
+def test_a_training_function_of_the_users_own_has_its_logs_and_all_epochs():
+    class Mine(tfvae.VAE):
+        def make_train_function(self, force=False):
+            def run(iterator):
+                next(iterator)
+                return {"loss": tf.constant(2.0)}
+
+            self.train_function = run
+
+    vae = grey_model()
+    vae = Mine(vae.encoder, vae.decoder, seed=0)
+    vae.compile()
+    assert vae.fit(zoo.binary(20), epochs=3, verbose=0).history["loss"] == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_an_empty_validation_measures_nothing_and_stops_nothing():
+    model = regression(run_eagerly=False)
+    x = {"a": np.ones((12, 6), np.float32), "b": np.ones((12, 2), np.float32)}
+    y = np.ones((12, 1), np.float32)
+    empty = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).take(0)
+    logs = model.fit(x, y, validation_data=empty, epochs=3, verbose=0).history
+    assert len(logs["loss"]) == 3
+    assert np.isfinite(logs["loss"]).all()
+    assert np.isnan(logs.get("val_loss", [np.nan])).all()
+
+
+def test_each_epoch_has_an_order_of_its_own_while_gradients_are_added_up():
+    firsts = []
+
+    class Seen(tfvae.VAE):
+        def train_step(self, data):
+            x = keras.tree.flatten(data)[0]
+            tf.py_function(lambda x: firsts.append(float(x[0, 0, 0, 0])), [x], [])
+            return super().train_step(data)
+
+    plain = tfvae.mlp_vae(zoo.SHAPE, 2, (4,))
+    model = Seen(plain.encoder, plain.decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=8), jit_compile=False)
+    x = np.full((8, *zoo.SHAPE), np.arange(8).reshape(8, 1, 1, 1), np.float32)
+    model.fit(x, batch_size=8, epochs=6, verbose=0)
+    assert len(set(firsts)) > 2
+
+
+def test_a_dataset_is_read_no_further_than_the_steps_asked_for():
+    read = []
+
+    def batches():
+        for number in range(100):
+            read.append(number)
+            yield zoo.grey(4)
+
+    data = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec((4, *zoo.SHAPE)))
+    grey_model(jit_compile=False).fit(data, epochs=2, steps_per_epoch=5, verbose=0)
+    # The first batch is looked at before training.
+    assert read == [0, *range(10)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_batches_that_are_tuples_of_one_train_a_model_of_any_kind(known):
+    inputs = keras.Input((3,))
+    batches = tf.data.Dataset.from_tensor_slices((np.ones((8, 3), np.float32),)).batch(4)
+    batches = batches if known else batches.filter(lambda x: True)
+
+    class Step(CompiledFitModel):
+        def train_step(self, data):
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+            return {"mine": tf.reduce_sum(self(x) * 0.0) + 1.0}
+
+    model = Step(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    assert model.fit(batches, epochs=2, verbose=0).history["mine"] == [1.0, 1.0]
 
 
 def test_a_callback_of_the_users_own_is_called_for_each_batch():

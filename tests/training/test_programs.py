@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tfvae
 from tests import zoo
+from tests.conftest import matches
 from tfvae.training import batch_sources
 
 X = zoo.real(24)
@@ -46,6 +47,30 @@ def test_another_objective_takes_effect_at_the_next_fit_and_evaluation():
     assert logs["loss"] == pytest.approx(logs["distortion"], rel=1e-5)
 
 
+def test_another_objective_is_checked_before_it_takes_the_place_of_the_first():
+    vae = tfvae.mlp_vae((6,), 2, (4,), posterior=tfvae.posteriors.FullNormal(), seed=1)
+    first = vae.objective
+    with pytest.raises(ValueError, match=matches("independent", "FullNormal")):
+        vae.objective = tfvae.ELBO(free_bits=0.5)
+    assert vae.objective is first
+
+
+def test_another_estimator_is_checked_with_the_objective_there_is():
+    vae = model(tfvae.objectives.IWAE(3))
+    with pytest.raises(ValueError, match=matches("StickingTheLanding", "DoublyReparameterized")):
+        vae.estimator = tfvae.gradients.StickingTheLanding()
+    vae.estimator = tfvae.gradients.DoublyReparameterized()
+    assert np.isfinite(logs_of_fit(vae)["loss"])
+
+
+@pytest.mark.parametrize("name, fix", [("prior", "with_prior"), ("likelihood", "new VAE"), ("encoder", "new VAE")])
+def test_a_piece_that_the_optimizer_knows_is_not_exchanged(name, fix):
+    vae, other = model(), model()
+    with pytest.raises(ValueError, match=matches(name, "optimizer", fix)):
+        setattr(vae, name, getattr(other, name))
+    setattr(vae, name, getattr(vae, name))
+
+
 def test_a_changed_scale_of_the_likelihood_takes_effect_in_log_likelihood():
     vae = model()
     first = tfvae.evaluation.log_likelihood(vae, X, 20)
@@ -63,6 +88,25 @@ def test_a_changed_weight_of_a_regularizer_takes_effect():
     vae.objective.regularizers[0].weight = 100.0
     after = logs_of_fit(vae)
     assert after["loss"] > -after["elbo"] + 1.0
+
+
+def test_a_changed_attribute_of_a_users_model_within_a_network_takes_effect():
+    class Scaled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.factor = 1.0
+
+        def call(self, x):
+            return x * self.factor
+
+    inputs, scaled = keras.Input(zoo.SHAPE), Scaled()
+    encoder = keras.Model(inputs, keras.layers.Dense(4, bias_initializer="ones")(keras.layers.Flatten()(scaled(inputs))))
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
+    vae.compile(jit_compile=False)
+    first = vae.evaluate(X, verbose=0, return_dict=True)["rate"]
+    scaled.factor = 9.0
+    assert vae.evaluate(X, verbose=0, return_dict=True)["rate"] > first + 1.0
 
 
 def test_a_layer_that_is_frozen_between_two_fits_stays_as_it_is():

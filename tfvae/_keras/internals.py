@@ -50,11 +50,6 @@ def update_counter(optimizer):
     return optimizer._iterations
 
 
-def accumulated_gradients(optimizer):
-    """Returns the variables in which an optimizer adds up gradients (`Optimizer._accumulated_gradients`)."""
-    return list(getattr(optimizer, "_accumulated_gradients", None) or [])
-
-
 def adam_moments(optimizer, variable):
     """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`)."""
     index = optimizer._get_variable_index(variable)

@@ -29,7 +29,6 @@ class Alarm:
 
     def __init__(self, on_nonfinite="raise", terms=()):
         self.on_nonfinite = on_nonfinite
-        self.enabled = True
         self._names = tuple(terms)
         # Not a weight of the model: TensorFlow's own kind, which Keras does not track.
         self._record = tf.Variable(np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False)
@@ -37,17 +36,13 @@ class Alarm:
     def is_clear(self, loss, gradients):
         """Returns a Boolean scalar: whether a step may change the weights.
 
-        A number of a layer's output gradient that is not finite reaches every row of the
-        gradient of its kernel, so that one row tells.
-
         Args:
             loss: of the batch, a scalar.
-            gradients: of the weights, before an optimizer's own scaling.
+            gradients: what of the weights' is looked at, see `telling_parts`.
         """
         finite = tf.math.is_finite(loss)
         for gradient in gradients:
-            if gradient is not None:
-                finite &= tf.reduce_all(tf.math.is_finite(_first_row(gradient)))
+            finite &= tf.reduce_all(tf.math.is_finite(gradient))
         if self.on_nonfinite == "skip":
             return finite
 
@@ -96,42 +91,46 @@ class Alarm:
         )
 
 
-def guarded_apply(optimizer, gradients, clear, apply):
+def guarded_apply(optimizer, gradients, variables, clear, apply):
     """Applies gradients to the weights where a step is clear, and leaves everything where it is not.
 
-    In a TensorFlow graph by a condition. XLA would copy each weight for one, so there, and where
-    it is not known what compiles the step, each assignment selects the old value instead, which
-    costs nothing beside reading it.
+    By a condition, but for which XLA would copy each weight. So there, and where it is not known
+    what compiles the step, the assignments of Keras' plain optimizers select the old value
+    instead, which costs nothing beside reading it.
 
     Args:
         optimizer: a Keras optimizer.
-        gradients: of the weights.
+        gradients: of the variables.
+        variables: the weights.
         clear: a Boolean scalar.
         apply: a function of the gradients that has the optimizer apply them.
     """
-    if is_scaled(optimizer):  # which has a condition of its own
-        apply(gradients)
-        return
-
     plan = xla.current_plan()
-    if plan is not None and not plan.whole_step:
-
-        def change():
-            # Copies, since what is applied has to be of the condition's own graph.
-            apply([None if g is None else _identity(g) for g in gradients])
-            return tf.constant(0)
-
-        tf.cond(clear, change, lambda: tf.constant(0))
+    if (plan is None or plan.whole_step) and _assigns_by_its_methods(optimizer, variables):
+        iterations = internals.update_counter(optimizer)
+        before = tf.identity(iterations.value)
+        with _selecting(optimizer, clear):
+            apply(gradients)
+        iterations.assign(tf.where(clear, iterations.value, before))
         return
 
-    iterations = internals.update_counter(optimizer)
-    before = tf.identity(iterations.value)
-    # Which an optimizer assigns by itself.
-    accumulated = [(v, tf.identity(v.value)) for v in internals.accumulated_gradients(optimizer)]
-    with _selecting(optimizer, clear):
-        apply(gradients)
-    restore_unless(clear, accumulated)
-    iterations.assign(tf.where(clear, iterations.value, before))
+    def change():
+        # Copies, since what is applied has to be of the condition's own graph.
+        apply([None if g is None else _identity(g) for g in gradients])
+        return tf.constant(0)
+
+    tf.cond(clear, change, lambda: tf.constant(0))
+
+
+def _assigns_by_its_methods(optimizer, variables):
+    """Whether all that an optimizer changes goes through `Optimizer.assign` and its like."""
+    directly = (keras.optimizers.LossScaleOptimizer, keras.optimizers.MultiOptimizer, keras.optimizers.Muon)
+    if isinstance(optimizer, directly) or not type(optimizer).__module__.startswith("keras."):
+        return False
+    if optimizer.use_ema or optimizer.gradient_accumulation_steps:
+        return False
+
+    return not any(v.constraint is not None or v.overwrite_with_gradient for v in variables)
 
 
 @contextlib.contextmanager
@@ -173,6 +172,36 @@ def is_scaled(optimizer):
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
+def telling_parts(model, gradients):
+    """Returns of each gradient what tells whether all of it is finite.
+
+    What is not finite in the gradient of a dense layer's or a convolution's output reaches every
+    row of its kernel's gradient, so that one row tells; of other weights all numbers are looked at.
+
+    Args:
+        model: a Keras model.
+        gradients: of its trainable variables, or None for each without one.
+    """
+    by_row = {id(kernel) for kernel in map(_kernel_of_sums, internals.flatten_layers(model))}
+    parts = []
+    for variable, gradient in zip(model.trainable_variables, gradients):
+        if isinstance(gradient, tf.IndexedSlices):
+            parts.append(gradient.values)
+        elif gradient is not None and id(variable) in by_row:
+            parts.append(tf.reshape(gradient, [-1, gradient.shape[-1]])[0])
+        elif gradient is not None:
+            parts.append(gradient)
+    return parts
+
+
+def _kernel_of_sums(layer):
+    """The kernel of a layer each of whose outputs is a sum over all inputs, where no penalty is its own."""
+    kinds = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+    if type(layer) not in kinds or layer.kernel_regularizer is not None or getattr(layer, "groups", 1) > 1:
+        return None
+    return layer.kernel
+
+
 def _where_clear(clear, value):
     if isinstance(value, tf.IndexedSlices):
         values = tf.where(clear, value.values, tf.zeros_like(value.values))
@@ -190,14 +219,6 @@ def _identity(gradient):
             None if shape is None else tf.identity(shape),
         )
     return tf.identity(gradient)
-
-
-def _first_row(gradient):
-    if isinstance(gradient, tf.IndexedSlices):
-        return gradient.values
-    if gradient.shape.rank in (None, 0, 1):
-        return gradient
-    return tf.reshape(gradient, [-1, gradient.shape[-1]])[0]
 
 
 def _what_was_not_finite(step, loss, values):

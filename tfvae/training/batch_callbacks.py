@@ -15,17 +15,24 @@ def acts_on_batches(callbacks, training):
     Keras' own callbacks do where their arguments say so; any other does if it has a hook.
     """
     hooks = _TRAIN_HOOKS if training else _TEST_HOOKS
-    return any(_acts(callback, hooks) for callback in tf.nest.flatten(callbacks or []))
+    return any(_acts(callback, hooks) for callback in _flat(callbacks))
 
 
 def handles_nan(callbacks):
     """Returns True if one of the callbacks is Keras' own for a loss that is not finite."""
-    return any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in tf.nest.flatten(callbacks or []))
+    return any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in _flat(callbacks))
+
+
+def _flat(callbacks):
+    """The callbacks that `fit` was given, those within a `CallbackList` among them."""
+    for callback in tf.nest.flatten(callbacks or []):
+        if isinstance(callback, keras.callbacks.CallbackList):
+            yield from _flat([*callback.callbacks])
+        else:
+            yield callback
 
 
 def _acts(callback, hooks):
-    if isinstance(callback, keras.callbacks.CallbackList):
-        return acts_on_batches([*callback.callbacks], hooks is _TRAIN_HOOKS)
     own = [hook for hook in hooks if _defines(callback, hook)]
     if any(_owner(callback, hook) is None for hook in own):
         return True

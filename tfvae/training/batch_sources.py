@@ -92,9 +92,10 @@ class DatasetBatches:
         """One pipeline over all passes, so that the next one is under way while steps of one run."""
         dataset = self._dataset
         if not self.num_batches:
+            is_tuple = isinstance(dataset.element_spec, tuple)
             end = tf.nest.map_structure(_empty, dataset.element_spec)
             end = tf.data.Dataset.from_tensors((False, end))
-            dataset = dataset.map(lambda *batch: (True, batch[0] if len(batch) == 1 else batch))
+            dataset = dataset.map(lambda *batch: (True, batch if is_tuple else batch[0]))
             dataset = dataset.concatenate(end)
         return iter(dataset.repeat(self._passes).prefetch(self.prefetched))
 

@@ -58,7 +58,7 @@ def choose_steps(model, source):
     """Returns how many steps run in one call.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         source: of `batch_sources`.
     """
     seconds = 3 * model.flops_per_example() * source.batch_size / _FLOPS[xla.device()]  # backward is twice forward

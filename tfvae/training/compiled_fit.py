@@ -17,7 +17,10 @@ _LOG = logging.getLogger("tfvae")
 
 
 class CompiledFit(StepSettings):
-    """Gives a Keras model a loop of its own for arrays and `tf.data.Dataset`s; a mixin.
+    """Gives a Keras model a loop of its own for arrays and `tf.data.Dataset`s.
+
+    A mixin: `class Mine(CompiledFit, keras.Model)`. No class between the two is a Keras model, since
+    Keras changes the bases of a class that is called as a functional model is, `Mine(inputs, outputs)`.
 
     Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
     of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
@@ -154,7 +157,7 @@ class CompiledFit(StepSettings):
         # What Keras' `fit` and this one say of data that they have prepared.
         is_validation = kwargs.get("_use_cached_eval_dataset", False)
         call = call if is_validation else self.checked_evaluate(call)
-        with self.explained_errors():
+        with self._runs.in_evaluation(), self.explained_errors():
             run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
             if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
                 return super().evaluate(**call, **kwargs)
@@ -188,7 +191,8 @@ class CompiledFit(StepSettings):
         if not self._runs.found_no_batch():
             return logs
 
-        self.stop_training = True
+        if not self._runs.evaluating:
+            self.stop_training = True
         return {name: float("nan") for name in logs}
 
     # ---- what the loop asks
@@ -221,10 +225,6 @@ class CompiledFit(StepSettings):
                 f"{method}() before compile()",
                 "You must call `compile()` before using the model: vae.compile(keras.optimizers.Adam(1e-3))",
             )
-
-
-class CompiledFitModel(CompiledFit, keras.Model):
-    """A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from tfvae._backend import keras
+from tfvae._keras import internals
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
 from tfvae.training.loop import Run
@@ -16,7 +17,7 @@ def run_of_fit(model, call):
     """Returns the `Run` of a call of `fit` and that of its validation, or None for Keras' own loop.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         call: the arguments of `fit`, by name.
 
     Returns:
@@ -49,7 +50,7 @@ def run_of_evaluate(model, call):
     """Returns the `Run` of a call of `evaluate`, or None where Keras' own loop is to run it.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         call: the arguments of `evaluate`, by name.
     """
     if not _is_known(model):
@@ -130,7 +131,7 @@ def _passes(call):
 def _order_key(model):
     """A function that gives the seed of the order of the next pass: the model's, and the step."""
     seed = model.order_seed()
-    return lambda: (seed, int(model.optimizer.iterations))
+    return lambda: (seed, int(internals.update_counter(model.optimizer)))
 
 
 def _split(x, y, sample_weight, share):

@@ -27,7 +27,7 @@ def fit(model, run, call):
     """Trains a model for the epochs of a call of `fit`.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         run: the `Run` of its training.
         call: the arguments of `fit`, by name.
 
@@ -63,7 +63,7 @@ def evaluate(model, run, call):
     """Evaluates a model on one pass of a `Run`.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         run: the `Run` of its test steps.
         call: the arguments of `evaluate`, by name.
 

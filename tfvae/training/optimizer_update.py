@@ -19,12 +19,12 @@ def update(model, gradients, clear):
     """Has a model's optimizer update its weights, by what costs least where the step runs.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         gradients: of its trainable variables.
         clear: a Boolean scalar: where it is False nothing changes.
     """
     optimizer = model.optimizer
-    alarm.guarded_apply(optimizer, gradients, clear, lambda given: _apply(model, given))
+    alarm.guarded_apply(optimizer, gradients, model.trainable_variables, clear, lambda given: _apply(model, given))
 
 
 def _apply(model, gradients):

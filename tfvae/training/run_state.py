@@ -1,5 +1,6 @@
 """What a model keeps between its runs."""
 
+import contextlib
 from typing import Any
 
 from tfvae.training.alarm import Alarm
@@ -12,7 +13,7 @@ class RunState:
     An object of its own, since Keras would save a dictionary of the model.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
     """
 
     def __init__(self, model):
@@ -24,6 +25,7 @@ class RunState:
         self.validation = None
         self.refused_by_xla = False
         self.explained = False
+        self.evaluating = False
         self.steps = 0
         self._in_fit = False
         self._quiet = False
@@ -39,8 +41,19 @@ class RunState:
 
     def end(self):
         """Ends a `fit`, and lets go of its data."""
+        if self._quiet:
+            self.alarm.reset()  # of what the callback has been told
         self.validation = None
         self._in_fit = self._quiet = False
+
+    @contextlib.contextmanager
+    def in_evaluation(self):
+        """Within it, an evaluation runs, of its own or as the validation of a `fit`."""
+        self.evaluating = True
+        try:
+            yield
+        finally:
+            self.evaluating = False
 
     def count(self, steps):
         """Counts steps that have run, and raises what went wrong in them."""
@@ -59,5 +72,6 @@ class RunState:
         return run
 
     def found_no_batch(self):
-        """Returns True at the end of an epoch of `fit` in which no step has run."""
-        return self._in_fit and self.steps == 0
+        """Returns True where no step has run in an epoch of `fit`, or in its validation."""
+        # Steps of functions that a subclass makes are not counted.
+        return self._in_fit and self.steps == 0 and self._model.makes_own_functions()

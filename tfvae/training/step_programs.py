@@ -22,7 +22,7 @@ class StepPrograms:
     They are made anew when what they were traced from has changed.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
         step: the name of its method for one batch, such as "train_step".
     """
 
@@ -31,6 +31,7 @@ class StepPrograms:
         self._step = step
         self._functions = FunctionCache()
         self._plans: dict = {}
+        self._compiled: set = set()
 
     def begin(self):
         """Before other data: the plan is chosen by the first batch."""
@@ -80,12 +81,19 @@ class StepPrograms:
     def _run(self, source, batches, height, plan):
         stacked = batch_sources.stack(batches, height)
         arguments = (stacked, tf.constant(len(batches)))
+        # An update that XLA refuses does so in the midst of a step, which then runs once more.
+        before = _state_of_steps(self._model) if plan.update and plan not in self._compiled else []
         try:
-            return self._call(source, arguments, plan)
+            logs = self._call(source, arguments, plan)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             give_up_xla(self._model, plan, error)
+            for variable, value in before:
+                variable.assign(value)
             self._plans = {}
             return self._call(source, arguments, xla.GRAPH)
+
+        self._compiled.add(plan)
+        return logs
 
     def _call(self, source, arguments, plan):
         key = (plan, source.arrays is not None)
@@ -128,7 +136,7 @@ class CompiledFunctions:
     """Functions that run without training, compiled as a model's steps are.
 
     Args:
-        model: a `CompiledFitModel`.
+        model: a `CompiledFit` model.
     """
 
     def __init__(self, model):
@@ -186,6 +194,13 @@ class FunctionCache:
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
+
+
+def _state_of_steps(model):
+    """What a step changes beside the weights that are trained, and its values now."""
+    untrained = [v for v in model.variables if not v.trainable]
+    variables = [*(v.value for v in [*untrained, *model.metrics_variables]), *model.counters()]
+    return [(variable, tf.identity(variable)) for variable in variables]
 
 
 def dtypes_key(dtypes):

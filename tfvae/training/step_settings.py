@@ -40,6 +40,10 @@ class StepSettings(_Trainer):
         """Returns the names of the terms of the loss, which an alarm tells."""
         return ()
 
+    def counters(self):
+        """Returns variables that a step changes and that Keras does not know."""
+        return ()
+
     @property
     def on_nonfinite(self):
         """What happens at a loss or gradient that is not finite, as given to `compile`."""

@@ -60,7 +60,7 @@ def _layer_state(layer, seen):
         seen[id(part)] = part
         yield id(part), part.trainable
         # Of a functional model all that counts are its layers, and there are many of them.
-        if not isinstance(part, (keras.Sequential, keras.Model)) or part is layer:
+        if part is layer or not _is_made_of_layers(part):
             yield from _public_state(part, seen)
 
 
@@ -73,6 +73,11 @@ def _public_state(value, seen):
         if is_model and not isinstance(attribute, _PLAIN) and not _has_config(attribute):
             continue
         yield name, _state_of(attribute, seen)
+
+
+def _is_made_of_layers(part):
+    """Whether a part is a model of a class of Keras' own, sequential or functional."""
+    return isinstance(part, keras.Model) and type(part).__module__.startswith("keras.")
 
 
 def _is_opaque(value):

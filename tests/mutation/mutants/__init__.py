@@ -18,6 +18,7 @@ AREAS = (
     "likelihoods",
     "vae",
     "loop",
+    "stepping",
     "runs",
     "export",
     "page",

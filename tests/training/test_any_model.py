@@ -1,0 +1,87 @@
+"""The loop mixed into a Keras model that is no VAE: two inputs by name, a loss, metrics and a penalty."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training import subjects
+from tests.training.test_same_as_keras import assert_alike
+
+COUNT = 11
+_RANDOM = np.random.default_rng(0)
+X = {
+    "a": _RANDOM.normal(size=(COUNT, subjects.SIZE)).astype(np.float32),
+    "b": _RANDOM.normal(size=(COUNT, 2)).astype(np.float32),
+}
+Y = _RANDOM.normal(size=(COUNT, 1)).astype(np.float32)
+WEIGHT = np.linspace(0.0, 2.0, COUNT).astype(np.float32)
+
+
+def batches(*parts):
+    return tf.data.Dataset.from_tensor_slices(parts).batch(4)
+
+
+def fit(*data, **options):
+    def run(model, recorder, reads):
+        given = {"epochs": 2, "shuffle": False, "verbose": 0, "callbacks": [recorder.watch()], **options}
+        return model.fit(*data, **given)
+
+    return run
+
+
+def evaluate(*data, **options):
+    return lambda model, recorder, reads: model.evaluate(*data, verbose=0, callbacks=[recorder.watch()], **options)
+
+
+def fit_then_predict(model, recorder, reads):
+    model.fit(X, Y, batch_size=4, verbose=0, shuffle=False)
+    return model.predict(X, batch_size=3, verbose=0)
+
+
+CALLS = {
+    "fit": fit(X, Y, batch_size=4),
+    "fit_with_weights": fit(X, Y, batch_size=4, sample_weight=WEIGHT),
+    "fit_with_validation": fit(X, Y, batch_size=4, validation_data=(X, Y, WEIGHT), validation_steps=2),
+    "fit_with_split": fit(X, Y, batch_size=4, validation_split=0.3),
+    "fit_a_dataset": fit(batches(X, Y)),
+    "fit_a_weighted_dataset": fit(batches(X, Y, WEIGHT), validation_data=batches(X, Y)),
+    "fit_steps_of_an_endless_dataset": fit(batches(X, Y).repeat(), steps_per_epoch=3),
+    "evaluate": evaluate(X, Y, batch_size=4),
+    "evaluate_with_weights": evaluate(X, Y, batch_size=4, sample_weight=WEIGHT, return_dict=True),
+    "evaluate_a_dataset": evaluate(batches(X, Y), return_dict=True),
+    "train_on_batch": lambda model, recorder, reads: model.train_on_batch(X, Y, return_dict=True),
+    "predict_after_fit": fit_then_predict,
+}
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return subjects.Subject(subjects.regression, run_eagerly=False)
+
+
+@pytest.fixture(scope="module")
+def keras_own():
+    return subjects.Subject(subjects.regression, run_eagerly=True)
+
+
+def _of_epochs(calls):
+    """The calls of hooks but those of single batches, which tell the last batch of each compiled call."""
+    return [call for call in calls if "batch" not in call[0]]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_seen_to_do_what_it_does_in_keras_own_loop(name, ours, keras_own):
+    found, expected = ours.run(CALLS[name]), keras_own.run(CALLS[name])
+    assert found.error is expected.error is None
+    assert_alike(found.result, expected.result, "result")
+    assert_alike(_of_epochs(found.calls), _of_epochs(expected.calls), "calls of hooks")
+    assert_alike(found.weights, expected.weights, "weights")
+    assert found.attributes == expected.attributes
+
+
+def test_a_model_made_of_inputs_and_outputs_leaves_other_models_as_they_are():
+    """Keras changes the bases of a class that it makes a functional model of."""
+    subjects.regression(run_eagerly=False)
+    model = subjects.vae(run_eagerly=False)
+    assert not isinstance(model, type(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])._functional))

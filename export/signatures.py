@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfvae import random
-from tfvae.pieces import Posterior
+from tfvae.posteriors.base import Posterior
 
 
 class Part(NamedTuple):

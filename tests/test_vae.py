@@ -139,7 +139,7 @@ def test_decode_takes_any_leading_shape(small):
 
 def test_a_saved_model_goes_on_in_a_fresh_process_as_it_would_have_here(tmp_path):
     """Same outputs, same optimizer, same random state, with `import tfvae` alone and safe_mode on."""
-    vae, x, _ = zoo.BUILDERS["bernoulli_dynamic-elbo_schedule-pathwise"]()
+    vae, x, _ = zoo._mlp("diagonal", "standard", "bernoulli_dynamic", "elbo_schedule", "pathwise")
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 100)
     vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
     vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)

@@ -1,5 +1,6 @@
 """Likelihoods: decoder output -> p(x|z)."""
 
+from tfvae.likelihoods.base import Likelihood as Likelihood
 from tfvae.likelihoods.bernoulli import Bernoulli as Bernoulli
 from tfvae.likelihoods.bernoulli import ContinuousBernoulli as ContinuousBernoulli
 from tfvae.likelihoods.categorical import Categorical as Categorical

@@ -8,8 +8,8 @@ import tensorflow_probability as tfp
 
 from tfvae import inversion
 from tfvae._backend import register
+from tfvae.likelihoods.base import Likelihood
 from tfvae.likelihoods.location_scale import _LocationScale
-from tfvae.pieces import Likelihood
 
 tfd = tfp.distributions
 

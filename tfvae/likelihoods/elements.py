@@ -1,6 +1,6 @@
 """What the likelihoods of independent elements share."""
 
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.base import Likelihood
 
 
 class Elements(Likelihood):

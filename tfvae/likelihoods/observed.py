@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 from tfvae import wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.pieces import Likelihood
+from tfvae.likelihoods.base import Likelihood
 from tfvae.validation import arguments
 
 tfd = tfp.distributions

@@ -1,5 +1,6 @@
 """Posteriors: encoder output -> q(z|x)."""
 
+from tfvae.posteriors.base import Posterior as Posterior
 from tfvae.posteriors.categorical import Categorical as Categorical
 from tfvae.posteriors.categorical import RelaxedCategorical as RelaxedCategorical
 from tfvae.posteriors.deterministic import Deterministic as Deterministic

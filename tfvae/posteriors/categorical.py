@@ -6,7 +6,8 @@ import numpy as np
 
 from tfvae import simplex
 from tfvae._backend import keras, register
-from tfvae.pieces import ONE_HOT, SIMPLEX, Posterior
+from tfvae.pieces import ONE_HOT, SIMPLEX
+from tfvae.posteriors.base import Posterior
 from tfvae.validation import arguments
 
 

@@ -6,7 +6,8 @@ import tensorflow_probability as tfp
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
-from tfvae.pieces import REAL, Posterior
+from tfvae.pieces import REAL
+from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 from tfvae.validation import arguments
 from tfvae.wiring import in_mode

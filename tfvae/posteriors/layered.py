@@ -10,7 +10,8 @@ from tfvae._backend import keras, register
 from tfvae.chains import Chain
 from tfvae.errors import invalid
 from tfvae.noise import Normal, NormalVector
-from tfvae.pieces import LAYERS, Posterior
+from tfvae.pieces import LAYERS
+from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 
 tfd, tfb = tfp.distributions, tfp.bijectors

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae._backend import register
 from tfvae.noise import Normal, NormalVector
-from tfvae.pieces import Posterior
+from tfvae.posteriors.base import Posterior
 
 tfd = tfp.distributions
 

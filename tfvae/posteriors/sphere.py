@@ -8,7 +8,8 @@ import tensorflow_probability as tfp
 from tfvae import noise
 from tfvae._backend import register
 from tfvae.errors import invalid
-from tfvae.pieces import SPHERE, Posterior
+from tfvae.pieces import SPHERE
+from tfvae.posteriors.base import Posterior
 from tfvae.random import seed_for
 
 tfd = tfp.distributions

@@ -1,5 +1,6 @@
 """Priors: p(z) as a density, and as a sampler of the counter-based stream."""
 
+from tfvae.priors.base import Prior as Prior
 from tfvae.priors.categorical import Categorical as Categorical
 from tfvae.priors.categorical import RelaxedCategorical as RelaxedCategorical
 from tfvae.priors.ex_post import ExPostMixture as ExPostMixture

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from tfvae import random, simplex
 from tfvae._backend import register
-from tfvae.pieces import ONE_HOT, SIMPLEX, Prior
+from tfvae.pieces import ONE_HOT, SIMPLEX
+from tfvae.priors.base import Prior
 from tfvae.validation import arguments
 
 

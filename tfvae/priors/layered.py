@@ -8,7 +8,8 @@ from tfvae._backend import keras, register
 from tfvae.chains import Chain
 from tfvae.errors import invalid
 from tfvae.noise import NormalVector
-from tfvae.pieces import LAYERS, REAL, Prior
+from tfvae.pieces import LAYERS, REAL
+from tfvae.priors.base import Prior
 from tfvae.priors.simple import StandardNormal
 from tfvae.wiring import in_mode
 

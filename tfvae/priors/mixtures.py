@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 from tfvae import random, wiring
 from tfvae._backend import keras, register
 from tfvae.errors import invalid
-from tfvae.pieces import Prior
+from tfvae.priors.base import Prior
 from tfvae.validation import arguments
 
 tfd = tfp.distributions

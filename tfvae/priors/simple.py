@@ -6,7 +6,8 @@ import tensorflow_probability as tfp
 from tfvae._backend import register
 from tfvae.errors import invalid
 from tfvae.noise import NormalVector
-from tfvae.pieces import SPHERE, Prior
+from tfvae.pieces import SPHERE
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 

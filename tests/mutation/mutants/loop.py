@@ -145,7 +145,7 @@ MUTANTS = [
     Mutant(
         name="epochs-in-one-order",
         path="tfvae/training/fit_call.py",
-        old="return lambda: (seed, int(model.optimizer.iterations))",
+        old="return lambda: (seed, int(internals.update_counter(model.optimizer)))",
         new="return lambda: (seed, 0)",
         note="Examples are never shuffled.",
         about="shuffle",

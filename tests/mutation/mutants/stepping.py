@@ -292,8 +292,8 @@ MUTANTS = [
     Mutant(
         name="bad-gradient-accumulated",
         path="tfvae/training/alarm.py",
-        old="    restore_unless(clear, accumulated)\n",
-        new="",
+        old="if optimizer.use_ema or optimizer.gradient_accumulation_steps:",
+        new="if optimizer.use_ema:",
         note="With `gradient_accumulation_steps` a gradient that was to be left out spoils the next update.",
         about="gradient_accumulation_steps",
     ),

@@ -65,7 +65,7 @@ class Alarm:
 
     def skipped(self):
         """Returns how many steps have been left out since `reset`."""
-        return int(self._record[_COUNT])
+        return int(self._record.numpy()[_COUNT])
 
     def reset(self):
         """Forgets the steps there were."""

@@ -106,7 +106,7 @@ def _run(model, source, steps_per_epoch, callbacks, training):
     steps = _steps_of_call(model, reader, acts)
     if isinstance(source, batch_sources.DatasetBatches) and not acts:
         source.prefetched = steps
-    return Run(reader, model.programs_of("train_step" if training else "test_step"), steps)
+    return Run(reader, model.programs_of("train_step" if training else "test_step"), steps, acts)
 
 
 def _steps_of_call(model, reader, acts_on_batches):

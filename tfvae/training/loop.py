@@ -16,11 +16,13 @@ class Run:
         reader: of the batches.
         programs: the `StepPrograms` that run them.
         steps: how many run in one call.
+        acts: whether a callback acts on single batches, and so may change the model between them.
     """
 
     reader: EpochReader
     programs: Any
     steps: int
+    acts: bool
 
 
 def fit(model, run, call):
@@ -110,6 +112,8 @@ def _epoch(model, run, hooks, stop):
     run.reader.begin_epoch()
     while run.reader.has_more():
         on_begin(done)
+        if run.acts or not done:
+            run.programs.refresh()
         batches = run.reader.take(run.steps)
         if not batches:
             break

@@ -37,6 +37,10 @@ class StepPrograms:
         """Before other data: the plan is chosen by the first batch."""
         self._plans = {}
 
+    def refresh(self):
+        """Drops programs of another state of the model, which may have changed between two epochs."""
+        self._functions.follow(self._model.traced_state())
+
     def run(self, source, batches, height, ends_pass):
         """Runs one step on each of `batches`, in their order.
 
@@ -49,7 +53,6 @@ class StepPrograms:
         Returns:
             What the last step returns.
         """
-        self._functions.follow(self._model.traced_state())
         groups = [list(group) for _, group in itertools.groupby(batches, batch_sources.shapes)]
         for number, group in enumerate(groups):
             is_last = ends_pass and number == len(groups) - 1 and len(group) == 1

@@ -202,9 +202,9 @@ MUTANTS = [
     ),
     Mutant(
         name="changed-settings-keep-the-programs",
-        path="tfvae/training/step_programs.py",
-        old="        self._functions.follow(self._model.traced_state())\n        groups",
-        new="        groups",
+        path="tfvae/training/loop.py",
+        old="        if run.acts or not done:\n            run.programs.refresh()\n",
+        new="",
         note="An attribute such as beta that is changed between two fits has no effect.",
         about="traced|attribute|beta",
     ),

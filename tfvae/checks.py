@@ -120,6 +120,21 @@ def check_condition(x, y, vae, name="x"):
         kinds.check_finite(y)
 
 
+def check_presence(y, condition_shape):
+    """Refuses conditions for a model without, and their absence for one with.
+
+    Args:
+        y: conditions, or None.
+        condition_shape: of one of them, or None where a model takes none.
+    """
+    if (y is None) != (condition_shape is None):
+        raise invalid(
+            "y for a conditional model, and none for any other",
+            "no y" if y is None else "y for a model whose encoder takes x alone",
+            "pass y=..." if y is None else "leave y out, or build networks that take [x, y] and [z, y]",
+        )
+
+
 @contextlib.contextmanager
 def later_batches():
     """Raises the `InputError` that is behind an error of the data pipeline, where one is."""

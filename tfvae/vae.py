@@ -9,13 +9,11 @@ from tfvae.errors import InputTypeError, invalid
 from tfvae.random import seed_for
 from tfvae.stateful import state_of
 from tfvae.stream_range import as_int32
-from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.compiled_fit import CompiledFit
 from tfvae.training.objective_step import ObjectiveSteps
-from tfvae.validation import arguments, calls
+from tfvae.validation import arguments, calls, compatibility
 
-_EXCHANGEABLE = ("objective", "estimator")
-_COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", *_EXCHANGEABLE)
+_COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")
 
 
 @register
@@ -61,7 +59,6 @@ class VAE(CompiledFit, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self._steps = ObjectiveSteps(self)
         self.encoder = encoder
         self.decoder = decoder
         posterior = posterior or defaults.posterior()
@@ -77,7 +74,7 @@ class VAE(CompiledFit, keras.Model):
         wiring.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
-        wiring.check_pieces(self.posterior, self.prior, self.objective)
+        compatibility.check_pieces(self.posterior, self.prior, self.objective)
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
@@ -96,7 +93,7 @@ class VAE(CompiledFit, keras.Model):
                 and files would not know.
         """
         if getattr(self, "built", False) and name in _COMPOSED and value is not getattr(self, name):
-            self._check_exchange(name, value)
+            compatibility.check_exchange(self, name, value)
         super().__setattr__(name, value)
 
     # ---- the distributions
@@ -163,10 +160,14 @@ class VAE(CompiledFit, keras.Model):
 
     # ---- training
 
+    def make_loop_hooks(self):
+        """Returns the steps of this model, and its answers to the loop."""
+        return ObjectiveSteps(self)
+
     @property
     def steps_trained(self):
         """The number of training steps there were, over all calls of `compile`: an int64 variable."""
-        return self._steps.trained
+        return self.loop_hooks.trained
 
     def compile(self, optimizer="adam", *args, **kwargs):
         """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
@@ -184,48 +185,16 @@ class VAE(CompiledFit, keras.Model):
 
     def train_step(self, data):
         """Trains the model on a batch, and returns its metrics."""
-        return self._steps.train(data)
+        return self.loop_hooks.train(data)
 
     def test_step(self, data):
         """Evaluates the model on a batch, and returns its metrics."""
-        return self._steps.test(data)
+        return self.loop_hooks.test(data)
 
     @property
     def metrics(self):
         """The metrics of the loss and its terms, which a subclass may add to."""
-        return self._steps.metrics()
-
-    def checked_fit(self, call):
-        """Returns the arguments of `fit`, by name, with data that are checked, now or as they come."""
-        return calls.of_fit(self, call)
-
-    def checked_evaluate(self, call):
-        """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come."""
-        return calls.of_evaluate(self, call)
-
-    def explained_errors(self):
-        """Returns a context that raises what later batches were refused for."""
-        return checks.later_batches()
-
-    def flops_per_example(self):
-        """Returns the additions and multiplications of a forward pass: the encoder's, and K of the decoder."""
-        return forward_flops(self.encoder) + self.rows_per_example() * forward_flops(self.decoder)
-
-    def rows_per_example(self):
-        """Returns K, the latents of an example."""
-        return self.objective.num_samples
-
-    def order_seed(self):
-        """Returns the seed of the model's noise, which a `.keras` file keeps."""
-        return int(self.seed_generator.state[0])
-
-    def counters(self):
-        """Returns the variables that a step changes and that Keras does not know."""
-        return (self.steps_trained,)
-
-    def loss_terms(self):
-        """Returns the names of the terms that an alarm tells."""
-        return ("rate", "distortion") if self.posterior.has_density else ("distortion",)
+        return self.loop_hooks.metrics()
 
     # ---- the networks, for code that has checked its batches
 
@@ -246,25 +215,8 @@ class VAE(CompiledFit, keras.Model):
 
     def condition(self, y):
         """`y` in the networks' dtype, or None; refuses the wrong one of the two."""
-        if (y is None) != (self.condition_shape is None):
-            raise invalid(
-                "y for a conditional model, and none for any other",
-                "no y" if y is None else "y for a model whose encoder takes x alone",
-                "pass y=..." if y is None else "leave y out, or build networks that take [x, y] and [z, y]",
-            )
+        checks.check_presence(y, self.condition_shape)
         return None if y is None else tf.cast(y, self.condition_dtype)
-
-    def _check_exchange(self, name, value):
-        """Refuses what cannot take the place of the piece `name` of a model that is made."""
-        if name not in _EXCHANGEABLE or state_of(getattr(self, name)) or state_of(value):
-            raise invalid(
-                f"the {name} that the model was made of, since the optimizer knows its weights",
-                repr(value),
-                "call with_prior(...)" if name == "prior" else "make a new VAE",
-            )
-        given = {"objective": self.objective, "estimator": self.estimator, name: value}
-        wiring.check_pieces(self.posterior, self.prior, given["objective"])
-        given["estimator"].check(given["objective"], self.posterior, self.latent_sizes)
 
     def get_config(self):
         pieces = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED}
@@ -283,11 +235,11 @@ class VAE(CompiledFit, keras.Model):
     def save_own_variables(self, store):
         """Writes the model's own weights, the state of its random generators and the count of steps."""
         super().save_own_variables(store)
-        self._steps.save(store)
+        self.loop_hooks.save(store)
 
     def load_own_variables(self, store):
         """Reads what `save_own_variables` wrote."""
-        super().load_own_variables(self._steps.load(store))
+        super().load_own_variables(self.loop_hooks.load(store))
 
     @classmethod
     def from_config(cls, config):

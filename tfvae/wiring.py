@@ -73,43 +73,6 @@ def check(wiring, encoder, decoder, posterior, likelihood, latent_sizes):
         _check_decoder(decoder(_single_or_list([*latents, *y])), wiring.event_shape, likelihood)
 
 
-def check_pieces(posterior, prior, objective):
-    """Refuses a prior over another set than the posterior's, and an objective that takes them apart.
-
-    Raises:
-        InputError: naming both sets, or the objective and the piece.
-    """
-    # Without a density the estimator refuses the objective, for a better reason.
-    for name, piece in (("posterior", posterior), ("prior", prior)):
-        if name in objective.needs_factorized and posterior.has_density and not piece.factorized:
-            raise invalid(
-                f"a {name} that is independent over the latents, for {objective!r}",
-                repr(piece),
-                "use DiagonalNormal() and StandardNormal(), or another objective, such as a beta schedule for free bits",
-            )
-    if posterior.support != prior.support:
-        raise invalid(
-            f"a prior over {posterior.support}, where {type(posterior).__name__} puts z",
-            f"{type(prior).__name__}, a prior over {prior.support}",
-            "choose a posterior and a prior over the same set, see the table of pieces in the README",
-        )
-
-
-def check_networks(owner, networks, expected):
-    """Refuses networks of other sizes than `expected`, `[(inputs, outputs), ...]`.
-
-    Raises:
-        InputError: naming both lists.
-    """
-    got = [(network.input_shape[-1], network.output_shape[-1]) for network in networks]
-    if got != expected:
-        raise invalid(
-            f"networks of {type(owner).__name__} with inputs and outputs {expected}",
-            f"networks with {got}",
-            "give each network 2 outputs for each number of the latent it leads to",
-        )
-
-
 def on_rows(network, z, y=None, training=False):
     """`network` on z `[..., D]`, a structure of such, and y `[B, ...]`: its output `[..., *shape]`, float32."""
     first = tf.nest.flatten(z)[0]

@@ -13,6 +13,7 @@ from tfvae.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
+from tfvae.validation import compatibility
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 _NORMAL = DiagonalNormal()
@@ -43,7 +44,7 @@ class BottomUp(Posterior):
     def build(self, latent_dim):
         upwards = tf.nest.flatten(latent_dim)[::-1]
         expected = [(below, 2 * above) for below, above in zip(upwards[:-1], upwards[1:])]
-        wiring.check_networks(self, self.networks, expected)
+        compatibility.check_networks(self, self.networks, expected)
         self.built = True
 
     def params_size(self, latent_dim):

@@ -11,6 +11,7 @@ from tfvae.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL
 from tfvae.priors.base import Prior
 from tfvae.priors.simple import StandardNormal
+from tfvae.validation import compatibility
 from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
@@ -56,7 +57,7 @@ class Hierarchy(Prior):
 
     def build(self, latent_dim):
         expected = [(above, 2 * below) for above, below in zip(latent_dim[:-1], latent_dim[1:])]
-        wiring.check_networks(self, self.networks, expected)
+        compatibility.check_networks(self, self.networks, expected)
         self.top.build_once(latent_dim[0])
         self.built = True
 

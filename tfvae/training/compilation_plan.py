@@ -61,7 +61,7 @@ def choose_steps(model, source):
         model: a `CompiledFit` model.
         source: of `batch_sources`.
     """
-    seconds = 3 * model.flops_per_example() * source.batch_size / _FLOPS[xla.device()]  # backward is twice forward
+    seconds = 3 * model.loop_hooks.flops_per_example() * source.batch_size / _FLOPS[xla.device()]  # backward is twice forward
     size = max(1, source.batch_size * source.bytes_per_example)
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MAX_BYTES // size, _MAX_STEPS))
     whole = source.num_batches

@@ -1,6 +1,5 @@
 """A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
 
-import contextlib
 import logging
 from typing import Any
 
@@ -9,6 +8,7 @@ from tfvae._keras import internals
 from tfvae.errors import invalid
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
 from tfvae.training.alarm import ON_NONFINITE
+from tfvae.training.loop_hooks import LoopHooks
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
 from tfvae.validation import arguments
@@ -24,7 +24,7 @@ class CompiledFit(StepSettings):
 
     Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
     of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
-    what the steps compute; `StepSettings` has what a subclass may say about them.
+    what the steps compute; `LoopHooks` has what a subclass may say about them.
     """
 
     # Of Keras' trainer.
@@ -34,22 +34,13 @@ class CompiledFit(StepSettings):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.loop_hooks = self.make_loop_hooks()
         self._choices = _choices("auto", "auto", "raise")
         self._runs = RunState(self)
 
-    # ---- what a subclass may check
-
-    def checked_fit(self, call):
-        """Returns the arguments of `fit`, by name, once they have been checked."""
-        return call
-
-    def checked_evaluate(self, call):
-        """Returns the arguments of `evaluate`, by name, once they have been checked."""
-        return call
-
-    def explained_errors(self):
-        """Returns a context in which errors of the data are raised in words."""
-        return contextlib.nullcontext()
+    def make_loop_hooks(self):
+        """Returns the `LoopHooks` of this model, for a subclass to override."""
+        return LoopHooks(self)
 
     # ---- what Keras' users call
 
@@ -128,10 +119,10 @@ class CompiledFit(StepSettings):
         """
         call = {name: value for name, value in locals().items() if name in _FIT_ARGUMENTS}
         self._check_compiled("fit")
-        call = self.checked_fit(call)
+        call = self.loop_hooks.checked_fit(call)
         self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
         try:
-            with self.explained_errors():
+            with self.loop_hooks.explained_errors():
                 prepared = fit_call.run_of_fit(self, call)
                 if prepared is None:
                     return super().fit(**call)
@@ -156,8 +147,8 @@ class CompiledFit(StepSettings):
         self._check_compiled("evaluate")
         # What Keras' `fit` and this one say of data that they have prepared.
         is_validation = kwargs.get("_use_cached_eval_dataset", False)
-        call = call if is_validation else self.checked_evaluate(call)
-        with self._runs.in_evaluation(), self.explained_errors():
+        call = call if is_validation else self.loop_hooks.checked_evaluate(call)
+        with self._runs.in_evaluation(), self.loop_hooks.explained_errors():
             run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
             if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
                 return super().evaluate(**call, **kwargs)

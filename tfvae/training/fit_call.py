@@ -130,7 +130,7 @@ def _passes(call):
 
 def _order_key(model):
     """A function that gives the seed of the order of the next pass: the model's, and the step."""
-    seed = model.order_seed()
+    seed = model.loop_hooks.order_seed()
     return lambda: (seed, int(internals.update_counter(model.optimizer)))
 
 

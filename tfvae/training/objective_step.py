@@ -3,21 +3,24 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import forward_pass, weighting
+from tfvae import checks, forward_pass, weighting
 from tfvae._backend import keras
 from tfvae.ops import xla
 from tfvae.random import seed_for
 from tfvae.training import alarm, optimizer_update
+from tfvae.training.compilation_plan import forward_flops
+from tfvae.training.loop_hooks import LoopHooks
+from tfvae.validation import calls
 
 _TRACKED = ("loss", "elbo", "rate", "distortion")
 
 
-class ObjectiveSteps:
+class ObjectiveSteps(LoopHooks):
     """The steps of a model whose loss is an objective of the terms of a bound.
 
     Args:
         model: a `CompiledFit` model with an `objective`, an `estimator`, a `posterior`, a `likelihood`,
-            a `seed_generator`, and `events` and `condition` that check a batch.
+            a `seed_generator`, two networks, and `events` and `condition` that check a batch.
 
     Attributes:
         trained: the number of training steps there were, an int64 variable.
@@ -25,7 +28,7 @@ class ObjectiveSteps:
     """
 
     def __init__(self, model):
-        self._model = model
+        super().__init__(model)
         self.trackers = [keras.metrics.Mean(name=name) for name in _TRACKED]
         once = tf.VariableAggregation.ONLY_FIRST_REPLICA
         # TensorFlow's own kind of variable, since it is no weight of the model.
@@ -33,7 +36,7 @@ class ObjectiveSteps:
 
     def train(self, data):
         """Trains the model on a batch, and returns its metrics."""
-        model = self._model
+        model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         seed = self._next_seed()
         state = alarm.state_before(model)
@@ -53,7 +56,7 @@ class ObjectiveSteps:
 
     def test(self, data):
         """Evaluates the model on a batch, and returns its metrics."""
-        model = self._model
+        model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples seen is a new seed for each batch, the same in each evaluation.
         seed = seed_for(tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)]), "validation")
@@ -64,9 +67,47 @@ class ObjectiveSteps:
         loss = model.objective(terms, tf.identity(self.trained))
         return self._track(weighting.batch_loss(loss, weights) + penalty, terms)
 
+    # ---- what the loop asks
+
+    def checked_fit(self, call):
+        """Returns the arguments of `fit`, by name, with data that are checked, now or as they come."""
+        return calls.of_fit(self.model, call)
+
+    def checked_evaluate(self, call):
+        """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come."""
+        return calls.of_evaluate(self.model, call)
+
+    def explained_errors(self):
+        """Returns a context that raises what later batches were refused for."""
+        return checks.later_batches()
+
+    def flops_per_example(self):
+        """Returns the additions and multiplications of a forward pass: the encoder's, and K of the decoder."""
+        networks = self.model.encoder, self.model.decoder
+        encoder, decoder = (forward_flops(network) for network in networks)
+        return encoder + self.rows_per_example() * decoder
+
+    def rows_per_example(self):
+        """Returns K, the latents of an example."""
+        return self.model.objective.num_samples
+
+    def order_seed(self):
+        """Returns the seed of the model's noise, which a `.keras` file keeps."""
+        return int(self.model.seed_generator.state[0])
+
+    def loss_terms(self):
+        """Returns the names of the terms that an alarm tells."""
+        return ("rate", "distortion") if self.model.posterior.has_density else ("distortion",)
+
+    def counters(self):
+        """Returns the count of steps."""
+        return (self.trained,)
+
+    # ---- what the model asks
+
     def metrics(self):
         """Returns the trackers of what a model of this posterior has."""
-        names = _TRACKED if self._model.posterior.has_density else ("loss", "distortion")
+        names = _TRACKED if self.model.posterior.has_density else ("loss", "distortion")
         return [tracker for tracker in self.trackers if tracker.name in names]
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
@@ -86,18 +127,20 @@ class ObjectiveSteps:
         self.trained.assign(int(np.asarray(stored.pop("steps_trained", 0))))
         return stored
 
+    # ---- inside
+
     def _random_states(self):
-        return [v for v in self._model.variables if v.path.split("/")[-1] == "seed_generator_state"]
+        return [v for v in self.model.variables if v.path.split("/")[-1] == "seed_generator_state"]
 
     def _next_seed(self):
-        seed = tf.cast(self._model.seed_generator.next(), tf.int32)
+        seed = tf.cast(self.model.seed_generator.next(), tf.int32)
         if _replicas() == 1:
             return seed
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.random.fold_in(seed, replica)
 
     def _terms(self, x, y, seed, training, estimator, weights):
-        model = self._model
+        model = self.model
         x = weighting.filled(model.events(x), weights)
         x = xla.compute_once(model.likelihood.prepare(x, seed_for(seed, "binarization")), seed)
         y = None if model.condition_shape is None else weighting.filled(model.condition(y), weights)
@@ -106,7 +149,7 @@ class ObjectiveSteps:
 
     def _apply(self, gradients, loss, terms, state):
         """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""
-        model = self._model
+        model = self.model
         # In a graph, what does not depend on the batch would be counted where there is none any more.
         with tf.control_dependencies([loss]):
             step = tf.identity(self.trained)
@@ -118,7 +161,7 @@ class ObjectiveSteps:
             # A scaled optimizer minds gradients that overflow by itself.
             looked_at = [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
             clear = model.alarm.is_clear(loss, looked_at)
-            means = [tf.reduce_mean(getattr(terms, name)) for name in model.loss_terms()]
+            means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
             model.alarm.note(clear, step, loss, means)
             optimizer_update.update(model, gradients, clear)
             alarm.restore_unless(clear, state)
@@ -126,7 +169,7 @@ class ObjectiveSteps:
 
     def _belong_to_encoder(self):
         """For each trainable variable, whether q(z|x) is made by it."""
-        model = self._model
+        model = self.model
         own = {id(v) for part in (model.encoder, model.posterior) for v in part.trainable_variables}
         return [id(v) in own for v in model.trainable_variables]
 
@@ -138,7 +181,7 @@ class ObjectiveSteps:
             else:
                 values = weighting.present(getattr(terms, tracker.name), weights)
                 _update(tracker, values, weights, clear)
-        return self._model.get_metrics_result()
+        return self.model.get_metrics_result()
 
 
 def _update(tracker, values, weights, clear):

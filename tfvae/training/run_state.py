@@ -32,7 +32,7 @@ class RunState:
 
     def prepare(self):
         """Makes the alarm, once the model is whole; within a step its variable would be traced twice."""
-        self.alarm = Alarm(self._model.on_nonfinite, self._model.loss_terms())
+        self.alarm = Alarm(self._model.on_nonfinite, self._model.loop_hooks.loss_terms())
 
     def begin(self, quiet):
         """Begins a `fit`; a quiet one leaves what is not finite to a callback."""

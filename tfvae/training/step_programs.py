@@ -202,7 +202,7 @@ class FunctionCache:
 def _state_of_steps(model):
     """What a step changes beside the weights that are trained, and its values now."""
     untrained = [v for v in model.variables if not v.trainable]
-    variables = [*(v.value for v in [*untrained, *model.metrics_variables]), *model.counters()]
+    variables = [*(v.value for v in [*untrained, *model.metrics_variables]), *model.loop_hooks.counters()]
     return [(variable, tf.identity(variable)) for variable in variables]
 
 

@@ -1,8 +1,7 @@
-"""What a model says of its steps, and how they are to be compiled."""
+"""How the steps of a model are to run, as `compile` was told or as is chosen."""
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfvae._backend import keras
@@ -14,35 +13,16 @@ _Trainer: Any = keras.Model if TYPE_CHECKING else object
 
 
 class StepSettings(_Trainer):
-    """The questions that the loop asks of a model; the first ones are a subclass' to answer."""
+    """What `CompiledFit` knows of the steps of a model, and keeps for them."""
 
     # Set by `CompiledFit`.
+    loop_hooks: Any
     _choices: dict
     _runs: Any
-
-    def flops_per_example(self):
-        """Returns roughly the additions and multiplications of a forward pass of one example."""
-        return compilation_plan.forward_flops(self)
-
-    def rows_per_example(self):
-        """Returns how many rows of the largest matrix product come from one example."""
-        return 1
-
-    def order_seed(self):
-        """Returns the integer seed of the order of examples; by default drawn as Keras draws."""
-        return int(np.random.randint(2**31))
 
     def traced_state(self):
         """Returns a hashable value that differs when a program traced from this model would."""
         return traced_state(self)
-
-    def loss_terms(self):
-        """Returns the names of the terms of the loss, which an alarm tells."""
-        return ()
-
-    def counters(self):
-        """Returns variables that a step changes and that Keras does not know."""
-        return ()
 
     @property
     def on_nonfinite(self):
@@ -71,7 +51,7 @@ class StepSettings(_Trainer):
             return compilation_plan.stated(self._choices["jit_compile"])
         if self._runs.refused_by_xla:
             return xla.CompilationPlan("a TensorFlow graph, since XLA cannot compile them")
-        return compilation_plan.choose(self, batch_size * self.rows_per_example() if training else 0)
+        return compilation_plan.choose(self, batch_size * self.loop_hooks.rows_per_example() if training else 0)
 
     def may_choose_compiler(self):
         """Returns True if `compile` has not been told what compiles the steps."""

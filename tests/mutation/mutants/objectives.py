@@ -24,7 +24,7 @@ MUTANTS = [
         old="_at(self.capacity, step)",
         new="_at(self.capacity, 0)",
         note="A schedule of the capacity is read at step 0 whatever the step.",
-        about="schedule|Decay|step=",
+        about="capacity",
     ),
     Mutant(
         name="free-bits-schedule-frozen",

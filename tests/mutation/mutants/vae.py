@@ -166,7 +166,7 @@ MUTANTS = [
     ),
     Mutant(
         name="prior-not-asked-to-factorize",
-        path="tfvae/wiring.py",
+        path="tfvae/validation/compatibility.py",
         old="and not piece.factorized:",
         new="and not posterior.factorized:",
         note="Free bits accept a prior that does not factorize.",

@@ -60,6 +60,12 @@ def test_beta_weighs_the_rate_in_closed_form_or_of_samples(numbers, beta, now, a
     assert largest_difference(numbers.rate, numbers.sampled_rate) > 0.1
 
 
+def test_the_elbo_is_of_the_rate_that_is_told_beside_it(numbers):
+    assert numbers.terms.analytic_rate is not None
+    assert largest_difference(numbers.terms.elbo, -(numbers.rate + numbers.distortion)) < 1e-3
+    assert largest_difference(numbers.terms.monte_carlo_rate, numbers.rate) > 0.1
+
+
 @covers(objectives.ELBO, "free_bits")
 @pytest.mark.parametrize(("free_bits", "now"), [(0, 0), (0.2, 0.2), (50, 50), (ramp(0, 1.0), 0.4)])
 @pytest.mark.parametrize("beta", [1.0, 3.0])

@@ -9,7 +9,7 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tests.test_linear_gaussian import LinearGaussian
-from tfvae import objectives, posteriors, priors, regularizers
+from tfvae import gradients, objectives, posteriors, priors, regularizers
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,14 @@ def test_free_bits_want_a_factorized_posterior():
     vae, x, _ = zoo.BUILDERS["full-standard"]()
     with pytest.raises(ValueError, match=matches("free bits", "MultivariateNormalTriL")):
         objectives.ELBO(free_bits=0.1)(vae.terms(x, 2))
+
+
+@pytest.mark.parametrize("objective", [objectives.ELBO(free_bits=0.1), objectives.IWAE(2)])
+def test_enumeration_refuses_what_is_no_expectation(objective):
+    posterior = posteriors.Categorical()
+    posterior.build(3)
+    with pytest.raises(ValueError, match=matches("expectations", type(objective).__name__)):
+        gradients.Enumeration().check(objective, posterior, 3)
 
 
 @pytest.mark.parametrize(

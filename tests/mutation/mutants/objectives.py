@@ -106,6 +106,7 @@ MUTANTS = [
         old="self.of_expectations = not free_bits",
         new="self.of_expectations = True",
         note="An ELBO with free bits is accepted by Enumeration, which cannot sum it.",
+        about="Enumeration",
     ),
     Mutant(
         name="elbo-config-loses-analytic-rate",

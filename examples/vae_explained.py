@@ -16,8 +16,8 @@ import tensorflow_probability as tfp
 from matplotlib.figure import Figure
 
 import tfvae
-from tfvae import forward_pass
 from tfvae.gradients import Estimator, Pathwise, ScoreFunction
+from tfvae.models import forward_pass
 
 tfd = tfp.distributions
 keras.utils.set_random_seed(0)

@@ -9,7 +9,7 @@ import numpy as np
 from tfvae.errors import invalid
 from tfvae.export import sidecar
 from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
-from tfvae.stream_range import as_int32, check_range
+from tfvae.seeds import as_int32, check_range
 
 
 class Sampler:

@@ -4,10 +4,10 @@ import contextlib
 
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._files import whole_folder
+from tfvae._keras.backend import keras
 from tfvae.export import signatures
 from tfvae.export.precision import in_float32
-from tfvae.files import whole_folder
 
 
 def to_saved_model(vae, path):

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfvae import checks
+from tfvae._files import whole_file
 from tfvae._version import __version__
 from tfvae.errors import invalid
 from tfvae.export import quality, quantize, sidecar, signatures
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
-from tfvae.files import whole_file
+from tfvae.validation import data_checks
 
 _FORBIDDEN = ("RANDOM_", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "MULTINOMIAL")
 
@@ -126,8 +126,8 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
     if not sizes or len(set(sizes)) < len(sizes) or any(not isinstance(n, int) or n < 1 for n in sizes):
         raise invalid("one batch size from 1, or several different ones", f"batch_size={batch_size!r}", "pass 1 or (1, 16)")
     if data is not None:
-        checks.check_condition(data, data_y, vae, "data")
-        checks.check_events(data, vae.likelihood, vae.event_shape, "data")
+        data_checks.check_condition(data, data_y, vae, "data")
+        data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")
     elif quantization == "int8" and include_encoder:
         raise invalid("data to calibrate the encoder of an int8 file with", "no data", "pass data=x, a few hundred examples")
     return sizes

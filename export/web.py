@@ -7,9 +7,9 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from tfvae._files import whole_folder
 from tfvae.errors import InputTypeError, invalid
 from tfvae.export import sidecar
-from tfvae.files import whole_folder
 
 LITERT_VERSION = "2.5.3"  # of @litertjs/core, which the page was tested with
 _ADDRESS = "https://cdn.jsdelivr.net/npm/@litertjs/{package}@" + LITERT_VERSION + "/dist/index.js"
@@ -100,7 +100,7 @@ def _copy_model(path, folder):
 
 def _export_model(vae, folder, quantization, max_quality_loss):
     from tfvae.export.tflite import to_tflite
-    from tfvae.vae import VAE
+    from tfvae.models.vae import VAE
 
     if not isinstance(vae, VAE):
         raise invalid("a tfvae.VAE, or the path of a .tflite file", type(vae).__name__, "pass one of them", InputTypeError)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 
-from tfvae import noise
+from tfvae.ops import noise
 
 DATA, LATENT, SIGMA = 5, 2, 0.7
 RATE, BATCH, EPOCHS = 0.05, 4, 2  # of SGD; the last batch of the 10 examples is partial

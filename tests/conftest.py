@@ -9,7 +9,7 @@ import pytest
 
 import tfvae
 from tests import zoo
-from tfvae import cli
+from tfvae.app import cli
 
 
 @pytest.fixture(autouse=True)

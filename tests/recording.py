@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import keras
 
 import tfvae
-from tfvae import evaluation, runs
+from tfvae import evaluation
+from tfvae.app import runs
 
 
 def record(monkeypatch, owner, name, returns=None, like=None):

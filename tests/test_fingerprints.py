@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from tfvae import datasets, fingerprints
+from tfvae import datasets
+from tfvae.app import fingerprints
 
 X = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
 COLUMN_BY_COLUMN = np.ascontiguousarray(X.swapaxes(1, 2)).swapaxes(1, 2)  # in memory

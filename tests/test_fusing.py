@@ -7,8 +7,7 @@ import tensorflow as tf
 
 import tfvae
 from tests import zoo
-from tfvae import fusing
-from tfvae.ops import xla
+from tfvae.ops import xla, xla_fusion
 
 IN_PIECES = xla.CompilationPlan("", between_networks=True)
 A, B, W, C = (np.random.default_rng(i).normal(size=(4, 3)).astype(np.float32) for i in range(4))
@@ -25,7 +24,7 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
     def run(a, b):
         with xla.tracing_for(IN_PIECES), tf.GradientTape(persistent=True) as tape:
             tape.watch([a, b, captured])
-            found = fusing.fused(function, 2.0 * a, b)
+            found = xla_fusion.fused(function, 2.0 * a, b)
             loss = tf.reduce_sum(3.0 * found["one"]) + tf.reduce_sum(found["two"][0])
         return found, [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)], tape.gradient(loss, captured) is None
 
@@ -44,7 +43,7 @@ def test_only_a_step_in_pieces_has_any(compiler, has_pieces):
     @tf.function
     def run(a):
         with xla.tracing_for(compiler):
-            return fusing.fused(lambda a: [tf.exp(a), tf.constant(xla.is_by_xla())], a)
+            return xla_fusion.fused(lambda a: [tf.exp(a), tf.constant(xla.is_by_xla())], a)
 
     values, by_xla = run(tf.constant(A))
     assert values.numpy() == pytest.approx(np.exp(A), rel=1e-5)

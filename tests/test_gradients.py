@@ -6,7 +6,8 @@ import tensorflow as tf
 
 import tfvae
 from tests.test_linear_gaussian import LinearGaussian, _exact_negative_elbo
-from tfvae import forward_pass, gradients, objectives
+from tfvae import gradients, objectives
+from tfvae.models import forward_pass
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ from scipy.special import expit, log_softmax, softmax
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.test_pieces import stream
-from tfvae import checks, inversion, likelihoods, random
+from tfvae import likelihoods, random
+from tfvae.ops import inverse_cdf
+from tfvae.validation import data_checks
 
 N = 20_000
 LEVELS = np.arange(256) / 255
@@ -72,7 +74,7 @@ def test_the_optimal_scale_is_that_of_maximum_likelihood_and_survives_a_file(tmp
     found = vae.decode(np.zeros((1, 2))).distribution.scale.numpy()
     assert found == pytest.approx(exact, rel=0.02)
     vae.save(tmp_path / "m.keras")
-    loaded = tfvae.vae.load_model(tmp_path / "m.keras")
+    loaded = tfvae.load_model(tmp_path / "m.keras")
     assert loaded.decode(np.zeros((1, 2))).distribution.scale.numpy() == found
 
 
@@ -256,7 +258,7 @@ def test_draws_of_counts_are_the_quantiles_of_their_uniforms(mean, r):
     u = np.append(stream(N).uniform(1).numpy()[:, 0], np.float32(1 - 2.0**-23))
     exact = scipy.stats.poisson(mean) if r is None else scipy.stats.nbinom(r, r / (r + mean))
     means = tf.fill([N + 1], mean)
-    found = inversion.poisson(u, means) if r is None else inversion.negative_binomial(u, means, tf.fill([N + 1], r))
+    found = inverse_cdf.poisson(u, means) if r is None else inverse_cdf.negative_binomial(u, means, tf.fill([N + 1], r))
     assert (found.numpy() != exact.ppf(u.astype(np.float64) + 2.0**-25)).mean() < 0.02
     assert found[-1] <= exact.isf(1e-13)
 
@@ -309,7 +311,7 @@ def test_a_category_of_no_probability_is_not_drawn():
 def test_a_last_category_of_weight_zero_is_not_drawn_where_the_sum_is_below_one():
     for size in range(2, 200):
         weights = np.append(np.full(size, 1 / size, np.float32), np.float32(0))
-        assert inversion.one_hot(tf.constant(weights), tf.constant([1 - 2.0**-23]))[-1] == 0
+        assert inverse_cdf.one_hot(tf.constant(weights), tf.constant([1 - 2.0**-23]))[-1] == 0
 
 
 # ---- what all have in common
@@ -367,7 +369,7 @@ def test_data_outside_the_support_are_refused_by_name(name):
     x = np.asarray(x)
     likelihood = make()
     with pytest.raises(ValueError, match=matches(*words)):
-        checks.check_events(x, likelihood, x.shape[1:])
+        data_checks.check_events(x, likelihood, x.shape[1:])
     as_tensor = likelihood.in_support(tf.constant(x))
     assert as_tensor.shape == x.shape and np.array_equal(as_tensor, likelihood.in_support(x))
 

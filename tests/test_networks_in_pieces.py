@@ -8,7 +8,8 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
-from tfvae import forward_pass, gradients, likelihoods, objectives, posteriors, priors
+from tfvae import gradients, likelihoods, objectives, posteriors, priors
+from tfvae.models import forward_pass
 
 NARROW = -6.0  # softplus of it is a deviation of 0.0025
 DEVIATION = np.log1p(np.exp(NARROW)) + 1e-6

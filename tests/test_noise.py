@@ -6,8 +6,8 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
-from tfvae import noise, random
-from tfvae.ops import xla
+from tfvae import random
+from tfvae.ops import noise, xla
 
 
 @pytest.mark.parametrize("shape", [[5], [128, 784], [3, 1, 2]])

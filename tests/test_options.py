@@ -22,7 +22,9 @@ from tests.recording import record, record_run
 from tests.test_datasets import write_mnist
 from tests.test_fingerprints import by_hand
 from tests.test_web import fake_install
-from tfvae import cli, plots, readers
+from tfvae import plots
+from tfvae.app import cli
+from tfvae.datasets import readers
 from tfvae.export import Sampler
 
 pytestmark = pytest.mark.xdist_group("options")  # one process makes the files they share

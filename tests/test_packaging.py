@@ -40,7 +40,7 @@ def test_the_wheel_holds_both_packages_once_and_the_marker(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"tfvae"}
     assert {
         "tfvae/py.typed",
-        "tfvae/vae.py",
+        "tfvae/models/vae.py",
         "tfvae/likelihoods/__init__.py",
         "tfvae/export/__init__.py",
         "tfvae/export/sampler.py",
@@ -105,12 +105,12 @@ def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tm
         "import tfvae; tfvae.ELBO",
         "import tfvae; tfvae.evaluation",
         "from tfvae import likelihoods",
-        "from tfvae.networks import conv_vae",
+        "from tfvae.models.builders import conv_vae",
         "from tfvae.priors import StandardNormal",
         "import tfvae.gradients",
         "from tfvae.export import to_tflite",
-        "import tfvae.vae",
-        "from tfvae._backend import keras",
+        "import tfvae.models.vae",
+        "from tfvae._keras.backend import keras",
     ],
 )
 def test_any_name_may_be_the_first_to_be_used(first, tmp_path):

@@ -10,8 +10,9 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.test_pieces import stream
-from tfvae import generation, gradients, likelihoods, objectives, priors
-from tfvae.terms import Terms
+from tfvae import gradients, likelihoods, objectives, priors
+from tfvae.models import generation
+from tfvae.objectives.terms import Terms
 
 N = 20_000
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import matches
-from tfvae import files, plots
+from tfvae import _files, plots
 
 
 def test_a_grid_places_examples_in_rows_of_black_to_white():
@@ -35,14 +35,14 @@ def test_reconstructions_stand_below_their_originals():
 
 def test_a_file_or_folder_is_replaced_whole_or_not_at_all(tmp_path):
     (tmp_path / "file").write_text("old")
-    with pytest.raises(RuntimeError), files.whole_file(tmp_path / "file") as path:
+    with pytest.raises(RuntimeError), _files.whole_file(tmp_path / "file") as path:
         path.write_text("half")
         raise RuntimeError
     assert (tmp_path / "file").read_text() == "old"
-    with files.whole_file(tmp_path / "file") as path:
+    with _files.whole_file(tmp_path / "file") as path:
         path.write_text("new")
     for content in ("a", "b"):
-        with files.whole_folder(tmp_path / "deep" / "folder") as path:
+        with _files.whole_folder(tmp_path / "deep" / "folder") as path:
             (path / content).write_text("")
     assert (tmp_path / "file").read_text() == "new"
     assert [p.name for p in (tmp_path / "deep" / "folder").iterdir()] == ["b"]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.conftest import largest_difference, matches
 from tfvae import random
-from tfvae.stream_range import as_int32, check_range
+from tfvae.seeds import as_int32, check_range
 
 VECTORS = np.load(Path(__file__).parent / "vectors" / "jax_normal.npz")  # see make_jax_normal.py there
 SEEDS = sorted({int(name.split("_")[1]) for name in VECTORS})

@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.conftest import matches
 from tests.test_datasets import write_mnist
-from tfvae import datasets, readers
+from tfvae import datasets
+from tfvae.datasets import readers
 
 
 def write_images(folder, sizes=((6, 5),) * 8, mode="L"):

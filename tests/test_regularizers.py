@@ -11,8 +11,8 @@ import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
 from tfvae import posteriors, priors, random
+from tfvae.objectives.terms import Terms
 from tfvae.regularizers import MMD, Regularized, TotalCorrelation
-from tfvae.terms import Terms
 
 
 def terms_of(loc, scale, seed=(3, 4)):

@@ -12,7 +12,8 @@ from PIL import Image
 import tfvae
 from tests.recording import record_run
 from tests.test_fingerprints import by_hand
-from tfvae import datasets, likelihoods, plots, runs
+from tfvae import datasets, likelihoods, plots
+from tfvae.app import runs
 from tfvae.export import Sampler
 
 pytestmark = pytest.mark.xdist_group("runs")  # one process makes the files they share

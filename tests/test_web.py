@@ -16,7 +16,7 @@ import pytest
 import tfvae
 from tests.browser.driving import edit, served
 from tests.conftest import largest_difference, matches
-from tfvae import serving
+from tfvae.app import demo_server
 from tfvae.errors import InputError, InputTypeError
 from tfvae.export import Sampler, to_web, web
 
@@ -145,7 +145,7 @@ def test_an_earlier_page_is_replaced_whole_and_any_other_folder_left_alone(expor
 def test_writing_a_page_of_a_file_needs_no_tensorflow(exported, tmp_path):
     program = (
         "import sys; from tfvae.export import to_web; from tfvae import serving\n"
-        "to_web(sys.argv[1], sys.argv[2]); assert serving.web.is_page(sys.argv[2])\n"
+        "to_web(sys.argv[1], sys.argv[2]); assert demo_server.web.is_page(sys.argv[2])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, exported / "batch_1.tflite", tmp_path / "page"], check=True)
@@ -220,7 +220,7 @@ def test_demo_refuses_what_it_cannot_serve(run_folder, tmp_path):
         (tmp_path / "page", {"litert": tmp_path}, ["leave --litert out"]),
         (run_folder, {"litert": tmp_path}, ["npm install"]),
     ):
-        with pytest.raises(InputError, match=matches(*words)), serving.page_of(source, **options):
+        with pytest.raises(InputError, match=matches(*words)), demo_server.page_of(source, **options):
             pass
-    with serving.server_of(run_folder) as server, pytest.raises(InputError, match=matches("a free port")):
-        serving.server_of(run_folder, server.server_port)
+    with demo_server.server_of(run_folder) as server, pytest.raises(InputError, match=matches("a free port")):
+        demo_server.server_of(run_folder, server.server_port)

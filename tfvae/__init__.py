@@ -7,7 +7,7 @@ milliseconds and a machine with only LiteRT can use `tfvae.export.Sampler`.
 import importlib
 from typing import TYPE_CHECKING
 
-from tfvae import _keras_hook
+from tfvae._keras import import_hook
 from tfvae._version import __version__
 
 if TYPE_CHECKING:
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
     from tfvae import gradients as gradients
     from tfvae import imputation as imputation
     from tfvae import likelihoods as likelihoods
-    from tfvae import networks as networks
     from tfvae import objectives as objectives
     from tfvae import plots as plots
     from tfvae import posteriors as posteriors
     from tfvae import priors as priors
     from tfvae import random as random
     from tfvae import regularizers as regularizers
-    from tfvae.networks import conv_vae as conv_vae
-    from tfvae.networks import hierarchical_vae as hierarchical_vae
-    from tfvae.networks import mlp_vae as mlp_vae
+    from tfvae.models.builders import conv_vae as conv_vae
+    from tfvae.models.builders import hierarchical_vae as hierarchical_vae
+    from tfvae.models.builders import mlp_vae as mlp_vae
+    from tfvae.models.vae import VAE as VAE
+    from tfvae.models.vae import load_model as load_model
     from tfvae.objectives import ELBO as ELBO
     from tfvae.objectives import IWAE as IWAE
-    from tfvae.vae import VAE as VAE
-    from tfvae.vae import load_model as load_model
 
 _MODULES = [
     "datasets",
@@ -41,7 +40,6 @@ _MODULES = [
     "gradients",
     "imputation",
     "likelihoods",
-    "networks",
     "objectives",
     "plots",
     "posteriors",
@@ -50,11 +48,11 @@ _MODULES = [
     "regularizers",
 ]
 _NAMES = {
-    "VAE": "vae",
-    "load_model": "vae",
-    "mlp_vae": "networks",
-    "conv_vae": "networks",
-    "hierarchical_vae": "networks",
+    "VAE": "models.vae",
+    "load_model": "models.vae",
+    "mlp_vae": "models.builders",
+    "conv_vae": "models.builders",
+    "hierarchical_vae": "models.builders",
     "ELBO": "objectives",
     "IWAE": "objectives",
 }
@@ -74,4 +72,4 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-_keras_hook.install()
+import_hook.install()

@@ -1,6 +1,6 @@
 """`python -m tfvae`, and the command `tfvae`."""
 
-from tfvae.cli import main
+from tfvae.app.cli import main
 
 if __name__ == "__main__":
     main()

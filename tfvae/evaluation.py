@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, forward_pass, random
+from tfvae import random
+from tfvae.models import forward_pass
+from tfvae.objectives.terms import no_density
 from tfvae.ops import xla
-from tfvae.stream_range import as_int32
-from tfvae.terms import no_density
-from tfvae.validation import arguments
+from tfvae.seeds import as_int32
+from tfvae.validation import arguments, data_checks
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
 # Numbers in the widest layer's output at once: on a CPU what its caches hold (measured on two cores:
@@ -144,8 +145,8 @@ def estimate(vae, x, num_samples=5000, seed=0, y=None):
 
 def _prepared(vae, x, y):
     """(x as the likelihood models it, how grey data became binary or None)."""
-    checks.check_condition(x, y, vae)
-    return vae.likelihood.prepare_fixed(checks.check_events(x, vae.likelihood, vae.event_shape))
+    data_checks.check_condition(x, y, vae)
+    return vae.likelihood.prepare_fixed(data_checks.check_events(x, vae.likelihood, vae.event_shape))
 
 
 def _estimate(vae, x, num_samples, seed, y):

@@ -7,12 +7,12 @@ References:
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, forward_pass
 from tfvae.errors import invalid
+from tfvae.models import forward_pass
+from tfvae.objectives.terms import no_density
 from tfvae.random import seed_for
-from tfvae.stream_range import as_int32
-from tfvae.terms import no_density
-from tfvae.validation import arguments
+from tfvae.seeds import as_int32
+from tfvae.validation import arguments, data_checks
 
 _ROWS = 8192  # latents decoded at once
 
@@ -44,8 +44,8 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
         raise invalid(f"num_samples from 1 to {_ROWS}", f"num_samples={num_samples!r}", "pass num_samples=1000")
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
-    checks.check_condition(x, y, vae)
-    x = np.asarray(checks.check_events(x, vae.likelihood, vae.event_shape), np.float32)
+    data_checks.check_condition(x, y, vae)
+    x = np.asarray(data_checks.check_events(x, vae.likelihood, vae.event_shape), np.float32)
     count = min(len(x), _ROWS // num_samples)
     pages = []
     for first in range(0, len(x), count):

@@ -13,7 +13,7 @@ import inspect
 
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 
 # Where latents lie. A posterior and a prior over different sets have no rate.

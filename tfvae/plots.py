@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from tfvae._files import whole_file
 from tfvae.errors import InputError, invalid
-from tfvae.files import whole_file
 
 _GAP = 1  # pixels between cells, before enlarging
 _PAPER = 255

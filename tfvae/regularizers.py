@@ -9,12 +9,12 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import weighting
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
+from tfvae._keras.stateful import Stateful
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
+from tfvae.ops import weighting
 from tfvae.random import seed_for
-from tfvae.stateful import Stateful
 from tfvae.validation import arguments
 
 tfd = tfp.distributions

@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import tfvae
-from tfvae import runs
+from tfvae.app import runs
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime
 

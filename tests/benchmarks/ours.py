@@ -5,7 +5,7 @@ import tensorflow as tf
 import tfvae
 from tests.benchmarks import data
 from tests.benchmarks.worker import Work
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 
 
 def fit(shape, grey=False, compile=None):

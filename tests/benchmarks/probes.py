@@ -28,7 +28,7 @@ def import_tensorflow():
 
 def cold_start(out):
     """`tfvae train digits` until the end of the first compiled call of steps, and no further."""
-    from tfvae import runs
+    from tfvae.app import runs
 
     original = runs.build
 
@@ -46,7 +46,7 @@ def cold_start(out):
 
 def _first_batch():
     """A callback that answers and ends the process."""
-    from tfvae._backend import keras
+    from tfvae._keras.backend import keras
 
     class FirstBatch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -66,7 +66,7 @@ def stream(path, examples, seconds):
 
     from tests.benchmarks import ours
     from tests.benchmarks.cases import CASES
-    from tfvae._backend import keras
+    from tfvae._keras.backend import keras
 
     records = tf.data.FixedLengthRecordDataset(path, 784).take(examples).shuffle(10_000).batch(BATCH, drop_remainder=True)
     pixels = records.map(lambda rows: tf.cast(tf.reshape(tf.io.decode_raw(rows, tf.uint8), [BATCH, 784]), tf.float32) / 255.0)
@@ -94,7 +94,7 @@ def memory_of_training(path, network, epochs):
 
     from tests.benchmarks import data, ours
     from tests.benchmarks.cases import CASES
-    from tfvae._backend import keras
+    from tfvae._keras.backend import keras
 
     class Memory(keras.callbacks.Callback):
         found = {}

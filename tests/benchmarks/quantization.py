@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tfvae import runs
+from tfvae.app import runs
 from tfvae.export import Sampler, to_tflite
 
 QUANTIZATIONS = (None, "float16", "dynamic_int8", "int8")

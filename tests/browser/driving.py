@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfvae import serving
+from tfvae.app import demo_server
 
 DRIVER = Path(__file__).parent / "drive.mjs"
 
@@ -24,10 +24,10 @@ def edit(path, **changes):
 @contextlib.contextmanager
 def served(folder):
     """The address of a folder, as `tfvae demo` serves it."""
-    with serving.server_of(folder) as server:
+    with demo_server.server_of(folder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://{serving.HOST}:{server.server_port}/"
+            yield f"http://{demo_server.HOST}:{server.server_port}/"
         finally:
             server.shutdown()
 

@@ -1,6 +1,6 @@
 """What is read of Keras' privates, each as it is in Keras 3.15."""
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 
 
 def flatten_layers(model):

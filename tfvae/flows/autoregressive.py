@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.flows.base import Conditioner, Stacked, with_rows_of
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.pieces import Piece
 from tfvae.validation import arguments
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.flows.base import Flow
 from tfvae.validation import arguments
 

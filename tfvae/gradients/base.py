@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae import wiring
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
+from tfvae._keras.stateful import Stateful
 from tfvae.errors import invalid
-from tfvae.stateful import Stateful
-from tfvae.terms import no_density
-from tfvae.wiring import in_mode
+from tfvae.objectives.terms import no_density
+from tfvae.ops import networks
+from tfvae.ops.networks import in_mode
 
 
 class Latents(NamedTuple):
@@ -115,7 +115,7 @@ def once_more(vae, states, held=()):
         states: of its random generators before the first pass.
         held: `[(variable, value), ...]` to go by in place of the variables' own values.
     """
-    with wiring.beside_the_batch(vae), keras.StatelessScope(state_mapping=[*states, *held]):
+    with networks.beside_the_batch(vae), keras.StatelessScope(state_mapping=[*states, *held]):
         yield
 
 

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, once_more, random_states
-from tfvae.terms import no_density
+from tfvae.objectives.terms import no_density
+from tfvae.ops.networks import in_mode
 from tfvae.validation import arguments
-from tfvae.wiring import in_mode
 
 
 @register

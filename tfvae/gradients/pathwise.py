@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, copies, once_more, random_states
-from tfvae.wiring import in_mode
+from tfvae.ops.networks import in_mode
 
 
 @register

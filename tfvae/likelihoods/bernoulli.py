@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import datasets, noise
-from tfvae._backend import register
+from tfvae import datasets
+from tfvae._keras.backend import register
 from tfvae.likelihoods.elements import Elements
+from tfvae.ops import noise
 
 tfd = tfp.distributions
 

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import inversion
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.likelihoods.elements import Elements
+from tfvae.ops import inverse_cdf
 
 tfd = tfp.distributions
 
@@ -49,7 +49,7 @@ class Categorical(Elements):
     def draw(self, params, noise):
         shape = params.shape[1:-1]
         u = tf.reshape(noise.uniform(math.prod(shape)), [-1, *shape, 1])
-        return inversion.one_hot(tf.nn.softmax(params), u)
+        return inverse_cdf.one_hot(tf.nn.softmax(params), u)
 
     def in_support(self, x):
         chosen = x == 1

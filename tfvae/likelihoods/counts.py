@@ -5,9 +5,9 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import inversion
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.likelihoods.elements import Elements
+from tfvae.ops import inverse_cdf
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -29,7 +29,7 @@ class _Counts(Elements):
         return tf.math.log(1.0 + tf.maximum(x, 0.0))  # a pseudo-input of a prior may be negative
 
     def in_support(self, x):
-        return inversion.is_whole(x) & (x >= 0)
+        return inverse_cdf.is_whole(x) & (x >= 0)
 
     def hint(self, x):
         if x.min() < 0:
@@ -54,7 +54,7 @@ class Poisson(_Counts):
 
     def draw(self, params, noise):
         mean = self.mean(params)
-        return inversion.poisson(_uniform_like(mean, noise), mean)
+        return inverse_cdf.poisson(_uniform_like(mean, noise), mean)
 
 
 @register
@@ -109,7 +109,7 @@ class NegativeBinomial(_Counts):
 
     def draw(self, params, noise):
         mean, r = (tf.exp(log) for log in self._split(params))
-        return inversion.negative_binomial(_uniform_like(mean, noise), mean, r)
+        return inverse_cdf.negative_binomial(_uniform_like(mean, noise), mean, r)
 
     def _split(self, params):
         """log m, `[..., *event]`, and log r, which broadcasts to it."""

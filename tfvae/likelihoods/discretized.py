@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import inversion
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.likelihoods.base import Likelihood
 from tfvae.likelihoods.location_scale import _LocationScale
+from tfvae.ops import inverse_cdf
 
 tfd = tfp.distributions
 
@@ -26,7 +26,7 @@ class EightBit(Likelihood):
 
     def in_support(self, x):
         level = (tf.cast(x, tf.float32) if tf.is_tensor(x) else np.asarray(x, np.float32)) * float(_TOP)
-        return inversion.is_whole(level, _TOLERANCE) & (x >= 0) & (x <= 1)
+        return inverse_cdf.is_whole(level, _TOLERANCE) & (x >= 0) & (x <= 1)
 
     def hint(self, x):
         if x.min() < 0 or x.max() > _TOP or not np.isfinite(x).all():
@@ -73,7 +73,7 @@ class DiscretizedLogistic(EightBit, _LocationScale):
         return _Levels(loc, scale)
 
     def _standard(self, noise, size):
-        return inversion.logistic(noise.uniform(size))
+        return inverse_cdf.logistic(noise.uniform(size))
 
     def _loc_scale(self, params):
         loc, scale = super()._loc_scale(params)
@@ -103,7 +103,7 @@ class _Levels(tfp.distributions.Distribution):
 
     def _sample_n(self, n, seed=None):
         u = uniforms([n], self.batch_shape_tensor(), seed)
-        return nearest_level(self.loc + self.scale * inversion.logistic(u))
+        return nearest_level(self.loc + self.scale * inverse_cdf.logistic(u))
 
 
 def levels_log_prob(x, loc, scale):

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import inversion
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.likelihoods.discretized import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
+from tfvae.ops import inverse_cdf
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -105,10 +105,10 @@ class _Pixels(NamedTuple):
     def draw(self, u):
         """Images `[..., H, W, C]` from uniforms `[..., H, W, 1 + C]`."""
         choice, *u = tf.split(u, 1 + len(self.means), axis=-1)
-        chosen = inversion.one_hot(tf.nn.softmax(self.logits), choice)
+        chosen = inverse_cdf.one_hot(tf.nn.softmax(self.logits), choice)
         x: list = []
         for channel, scale in enumerate(self.scales):
-            drawn = self.loc(channel, x) + scale * inversion.logistic(u[channel])
+            drawn = self.loc(channel, x) + scale * inverse_cdf.logistic(u[channel])
             x.append(nearest_level(tf.reduce_sum(chosen * drawn, axis=-1, keepdims=True)))
         return tf.concat(x, axis=-1)
 

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import weighting
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.likelihoods.elements import Elements
+from tfvae.ops import weighting
 from tfvae.validation import arguments
 
 tfd = tfp.distributions

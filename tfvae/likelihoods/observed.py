@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import wiring
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.likelihoods.base import Likelihood
+from tfvae.ops import networks
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
@@ -61,7 +61,7 @@ class Observed(Likelihood):
         return _ObservedElements(self.base.distribution(params))
 
     def training_distribution(self, params, x, example_weights=None):
-        return _ObservedElements(wiring.fitted(self.base, params, x, example_weights))
+        return _ObservedElements(networks.fitted(self.base, params, x, example_weights))
 
     @property
     def fits_batches(self):

@@ -16,7 +16,7 @@ class CompilationPlan(NamedTuple):
         whole_step: True if XLA compiles each step as a whole; otherwise it is a TensorFlow graph.
         update: True if XLA compiles the optimizer's update within a graph.
         between_networks: True if XLA compiles what lies between the networks of a graph, see
-            `tfvae.fusing`.
+            `tfvae.ops.xla_fusion`.
     """
 
     why: str

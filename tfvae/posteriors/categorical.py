@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from tfvae import simplex
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
+from tfvae.distributions import simplex
 from tfvae.pieces import ONE_HOT, SIMPLEX
 from tfvae.posteriors.base import Posterior
 from tfvae.validation import arguments

@@ -2,7 +2,7 @@
 
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.posteriors.base import Posterior
 
 tfd = tfp.distributions

@@ -3,14 +3,14 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
+from tfvae.ops.networks import in_mode
 from tfvae.pieces import REAL
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 from tfvae.validation import arguments
-from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
 

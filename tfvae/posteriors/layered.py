@@ -5,11 +5,12 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import random, wiring
-from tfvae._backend import keras, register
-from tfvae.chains import Chain
+from tfvae import random
+from tfvae._keras.backend import keras, register
+from tfvae.distributions.chains import Chain
 from tfvae.errors import invalid
-from tfvae.noise import Normal, NormalVector
+from tfvae.ops import networks
+from tfvae.ops.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
@@ -57,7 +58,7 @@ class BottomUp(Posterior):
         return tfd.TransformedDistribution(upwards, tfb.Restructure(order[::-1], order))
 
     def _conditional(self, network):
-        return lambda below, training: _NORMAL.distribution(wiring.on_rows(network, below, training=training))
+        return lambda below, training: _NORMAL.distribution(networks.on_rows(network, below, training=training))
 
     def location(self, params):
         return self._upwards(params, lambda layer, params: _NORMAL.location(params))
@@ -79,7 +80,7 @@ class BottomUp(Posterior):
     def _upwards(self, params, value):
         z = [value(1, params)]
         for layer, network in enumerate(self.networks, 2):
-            z.insert(0, value(layer, wiring.on_rows(network, z[0])))
+            z.insert(0, value(layer, networks.on_rows(network, z[0])))
         return z
 
     def get_config(self):

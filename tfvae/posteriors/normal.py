@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
-from tfvae.noise import Normal, NormalVector
+from tfvae._keras.backend import register
+from tfvae.ops.noise import Normal, NormalVector
 from tfvae.posteriors.base import Posterior
 
 tfd = tfp.distributions

@@ -5,9 +5,9 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import noise
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
+from tfvae.ops import noise
 from tfvae.pieces import SPHERE
 from tfvae.posteriors.base import Posterior
 from tfvae.random import seed_for

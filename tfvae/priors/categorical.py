@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from tfvae import random, simplex
-from tfvae._backend import register
+from tfvae import random
+from tfvae._keras.backend import register
+from tfvae.distributions import simplex
 from tfvae.pieces import ONE_HOT, SIMPLEX
 from tfvae.priors.base import Prior
 from tfvae.validation import arguments

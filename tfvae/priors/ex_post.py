@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import REAL
 from tfvae.priors.mixtures import Mixture

@@ -2,13 +2,13 @@
 
 import tensorflow_probability as tfp
 
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.flows import Flow as FlowMap
+from tfvae.ops.networks import in_mode
 from tfvae.pieces import REAL
 from tfvae.priors.base import Prior
 from tfvae.priors.simple import StandardNormal
-from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
 

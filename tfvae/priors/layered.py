@@ -3,16 +3,17 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import random, wiring
-from tfvae._backend import keras, register
-from tfvae.chains import Chain
+from tfvae import random
+from tfvae._keras.backend import keras, register
+from tfvae.distributions.chains import Chain
 from tfvae.errors import invalid
-from tfvae.noise import NormalVector
+from tfvae.ops import networks
+from tfvae.ops.networks import in_mode
+from tfvae.ops.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL
 from tfvae.priors.base import Prior
 from tfvae.priors.simple import StandardNormal
 from tfvae.validation import compatibility
-from tfvae.wiring import in_mode
 
 tfd = tfp.distributions
 
@@ -63,7 +64,7 @@ class Hierarchy(Prior):
 
     def conditional(self, layer, above, training=False):
         """Mean and deviation of p(z_layer | z_above), `[..., D]` each; layer 0 is the top."""
-        loc, raw_scale = tf.split(wiring.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1)
+        loc, raw_scale = tf.split(networks.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1)
         return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
 
     def distribution(self, y=None, training=False):

@@ -4,9 +4,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import random, wiring
-from tfvae._backend import keras, register
+from tfvae import random
+from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
+from tfvae.ops import networks
 from tfvae.priors.base import Prior
 from tfvae.validation import arguments
 
@@ -117,7 +118,7 @@ class VampPrior(Mixture):
 
         def encode(x, y):
             x = x if low is None else tf.clip_by_value(x, low, high)
-            with wiring.beside_the_batch(encoder):
+            with networks.beside_the_batch(encoder):
                 return vae.encoder_params(x, None if y is None else vae.condition(y), False)
 
         self._encode = encode

@@ -3,9 +3,9 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae._backend import register
+from tfvae._keras.backend import register
 from tfvae.errors import invalid
-from tfvae.noise import NormalVector
+from tfvae.ops.noise import NormalVector
 from tfvae.pieces import SPHERE
 from tfvae.priors.base import Prior
 

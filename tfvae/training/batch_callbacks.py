@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")

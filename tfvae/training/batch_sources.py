@@ -6,7 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.ops import xla
 
 UNKNOWN_BATCH_SIZE = 128  # examples, where nothing tells

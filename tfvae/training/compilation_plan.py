@@ -7,8 +7,8 @@ import math
 
 import tensorflow as tf
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.ops.xla import CompilationPlan
 

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
 from tfvae.training.alarm import ON_NONFINITE

@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
 from tfvae.training.loop import Run

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 from tfvae.training.epoch_reader import EpochReader
 
 

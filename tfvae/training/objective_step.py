@@ -3,14 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, forward_pass, weighting
-from tfvae._backend import keras
-from tfvae.ops import xla
+from tfvae._keras.backend import keras
+from tfvae.models import forward_pass
+from tfvae.ops import weighting, xla
 from tfvae.random import seed_for
 from tfvae.training import alarm, optimizer_update
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
-from tfvae.validation import calls
+from tfvae.validation import calls, data_checks
 
 _TRACKED = ("loss", "elbo", "rate", "distortion")
 
@@ -79,7 +79,7 @@ class ObjectiveSteps(LoopHooks):
 
     def explained_errors(self):
         """Returns a context that raises what later batches were refused for."""
-        return checks.later_batches()
+        return data_checks.later_batches()
 
     def flops_per_example(self):
         """Returns the additions and multiplications of a forward pass: the encoder's, and K of the decoder."""

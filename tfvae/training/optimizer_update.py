@@ -9,8 +9,8 @@ import functools
 
 import tensorflow as tf
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import alarm
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import compilation_plan
 from tfvae.training.traced_state import traced_state

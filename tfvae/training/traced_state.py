@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tfvae._backend import keras
 from tfvae._keras import internals
+from tfvae._keras.backend import keras
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), tf.DType)
 # What a run itself writes to a Keras model.

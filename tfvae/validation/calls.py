@@ -3,9 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks
-from tfvae._backend import keras
-from tfvae.validation import kinds
+from tfvae._keras.backend import keras
+from tfvae.validation import data_checks, kinds
 
 
 def check_compile(args, kwargs):
@@ -21,7 +20,7 @@ def check_compile(args, kwargs):
     given = {**dict(zip(("loss", "loss_weights"), args)), **kwargs}
     for name in ("loss", "metrics", "weighted_metrics"):
         if given.get(name) is not None:
-            raise checks.computes_its_own_loss(name, given[name])
+            raise data_checks.computes_its_own_loss(name, given[name])
 
 
 def of_fit(vae, call):
@@ -39,7 +38,7 @@ def of_fit(vae, call):
         call["validation_data"] = _validation(vae, call["validation_data"], call["validation_steps"])
     if vae.prior.starts_from_data:
         x, y = call["x"], None if vae.condition_shape is None else call["y"]
-        vae.prior.initialize(*checks.first_examples(x, y))
+        vae.prior.initialize(*data_checks.first_examples(x, y))
     return call
 
 
@@ -54,7 +53,7 @@ def of_evaluate(vae, call):
 
 def _with_checked_data(vae, call, most):
     kinds.check_weights(call["sample_weight"])
-    x = checks.check_data(_first(call["x"], most), call["y"], vae)
+    x = data_checks.check_data(_first(call["x"], most), call["y"], vae)
     return {**call, "x": x, "y": _beside_weights(x, call["y"], call["sample_weight"])}
 
 
@@ -65,9 +64,9 @@ def _first(x, most):
 
 def _validation(vae, validation_data, steps):
     if not isinstance(validation_data, tuple):
-        return checks.check_data(_first(validation_data, steps), None, vae, "validation x")
+        return data_checks.check_data(_first(validation_data, steps), None, vae, "validation x")
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-    checks.check_data(x, y, vae, "validation x")
+    data_checks.check_data(x, y, vae, "validation x")
     if y is None and sample_weight is None:
         return x
     return x, _beside_weights(x, y, sample_weight), sample_weight

@@ -1,7 +1,7 @@
 """Refuses pieces of a model that do not go together."""
 
+from tfvae._keras.stateful import state_of
 from tfvae.errors import invalid
-from tfvae.stateful import state_of
 
 
 def check_pieces(posterior, prior, objective):

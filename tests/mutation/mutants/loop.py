@@ -5,7 +5,7 @@ from tests.mutation.mutant import Mutant
 MUTANTS = [
     Mutant(
         name="sample-weight-ignored",
-        path="tfvae/weighting.py",
+        path="tfvae/ops/weighting.py",
         old="tf.reduce_sum(weights * present(loss, weights)) / tf",
         new="tf.reduce_sum(present(loss, weights)) / tf",
         note="Weights of examples do not reach the loss.",
@@ -120,7 +120,7 @@ MUTANTS = [
     ),
     Mutant(
         name="later-batches-unchecked",
-        path="tfvae/checks.py",
+        path="tfvae/validation/data_checks.py",
         old="return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)",
         new="return dataset",
         note="Only the first batch of a dataset is checked.",

@@ -43,28 +43,28 @@ MUTANTS = [
     ),
     Mutant(
         name="seed-two-to-the-32-accepted",
-        path="tfvae/stream_range.py",
+        path="tfvae/seeds.py",
         old="<= seed < 2**32",
         new="<= seed <= 2**32",
         note="Seed 2^32 is accepted and means 0.",
     ),
     Mutant(
         name="stream-end-by-start-alone",
-        path="tfvae/stream_range.py",
+        path="tfvae/seeds.py",
         old="(start + count) * size > 2**32",
         new="start * size > 2**32",
         note="Samples beyond the end of the stream are accepted when their first is within.",
     ),
     Mutant(
         name="negative-start-accepted",
-        path="tfvae/stream_range.py",
+        path="tfvae/seeds.py",
         old="count < 1 or start < 0",
         new="count < 1",
         note="Samples before the first are accepted.",
     ),
     Mutant(
         name="tensor-tolerance-ignored",
-        path="tfvae/inversion.py",
+        path="tfvae/ops/inverse_cdf.py",
         old="tf.abs(x - tf.round(x)) <= tolerance",
         new="tf.abs(x - tf.round(x)) <= 0.0",
         note="In a stream of batches, 8-bit values in float32 are taken for wrong.",
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         name="negative-binomial-odds-inverted",
-        path="tfvae/inversion.py",
+        path="tfvae/ops/inverse_cdf.py",
         old="log_odds = -_log1p(r / mean)",
         new="log_odds = -_log1p(mean / r)",
         note="The odds of one more are those of one less.",
@@ -80,7 +80,7 @@ MUTANTS = [
     ),
     Mutant(
         name="poisson-gives-up-below-mean",
-        path="tfvae/inversion.py",
+        path="tfvae/ops/inverse_cdf.py",
         old="((k <= mean) | (log_p[0] > _NEGLIGIBLE))",
         new="(log_p[0] > _NEGLIGIBLE)",
         note="Draws of a large mean end at 0.",
@@ -88,7 +88,7 @@ MUTANTS = [
     ),
     Mutant(
         name="kahan-never-compensates",
-        path="tfvae/inversion.py",
+        path="tfvae/ops/inverse_cdf.py",
         old="step = step - total[1]",
         new="step = step + 0.0 * total[1]",
         note="What an addition has lost is not carried on.",
@@ -96,7 +96,7 @@ MUTANTS = [
     ),
     Mutant(
         name="gumbel-not-tempered",
-        path="tfvae/simplex.py",
+        path="tfvae/distributions/simplex.py",
         old="softmax((logits + gumbel) / temperature,",
         new="softmax(logits / temperature + gumbel,",
         note="The temperature divides the logits and not the noise.",
@@ -104,7 +104,7 @@ MUTANTS = [
     ),
     Mutant(
         name="softmax-over-all-groups",
-        path="tfvae/simplex.py",
+        path="tfvae/distributions/simplex.py",
         old="flat(tf.nn.softmax(grouped(logits, num_classes)))",
         new="tf.nn.softmax(logits)",
         note="Probabilities add up to 1 over all groups together.",
@@ -112,7 +112,7 @@ MUTANTS = [
     ),
     Mutant(
         name="groups-share-one-uniform",
-        path="tfvae/simplex.py",
+        path="tfvae/distributions/simplex.py",
         old="noise.uniform(weights.shape[-2])[..., None]",
         new="noise.uniform(1)[..., None]",
         note="All groups of a sample are drawn by one uniform.",
@@ -120,7 +120,7 @@ MUTANTS = [
     ),
     Mutant(
         name="one-class-accepted",
-        path="tfvae/simplex.py",
+        path="tfvae/distributions/simplex.py",
         old="count < 2 or",
         new="count < 1 or",
         note="Groups of a single class are accepted.",
@@ -128,7 +128,7 @@ MUTANTS = [
     ),
     Mutant(
         name="drawn-density-without-constant",
-        path="tfvae/noise.py",
+        path="tfvae/ops/noise.py",
         old=" - 0.5 * math.log(2.0 * math.pi)",
         new="",
         note="The density that comes with a draw lacks its constant.",

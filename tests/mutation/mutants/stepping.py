@@ -317,7 +317,7 @@ MUTANTS = [
     # ---- chains, state and weights
     Mutant(
         name="shape-draws-move-statistics",
-        path="tfvae/chains.py",
+        path="tfvae/distributions/chains.py",
         old="before, self._training = self._training, False",
         new="before = self._training",
         note="Samples that TFP draws for shapes move the statistics of BatchNorm in training.",
@@ -325,7 +325,7 @@ MUTANTS = [
     ),
     Mutant(
         name="chain-stays-in-evaluation",
-        path="tfvae/chains.py",
+        path="tfvae/distributions/chains.py",
         old="            self._training = before",
         new="            pass",
         note="Once shapes are known, dropout in the networks between layers is off in training.",
@@ -333,7 +333,7 @@ MUTANTS = [
     ),
     Mutant(
         name="state-of-parts-not-found",
-        path="tfvae/stateful.py",
+        path="tfvae/_keras/stateful.py",
         old="        elif isinstance(value, Stateful):\n            found.extend(state_of(value))\n",
         new="",
         note="Variables of a regularizer within an objective are neither trained nor saved.",
@@ -341,7 +341,7 @@ MUTANTS = [
     ),
     Mutant(
         name="loss-over-sum-of-weights",
-        path="tfvae/weighting.py",
+        path="tfvae/ops/weighting.py",
         old="return tf.reduce_sum(tf.cast(weights != 0.0, tf.float32))",
         new="return tf.reduce_sum(weights)",
         note="The loss is divided by the sum of weights, so that weights of 2 train as weights of 1.",
@@ -349,7 +349,7 @@ MUTANTS = [
     ),
     Mutant(
         name="weightless-examples-enter-networks",
-        path="tfvae/weighting.py",
+        path="tfvae/ops/weighting.py",
         old="return tf.where(_beside(weights, values) != 0.0, values, first)",
         new="return values",
         note="An example of weight 0 whose loss is infinite makes the gradient no number.",

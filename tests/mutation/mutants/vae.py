@@ -5,7 +5,7 @@ from tests.mutation.mutant import Mutant
 MUTANTS = [
     Mutant(
         name="encode-in-training-mode",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="self.encoder_params(self.events(x), self.condition(y), training=False)",
         new="self.encoder_params(self.events(x), self.condition(y), training=True)",
         note="Dropout is on in `encode`.",
@@ -13,7 +13,7 @@ MUTANTS = [
     ),
     Mutant(
         name="decode-in-training-mode",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="self.decode_batch(z, self.condition(y), training=False)",
         new="self.decode_batch(z, self.condition(y), training=True)",
         note="Dropout is on in `decode`.",
@@ -21,7 +21,7 @@ MUTANTS = [
     ),
     Mutant(
         name="terms-in-training-mode",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="num_samples, latents, training=False)",
         new="num_samples, latents, training=True)",
         note="Dropout is on in `log_weights`.",
@@ -29,7 +29,7 @@ MUTANTS = [
     ),
     Mutant(
         name="terms-binarization-shares-seed",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old='latents = seed_for(pair, "latents")',
         new='latents = seed_for(pair, "binarization")',
         note="In `log_weights`, the binarization and the latents share a seed.",
@@ -38,7 +38,7 @@ MUTANTS = [
     ),
     Mutant(
         name="decoder-never-in-training-mode",
-        path="tfvae/forward_pass.py",
+        path="tfvae/models/forward_pass.py",
         old="vae.prior.for_decoder(drawn.z), y, training)",
         new="vae.prior.for_decoder(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
@@ -46,7 +46,7 @@ MUTANTS = [
     ),
     Mutant(
         name="encoder-never-in-training-mode",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="wiring.network_input(x, y), training=training)",
         new="wiring.network_input(x, y), training=False)",
         note="The encoder's dropout is off in training too.",
@@ -54,7 +54,7 @@ MUTANTS = [
     ),
     Mutant(
         name="closed-form-brings-score-back",
-        path="tfvae/forward_pass.py",
+        path="tfvae/models/forward_pass.py",
         old="rate = None if estimator is not None and estimator.stops_density else",
         new="rate =",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
@@ -62,7 +62,7 @@ MUTANTS = [
     ),
     Mutant(
         name="terms-without-weights",
-        path="tfvae/forward_pass.py",
+        path="tfvae/models/forward_pass.py",
         old="        weights=drawn.weights,\n",
         new="",
         note="Enumerated latents lose their weights.",
@@ -70,7 +70,7 @@ MUTANTS = [
     ),
     Mutant(
         name="evaluation-fits-batches",
-        path="tfvae/forward_pass.py",
+        path="tfvae/models/forward_pass.py",
         old="        if not training:\n            return likelihood.distribution(params).log_prob(x)\n",
         new="",
         note="An evaluation fits the scale to the batch it measures.",
@@ -78,7 +78,7 @@ MUTANTS = [
     ),
     Mutant(
         name="encoder-view-skipped",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="self.likelihood.encoder_view(tf.cast(x, tf.float32))",
         new="tf.cast(x, tf.float32)",
         note="The encoder is shown the data and not the likelihood's view of them.",
@@ -86,7 +86,7 @@ MUTANTS = [
     ),
     Mutant(
         name="config-loses-estimator",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="getattr(self, name)) for name in _COMPOSED}",
         new='getattr(self, name)) for name in _COMPOSED if name != "estimator"}',
         note="A reloaded model has the default estimator.",
@@ -94,7 +94,7 @@ MUTANTS = [
     ),
     Mutant(
         name="with-prior-loses-estimator",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="self.objective, self.estimator)",
         new="self.objective)",
         note="with_prior gives a model of the default estimator.",
@@ -102,7 +102,7 @@ MUTANTS = [
     ),
     Mutant(
         name="model-seed-ignored",
-        path="tfvae/vae.py",
+        path="tfvae/models/vae.py",
         old="keras.random.SeedGenerator(seed)",
         new="keras.random.SeedGenerator()",
         note="Training noise does not follow from the model's seed.",
@@ -110,7 +110,7 @@ MUTANTS = [
     ),
     Mutant(
         name="sample-condition-of-first-page",
-        path="tfvae/generation.py",
+        path="tfvae/models/generation.py",
         old="tf.gather(y, rows)",
         new="tf.gather(y, rows - first)",
         note="Samples beyond the first page have the conditions of the first.",
@@ -118,7 +118,7 @@ MUTANTS = [
     ),
     Mutant(
         name="draw-shares-latent-noise",
-        path="tfvae/generation.py",
+        path="tfvae/models/generation.py",
         old='noise.fold_in(random.TAGS["draw"])',
         new="noise",
         note="Draws of x share the stream of z.",
@@ -126,7 +126,7 @@ MUTANTS = [
     ),
     Mutant(
         name="draw-option-not-passed",
-        path="tfvae/generation.py",
+        path="tfvae/models/generation.py",
         old="generate(vae, noise, y, draw=draw)[1]",
         new="generate(vae, noise, y)[1]",
         note="draw=True gives the mean.",
@@ -134,7 +134,7 @@ MUTANTS = [
     ),
     Mutant(
         name="sample-in-training-mode",
-        path="tfvae/generation.py",
+        path="tfvae/models/generation.py",
         old="vae.decode_batch(vae.prior.for_decoder(z), y, training=False)\n    if draw",
         new="vae.decode_batch(vae.prior.for_decoder(z), y, training=True)\n    if draw",
         note="Dropout is on in `sample`.",
@@ -142,7 +142,7 @@ MUTANTS = [
     ),
     Mutant(
         name="stream-range-of-lowest-layer",
-        path="tfvae/generation.py",
+        path="tfvae/models/generation.py",
         old="sum(tf.nest.flatten(vae.latent_sizes))",
         new="tf.nest.flatten(vae.latent_sizes)[-1]",
         note="The end of the stream is checked for the lowest layer alone.",
@@ -150,7 +150,7 @@ MUTANTS = [
     ),
     Mutant(
         name="conditions-repeated-not-tiled",
-        path="tfvae/wiring.py",
+        path="tfvae/ops/networks.py",
         old="y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))",
         new="y = tf.repeat(y, copies, axis=0)",
         note="With several latents an example's latents meet other examples' conditions.",
@@ -158,7 +158,7 @@ MUTANTS = [
     ),
     Mutant(
         name="half-precision-probabilities",
-        path="tfvae/wiring.py",
+        path="tfvae/ops/networks.py",
         old="tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)",
         new="params",
         note="Log-probabilities are computed in the networks' precision.",
@@ -174,7 +174,7 @@ MUTANTS = [
     ),
     Mutant(
         name="encoder-activation-ignored",
-        path="tfvae/networks.py",
+        path="tfvae/models/builders.py",
         old="[*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]",
         new='[*_dense(hidden, "relu"), layers.Dense(posterior.params_size(latent_dim))]',
         note="The encoder of mlp_vae has relu whatever was asked for.",
@@ -182,7 +182,7 @@ MUTANTS = [
     ),
     Mutant(
         name="deconvolution-activation-missing",
-        path="tfvae/networks.py",
+        path="tfvae/models/builders.py",
         old='layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)',
         new='layers.Conv2DTranspose(n, 4, 2, "same")',
         note="Transposed convolutions of conv_vae have no activation.",
@@ -190,7 +190,7 @@ MUTANTS = [
     ),
     Mutant(
         name="hierarchical-top-not-passed",
-        path="tfvae/networks.py",
+        path="tfvae/models/builders.py",
         old="for below, above in reversed(upwards)], top)",
         new="for below, above in reversed(upwards)])",
         note="hierarchical_vae forgets the top it was given.",
@@ -198,7 +198,7 @@ MUTANTS = [
     ),
     Mutant(
         name="labels-are-trained",
-        path="tfvae/networks.py",
+        path="tfvae/models/builders.py",
         old='"trainable": False, "name": "label"',
         new='"trainable": True, "name": "label"',
         note="The one-hot vectors of labels are trained.",
@@ -206,7 +206,7 @@ MUTANTS = [
     ),
     Mutant(
         name="enumerates-one-value-less",
-        path="tfvae/defaults.py",
+        path="tfvae/models/defaults.py",
         old="len(values) > MAX_VALUES",
         new="len(values) >= MAX_VALUES",
         note="A latent of just 64 values is estimated and not summed.",

@@ -3,9 +3,10 @@
 Nothing here checks its input; that has been done before.
 """
 
-from tfvae import defaults, fusing, wiring
-from tfvae.terms import Terms, closed_form_kl
-from tfvae.wiring import in_mode
+from tfvae.models import defaults
+from tfvae.objectives.terms import Terms, closed_form_kl
+from tfvae.ops import networks, xla_fusion
+from tfvae.ops.networks import in_mode
 
 
 def batch_terms(vae, x, y, num_samples, seed, training, estimator=None, example_weights=None):
@@ -58,6 +59,6 @@ def _log_likelihood(likelihood, params, x, training, example_weights):
     def log_prob(params):
         if not training:
             return likelihood.distribution(params).log_prob(x)
-        return wiring.fitted(likelihood, params, x, example_weights).log_prob(x)
+        return networks.fitted(likelihood, params, x, example_weights).log_prob(x)
 
-    return log_prob(params) if training and likelihood.fits_batches else fusing.fused(log_prob, params)
+    return log_prob(params) if training and likelihood.fits_batches else xla_fusion.fused(log_prob, params)

@@ -9,8 +9,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import fusing
-from tfvae.ops import xla
+from tfvae.ops import xla, xla_fusion
 from tfvae.random import Stream
 
 _FEW = 2**12  # numbers that are drawn sooner than XLA is called
@@ -41,7 +40,7 @@ class NormalVector(tfp.distributions.Independent):
         def log_prob(z, loc, scale):
             return tf.reduce_sum(tfp.distributions.Normal(loc, scale).log_prob(z), axis=-1)
 
-        return fusing.fused(log_prob, z, self.distribution.loc, self.distribution.scale)
+        return xla_fusion.fused(log_prob, z, self.distribution.loc, self.distribution.scale)
 
     def _sample_and_log_prob(self, sample_shape, seed):
         normals = self.distribution
@@ -53,7 +52,7 @@ class NormalVector(tfp.distributions.Independent):
             log_prob = -0.5 * noise * noise - tf.math.log(scale) - 0.5 * math.log(2.0 * math.pi)
             return noise * scale + loc, tf.reduce_sum(log_prob, axis=-1)
 
-        return fusing.fused(placed, normals.loc, normals.scale)
+        return xla_fusion.fused(placed, normals.loc, normals.scale)
 
 
 def _stream(shape, seed, draw):

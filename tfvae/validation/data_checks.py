@@ -10,7 +10,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
 from tfvae.validation import kinds
 
@@ -228,7 +228,7 @@ def _check_support(x, likelihood, name):
 
 def _outside(likelihood, name, received, fix):
     expected = f"{name} within what {type(likelihood).__name__} models: {likelihood.support}"
-    return invalid(expected, received, fix or "check the data with tfvae.checks.check_events first")
+    return invalid(expected, received, fix or "check the data with tfvae.validation.data_checks.check_events first")
 
 
 def _shape_fix(shape, event_shape, name):

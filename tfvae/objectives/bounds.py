@@ -1,16 +1,16 @@
 """Objectives: the terms of a bound -> the loss of each example, in nats.
 
-Everything follows from the log-weights, see `tfvae.terms`.
+Everything follows from the log-weights, see `tfvae.objectives.terms`.
 """
 
 import math
 
 import tensorflow as tf
 
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
+from tfvae._keras.stateful import Stateful
 from tfvae.errors import invalid
-from tfvae.stateful import Stateful
-from tfvae.terms import Terms as Terms
+from tfvae.objectives.terms import Terms as Terms
 from tfvae.validation import arguments
 
 

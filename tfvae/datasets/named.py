@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfvae import readers
+from tfvae.datasets import readers
 from tfvae.errors import InputTypeError, invalid
 
 BINARIZATION_SEED = 0
@@ -161,7 +161,7 @@ def _folder(data_dir):
 
 
 def _download(name, folder):
-    from tfvae._backend import keras
+    from tfvae._keras.backend import keras
 
     try:
         return getattr(keras.datasets, name).load_data()

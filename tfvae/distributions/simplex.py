@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import inversion
 from tfvae.errors import invalid
+from tfvae.ops import inverse_cdf
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 
@@ -38,9 +38,9 @@ def argmax(logits, num_classes):
 
 
 def draw_one_hot(logits, num_classes, noise):
-    """A draw of `one_hot(logits)` from a stream of B samples: by inversion, one uniform per group."""
+    """A draw of `one_hot(logits)` from a stream of B samples: by inverse_cdf, one uniform per group."""
     weights = tf.nn.softmax(grouped(logits, num_classes))  # [B, G, C]
-    return flat(inversion.one_hot(weights, noise.uniform(weights.shape[-2])[..., None]))
+    return flat(inverse_cdf.one_hot(weights, noise.uniform(weights.shape[-2])[..., None]))
 
 
 def draw_relaxed(logits, temperature, num_classes, noise):

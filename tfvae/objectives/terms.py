@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import weighting
 from tfvae.errors import invalid
+from tfvae.ops import weighting
 
 tfd = tfp.distributions
 

@@ -2,12 +2,12 @@
 
 import math
 
-from tfvae import defaults
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.errors import invalid
+from tfvae.models import defaults
+from tfvae.models.vae import VAE
 from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
-from tfvae.vae import VAE
 from tfvae.validation import arguments
 
 layers = keras.layers

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfvae import datasets, fingerprints, plots
+from tfvae import datasets, plots
+from tfvae._files import whole_file, writable_folder
 from tfvae._version import __version__
+from tfvae.app import fingerprints
 from tfvae.errors import invalid
-from tfvae.files import whole_file, writable_folder
 
 MODEL, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "decoder.tflite"
 SAMPLES, RECONSTRUCTIONS, REPORT = "samples.png", "reconstructions.png", "report.json"
@@ -61,13 +62,14 @@ def train(settings, say=print):
     datasets.check_batches(dataset, settings.batch_size)
     say(describe(dataset, settings))
 
-    from tfvae import checks, evaluation
-    from tfvae._backend import keras
+    from tfvae import evaluation
+    from tfvae._keras.backend import keras
+    from tfvae.validation import data_checks
 
     keras.utils.set_random_seed(settings.seed)
     vae = build(settings, dataset)
     for name in ("x_train", "x_test"):
-        checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
+        data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
     out = writable_folder(settings.out)
     steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
@@ -153,7 +155,7 @@ def load(run):
     for name in (MODEL, REPORT):
         if not (run / name).is_file():
             raise invalid(f"a run, a folder with {MODEL} and {REPORT}", f"{run}, without {name}", "give the --out of tfvae train")
-    from tfvae.vae import load_model
+    from tfvae.models.vae import load_model
 
     try:
         settings = Settings(**json.loads((run / REPORT).read_text(encoding="utf-8"))["settings"])

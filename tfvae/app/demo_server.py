@@ -6,9 +6,9 @@ import http.server
 import tempfile
 from pathlib import Path
 
+from tfvae.app.runs import TFLITE
 from tfvae.errors import invalid
 from tfvae.export import web
-from tfvae.runs import TFLITE
 
 HOST = "127.0.0.1"
 

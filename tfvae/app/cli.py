@@ -64,7 +64,7 @@ def train(
     out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
 ):
     """Train a VAE, measure it on held-out data, export it, and draw samples from the exported file."""
-    from tfvae import runs
+    from tfvae.app import runs
 
     settings = runs.Settings(
         data, data_dir, latent_dim, network.value, likelihood.value, epochs,
@@ -85,7 +85,7 @@ def evaluate(
     data_dir: DataDir = None,
 ):
     """Estimate the log-likelihood of held-out data under a trained model."""
-    from tfvae import runs
+    from tfvae.app import runs
 
     console.print(_evaluation_table(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict()))
 
@@ -98,7 +98,7 @@ def sample(
     out: Annotated[str, typer.Option(help="The picture to write.")] = "samples.png",
 ):
     """Draw a grid of samples with LiteRT from an exported file."""
-    from tfvae import runs
+    from tfvae.app import runs
 
     runs.sample(run_or_file, count, seed, out)
     _say(f"{count} samples of seed {seed} in {out}")
@@ -123,7 +123,7 @@ def export(
         raise typer.BadParameter("--litert goes with --web FOLDER")
     if out is None and (batch_size or encoder):
         raise typer.BadParameter("--batch-size and --encoder go with --out FOLDER")
-    from tfvae import runs
+    from tfvae.app import runs
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
@@ -149,10 +149,10 @@ def demo(
     """Sample in the browser, from a server on this machine that only this machine reaches."""
     import webbrowser
 
-    from tfvae import serving
+    from tfvae.app import demo_server
 
-    with serving.page_of(run_or_folder, litert) as folder, serving.server_of(folder, port) as server:
-        address = f"http://{serving.HOST}:{server.server_port}/"
+    with demo_server.page_of(run_or_folder, litert) as folder, demo_server.server_of(folder, port) as server:
+        address = f"http://{demo_server.HOST}:{server.server_port}/"
         _say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
         if not no_browser:
             webbrowser.open(address)
@@ -164,7 +164,7 @@ def demo(
 
 def main():
     """Runs the command; a user's mistake ends in one message and exit status 2."""
-    from tfvae.quiet import native_stderr
+    from tfvae.app.quiet_stderr import native_stderr
 
     try:
         with native_stderr():

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 
 
 class Stateful:

@@ -3,15 +3,16 @@
 import numpy as np
 import tensorflow as tf
 
-from tfvae import checks, defaults, forward_pass, generation, wiring
-from tfvae._backend import keras, register
+from tfvae._keras.backend import keras, register
+from tfvae._keras.stateful import state_of
 from tfvae.errors import InputTypeError, invalid
+from tfvae.models import defaults, forward_pass, generation
+from tfvae.ops import networks
 from tfvae.random import seed_for
-from tfvae.stateful import state_of
-from tfvae.stream_range import as_int32
+from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
 from tfvae.training.objective_step import ObjectiveSteps
-from tfvae.validation import arguments, calls, compatibility
+from tfvae.validation import arguments, calls, compatibility, data_checks
 
 _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")
 
@@ -34,7 +35,7 @@ class VAE(CompiledFit, keras.Model):
         likelihood: p(x|z), of `tfvae.likelihoods`.
         objective: the bound, of `tfvae.objectives`.
         estimator: which gradient the loss gets, of `tfvae.gradients`. What is left out of these five is
-            chosen by `tfvae.defaults`: normals, binary data, the ELBO, reparameterized.
+            chosen by `tfvae.models.defaults`: normals, binary data, the ELBO, reparameterized.
         event_shape, latent_dim: needed where the networks do not start with `keras.Input`. `latent_dim`
             is the size of what the decoder takes.
         seed: of the training noise; default drawn, see `keras.utils.set_random_seed`.
@@ -66,12 +67,12 @@ class VAE(CompiledFit, keras.Model):
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
         self.seed = seed = None if seed is None else arguments.whole_number("seed", seed, 0)
-        found = wiring.read(encoder, decoder, event_shape, latent_dim)
+        found = networks.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
-        self.num_classes = wiring.num_classes(found, decoder)
+        self.num_classes = networks.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
-        wiring.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
+        networks.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
         compatibility.check_pieces(self.posterior, self.prior, self.objective)
@@ -105,7 +106,7 @@ class VAE(CompiledFit, keras.Model):
     def decode(self, z, y=None):
         """p(x|z), a `tfd.Distribution` of batch `[...]`, for z `[..., D]`: of several layers what the decoder takes."""
         z = tf.nest.map_structure(lambda part: tf.convert_to_tensor(part, tf.float32), z)
-        checks.check_latent(z, self.latent_dim)
+        data_checks.check_latent(z, self.latent_dim)
         return self.likelihood.distribution(self.decode_batch(z, self.condition(y), training=False))
 
     def log_weights(self, x, num_samples, seed=None, y=None):
@@ -113,13 +114,13 @@ class VAE(CompiledFit, keras.Model):
         return self.terms(x, num_samples, seed=seed, y=y).log_weights
 
     def terms(self, x, num_samples, seed=None, y=None):
-        """`tfvae.terms.Terms` of `num_samples` latents per example; the same for the same seed.
+        """`tfvae.objectives.terms.Terms` of `num_samples` latents per example; the same for the same seed.
 
         Raises:
             InputError: x of the wrong shape or outside the likelihood's support.
         """
         if not tf.is_symbolic_tensor(x):
-            x = checks.check_events(x, self.likelihood, self.event_shape)
+            x = data_checks.check_events(x, self.likelihood, self.event_shape)
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         pair = seed_for(tf.constant([seed, 0]), "terms")
         x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
@@ -201,21 +202,21 @@ class VAE(CompiledFit, keras.Model):
     def encoder_params(self, x, y, training):
         """The encoder's output, `[B, P]`, float32."""
         x = self.likelihood.encoder_view(tf.cast(x, tf.float32))
-        return wiring.float32(self.encoder(wiring.network_input(x, y), training=training))
+        return networks.float32(self.encoder(networks.network_input(x, y), training=training))
 
     def decode_batch(self, z, y, training):
         """Decoder output `[..., *params_shape]` for z `[..., D]` and y `[B, ...]`."""
-        return wiring.on_rows(self.decoder, z, y, training)
+        return networks.on_rows(self.decoder, z, y, training)
 
     def events(self, x):
         """`x` as a tensor of events of the right shape."""
         x = tf.convert_to_tensor(x)
-        checks.check_batch(x, self.event_shape)
+        data_checks.check_batch(x, self.event_shape)
         return x
 
     def condition(self, y):
         """`y` in the networks' dtype, or None; refuses the wrong one of the two."""
-        checks.check_presence(y, self.condition_shape)
+        data_checks.check_presence(y, self.condition_shape)
         return None if y is None else tf.cast(y, self.condition_dtype)
 
     def get_config(self):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfvae._backend import keras
+from tfvae._keras.backend import keras
 from tfvae.errors import InputTypeError, invalid
 from tfvae.validation import arguments
 

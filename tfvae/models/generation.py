@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae import random
-from tfvae.stream_range import as_int32, check_range
+from tfvae.seeds import as_int32, check_range
 
 _SAMPLE_PAGE = 256  # samples decoded at once
 

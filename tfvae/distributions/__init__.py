@@ -1,0 +1,1 @@
+"""Distributions of TensorFlow Probability's kind that it does not have."""

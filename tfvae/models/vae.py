@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfvae._keras.backend import keras, register
 from tfvae._keras.stateful import state_of
 from tfvae.errors import InputTypeError, invalid
-from tfvae.models import defaults, forward_pass, generation
+from tfvae.models import defaults, forward_pass, generation, network_shapes
 from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
@@ -67,12 +67,12 @@ class VAE(CompiledFit, keras.Model):
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
         self.seed = seed = None if seed is None else arguments.whole_number("seed", seed, 0)
-        found = networks.read(encoder, decoder, event_shape, latent_dim)
+        found = network_shapes.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
-        self.num_classes = networks.num_classes(found, decoder)
+        self.num_classes = network_shapes.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
-        networks.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
+        network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
         compatibility.check_pieces(self.posterior, self.prior, self.objective)

@@ -133,7 +133,7 @@ MUTANTS = [
     Mutant(
         name="observed-trains-on-plain-distribution",
         path="tfvae/likelihoods/observed.py",
-        old="wiring.fitted(self.base, params, x, example_weights)",
+        old="networks.fitted(self.base, params, x, example_weights)",
         new="self.base.distribution(params)",
         note="The base never fits its scale to a batch.",
         about="optimal_scale",

@@ -180,8 +180,8 @@ MUTANTS = [
     Mutant(
         name="demo-port-ignored",
         path="tfvae/app/cli.py",
-        old="serving.server_of(folder, port)",
-        new="serving.server_of(folder)",
+        old="demo_server.server_of(folder, port)",
+        new="demo_server.server_of(folder)",
         note="`tfvae demo --port` is ignored.",
     ),
 ]

@@ -47,8 +47,8 @@ MUTANTS = [
     Mutant(
         name="encoder-never-in-training-mode",
         path="tfvae/models/vae.py",
-        old="wiring.network_input(x, y), training=training)",
-        new="wiring.network_input(x, y), training=False)",
+        old="networks.network_input(x, y), training=training)",
+        new="networks.network_input(x, y), training=False)",
         note="The encoder's dropout is off in training too.",
         about="Dropout|BatchNormalization|training",
     ),

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
-from tfvae.likelihoods.discretized import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
+from tfvae.likelihoods.discretized_logistic import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
 from tfvae.ops import inverse_cdf
 from tfvae.validation import arguments
 

@@ -5,8 +5,8 @@ from tfvae.priors.categorical import Categorical as Categorical
 from tfvae.priors.categorical import RelaxedCategorical as RelaxedCategorical
 from tfvae.priors.ex_post import ExPostMixture as ExPostMixture
 from tfvae.priors.flow import Flow as Flow
-from tfvae.priors.layered import Hierarchy as Hierarchy
-from tfvae.priors.mixtures import GaussianMixture as GaussianMixture
-from tfvae.priors.mixtures import VampPrior as VampPrior
-from tfvae.priors.simple import StandardNormal as StandardNormal
-from tfvae.priors.simple import UniformSphere as UniformSphere
+from tfvae.priors.hierarchy import Hierarchy as Hierarchy
+from tfvae.priors.mixture import GaussianMixture as GaussianMixture
+from tfvae.priors.normal import StandardNormal as StandardNormal
+from tfvae.priors.sphere import UniformSphere as UniformSphere
+from tfvae.priors.vamp import VampPrior as VampPrior

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.pieces import REAL
-from tfvae.priors.mixtures import Mixture
+from tfvae.priors.mixture import Mixture
 from tfvae.random import seed_for
 from tfvae.validation import arguments
 

@@ -8,7 +8,7 @@ from tfvae.flows import Flow as FlowMap
 from tfvae.ops.networks import in_mode
 from tfvae.pieces import REAL
 from tfvae.priors.base import Prior
-from tfvae.priors.simple import StandardNormal
+from tfvae.priors.normal import StandardNormal
 
 tfd = tfp.distributions
 

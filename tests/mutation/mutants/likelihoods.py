@@ -56,7 +56,7 @@ MUTANTS = [
     ),
     Mutant(
         name="level-zero-not-open",
-        path="tfvae/likelihoods/discretized.py",
+        path="tfvae/likelihoods/discretized_logistic.py",
         old="tf.where(level <= 0, log_below,",
         new="tf.where(level < 0, log_below,",
         note="The bin of level 0 ends at -1/510 instead of being open.",
@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         name="level-width-of-256",
-        path="tfvae/likelihoods/discretized.py",
+        path="tfvae/likelihoods/discretized_logistic.py",
         old="width = 1.0 / (_TOP * scale)",
         new="width = 1.0 / (256 * scale)",
         note="Bins are 1/256 wide on a grid of 1/255.",

@@ -12,7 +12,7 @@ from tfvae.ops.networks import in_mode
 from tfvae.ops.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL
 from tfvae.priors.base import Prior
-from tfvae.priors.simple import StandardNormal
+from tfvae.priors.normal import StandardNormal
 from tfvae.validation import compatibility
 
 tfd = tfp.distributions

@@ -1,0 +1,66 @@
+"""The evidence lower bound and its variants."""
+
+import tensorflow as tf
+
+from tfvae._keras.backend import keras, register
+from tfvae.errors import invalid
+from tfvae.objectives.base import Objective, at_step, number_or_schedule
+from tfvae.objectives.terms import Terms as Terms
+
+
+@register
+class ELBO(Objective):
+    """distortion + beta * rate; with beta = 1 the negative evidence lower bound [1].
+
+    Collapse of the posterior is treated by a beta that rises from 0, or by free bits: each
+    latent's rate, averaged over the batch, costs nothing below `free_bits` [3]. A capacity
+    holds the rate near a target: distortion + beta * |rate - capacity| [4].
+
+    Args:
+        num_samples: K, latents per example.
+        beta: weight of the rate [2]: a number, or a Keras learning-rate schedule of the step.
+        free_bits: nats per latent that cost nothing; needs a q and a p that factorize.
+        capacity: target of the rate in nats: a number or a schedule, or None.
+        analytic_rate: use KL(q || p) in closed form where there is one, else its estimate.
+
+    Raises:
+        InputError: a number that is negative or not finite, num_samples below 1, or free
+            bits together with a capacity.
+
+    References:
+        [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014, equation 3.
+        [2] Higgins et al., beta-VAE. ICLR 2017, equation 4.
+        [3] Kingma et al., Inverse Autoregressive Flow. NeurIPS 2016, equation 15.
+        [4] Burgess et al., Understanding disentangling in beta-VAE. 2018. arXiv:1804.03599, equation 8.
+    """
+
+    def __init__(self, num_samples=1, beta=1.0, *, free_bits=0.0, capacity=None, analytic_rate=True):
+        super().__init__(num_samples)
+        self.beta = number_or_schedule("beta", beta)
+        self.free_bits = number_or_schedule("free_bits", free_bits)
+        self.capacity = None if capacity is None else number_or_schedule("capacity", capacity)
+        self.analytic_rate = analytic_rate
+        if capacity is not None and free_bits:
+            raise invalid("free_bits or a capacity", f"free_bits={free_bits!r} and capacity={capacity!r}", "set one of them")
+        self.linear = not free_bits and capacity is None
+        self.of_expectations = not free_bits
+        self.needs_factorized = ("posterior", "prior") if free_bits else ()
+        # Constant and 0, the rate is left out altogether.
+        self.needs_density = not (self.linear and not callable(beta) and beta == 0)
+
+    def __call__(self, terms, step=0):
+        if not self.needs_density:
+            return terms.distortion
+        return terms.distortion + at_step(self.beta, step) * self._rate(terms, step)
+
+    def _rate(self, terms, step):
+        if self.free_bits:
+            per_latent = terms.mean_over_examples(terms.rate_per_latent(self.analytic_rate))  # [D]
+            return tf.reduce_sum(tf.maximum(per_latent, at_step(self.free_bits, step)))
+        rate = terms.rate if self.analytic_rate else terms.monte_carlo_rate
+        return rate if self.capacity is None else tf.abs(rate - at_step(self.capacity, step))
+
+    def get_config(self):
+        schedules = ("beta", "free_bits", "capacity")
+        values = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in schedules}
+        return {**super().get_config(), **values, "analytic_rate": self.analytic_rate}

@@ -126,13 +126,13 @@ def test_explained_draws(explained, name):
 
 
 def known_names():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    rows = readme.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    page = (Path(__file__).parents[1] / "docs" / "pieces.md").read_text(encoding="utf-8")
+    rows = page.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
     return {name.strip(): code.strip().strip("`") for _, name, code, _ in (row.split("|") for row in rows)}
 
 
 @pytest.mark.parametrize("name", known_names())
-def test_what_the_readme_writes_for_a_known_name_trains(name):
+def test_what_the_page_writes_for_a_known_name_trains(name):
     vae = eval(known_names()[name], {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE, "x": zoo.binary()})
     vae.compile(run_eagerly=True)
     y = None if vae.condition_shape is None else np.arange(12) % 10

@@ -1,6 +1,6 @@
 """Size, quality and latency of each quantization: `python -m tests.benchmarks.quantization RUN ...`.
 
-Prints the table of the README from runs of `tfvae train`. Latencies are medians of one `sample`
+Prints the table of `docs/device.md` from runs of `tfvae train`. Latencies are medians of one `sample`
 call, the files taken in turn, as a ratio to float32 in the same round.
 """
 

@@ -22,7 +22,7 @@ def check_pieces(posterior, prior, objective):
         raise invalid(
             f"a prior over {posterior.support}, where {type(posterior).__name__} puts z",
             f"{type(prior).__name__}, a prior over {prior.support}",
-            "choose a posterior and a prior over the same set, see the table of pieces in the README",
+            "choose a posterior and a prior over the same set, see the table of docs/pieces.md",
         )
 
 

@@ -28,6 +28,7 @@ _WORDS = {
     "tfvae/ops/inverse_cdf.py": r"\b(Poisson|NegativeBinomial|Categorical|Discretized\w+)\b",
     "tfvae/seeds.py": r"\bseed=",
     "tfvae/evaluation.py": r"\bevaluation\b",
+    "tfvae/models/objective_step.py": _TRAINS + r"|\b(calls|subjects)\b",
     "tfvae/training/": _TRAINS + r"|\b(calls|subjects|CompiledFit\w*)\b",
     "tfvae/ops/weighting.py": r"\b(sample_weight|example_weights|weighting)\b",
     "tfvae/validation/": r"\bmatches\(",

@@ -7,11 +7,11 @@ from tfvae._keras.backend import keras, register
 from tfvae._keras.stateful import state_of
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models import defaults, forward_pass, generation, network_shapes
+from tfvae.models.objective_step import ObjectiveSteps
 from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
-from tfvae.training.objective_step import ObjectiveSteps
 from tfvae.validation import arguments, calls, compatibility, data_checks
 
 _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")

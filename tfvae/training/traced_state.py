@@ -56,8 +56,10 @@ def _attributes(value, seen):
 
 
 def _layer_state(layer, seen):
-    for part in internals.flatten_layers(layer):
-        seen[id(part)] = part
+    parts = internals.flatten_layers(layer)
+    # All of them first, so that none is looked into once more as an attribute of another.
+    seen.update((id(part), part) for part in parts)
+    for part in parts:
         yield id(part), part.trainable
         # Of a functional model all that counts are its layers, and there are many of them.
         if part is layer or not _is_made_of_layers(part):

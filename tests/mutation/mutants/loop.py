@@ -14,7 +14,7 @@ MUTANTS = [
     ),
     Mutant(
         name="schedules-frozen-in-fit",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="losses(model.objective, terms, tf.identity(self.trained))",
         new="losses(model.objective, terms, 0)",
         note="Schedules of the objective stay at step 0 in training.",
@@ -23,7 +23,7 @@ MUTANTS = [
     ),
     Mutant(
         name="binarization-shares-seed",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old='seed_for(seed, "latents")',
         new='seed_for(seed, "binarization")',
         note="In a step, the binarization and the latents share a seed.",
@@ -41,7 +41,7 @@ MUTANTS = [
     ),
     Mutant(
         name="schedules-frozen-in-evaluate",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="loss = model.objective(terms, tf.identity(self.trained))",
         new="loss = model.objective(terms, 0)",
         note="The loss that `evaluate` logs is that of step 0 of the schedules.",
@@ -49,14 +49,14 @@ MUTANTS = [
     ),
     Mutant(
         name="evaluate-batches-share-seed",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)])",
         new="tf.constant([0, 0])",
         note="Every batch of an evaluation has the same noise.",
     ),
     Mutant(
         name="evaluate-in-training-mode",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="training=False, estimator=estimator, weights",
         new="training=True, estimator=estimator, weights",
         note="Dropout is on in `evaluate`.",
@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         name="fit-in-inference-mode",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="training=True, estimator=model.estimator, weights",
         new="training=False, estimator=model.estimator, weights",
         note="Dropout is off in `fit`.",
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         name="penalties-left-out",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="totals = [weighting.batch_loss(loss, weights) + penalty for",
         new="totals = [weighting.batch_loss(loss, weights) for",
         note="Weight decay of the networks' layers is not trained by.",
@@ -80,7 +80,7 @@ MUTANTS = [
     ),
     Mutant(
         name="loss-scale-left-out",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="model.optimizer.scale_loss(total / _replicas())",
         new="total / _replicas()",
         note="With a loss-scaling optimizer the gradient is too small by the scale.",
@@ -88,7 +88,7 @@ MUTANTS = [
     ),
     Mutant(
         name="logs-ignore-weights",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="_update(tracker, values, weights, clear)\n        return",
         new="_update(tracker, values, None, clear)\n        return",
         note="What is logged ignores the weights of examples.",
@@ -96,7 +96,7 @@ MUTANTS = [
     ),
     Mutant(
         name="posterior-not-of-encoder",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="for part in (model.encoder, model.posterior)",
         new="for part in (model.encoder,)",
         note="The posterior's own weights are trained by the decoder's loss.",
@@ -104,7 +104,7 @@ MUTANTS = [
     ),
     Mutant(
         name="random-state-not-restored",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old='state.assign(stored.pop(f"random_state_{i}"))',
         new='stored.pop(f"random_state_{i}")',
         note="A reloaded model repeats the noise of its first steps.",
@@ -112,7 +112,7 @@ MUTANTS = [
     ),
     Mutant(
         name="exact-estimator-not-evaluated",
-        path="tfvae/training/objective_step.py",
+        path="tfvae/models/objective_step.py",
         old="model.estimator if model.estimator.exact else None",
         new="None",
         note="`evaluate` samples what training summed.",

@@ -1,4 +1,4 @@
-"""What is read of Keras' privates, each as it is in Keras 3.15."""
+"""What is read of Keras' privates, each as it is in Keras 3.15; `tests/test_keras_internals.py` names one that has moved."""
 
 from tfvae._keras.backend import keras
 
@@ -6,6 +6,11 @@ from tfvae._keras.backend import keras
 def flatten_layers(model):
     """Returns a model and all layers within it (`Layer._flatten_layers`)."""
     return list(model._flatten_layers())
+
+
+def penalties(layer):
+    """Returns the list in which a layer keeps the penalties of its last call (`Layer._losses`)."""
+    return layer._losses
 
 
 def supports_jit(model):

@@ -93,3 +93,18 @@ class Likelihood(Piece):
         """The likely fix where `x`, a NumPy array, lies outside the support."""
         del x
         return "remove or repair these values"
+
+
+class Elements(Likelihood):
+    """Independent elements: of an event's shape it keeps only how many axes there are.
+
+    Attributes:
+        event_rank: that number.
+    """
+
+    def build(self, event_shape):
+        self.event_rank = len(event_shape)
+        self.built = True
+
+    def kept(self, event_shape):
+        return len(event_shape)

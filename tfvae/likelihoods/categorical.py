@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
-from tfvae.likelihoods.elements import Elements
+from tfvae.likelihoods.base import Elements
 from tfvae.ops import inverse_cdf
 
 tfd = tfp.distributions

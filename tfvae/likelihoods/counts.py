@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._keras.backend import keras, register
-from tfvae.likelihoods.elements import Elements
+from tfvae.likelihoods.base import Elements
 from tfvae.ops import inverse_cdf
 from tfvae.validation import arguments
 

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
-from tfvae.likelihoods.elements import Elements
+from tfvae.likelihoods.base import Elements
 from tfvae.ops import weighting
 from tfvae.validation import arguments
 

@@ -6,7 +6,7 @@ from tfvae.objectives import ELBO as objective
 from tfvae.posteriors import DiagonalNormal as posterior
 from tfvae.priors import StandardNormal as prior
 
-__all__ = ["estimator", "likelihood", "objective", "posterior", "prior", "sampling"]
+__all__ = ["estimator", "likelihood", "objective", "posterior", "prior"]
 
 # Values of z over which an expectation is summed rather than estimated.
 MAX_VALUES = 64
@@ -18,8 +18,3 @@ def estimator(posterior, latent_dim):
         return Pathwise()
     values = posterior.values(latent_dim)
     return ScoreFunction() if values is None or len(values) > MAX_VALUES else Enumeration()
-
-
-def sampling():
-    """What draws latents where no gradient is wanted."""
-    return Pathwise()

@@ -3,7 +3,7 @@
 Nothing here checks its input; that has been done before.
 """
 
-from tfvae.models import defaults
+from tfvae.gradients import Pathwise
 from tfvae.objectives.terms import Terms, closed_form_kl
 from tfvae.ops import networks, xla_fusion
 from tfvae.ops.networks import in_mode
@@ -28,7 +28,7 @@ def batch_terms(vae, x, y, num_samples, seed, training, estimator=None, example_
 
 def terms_given(vae, params, x, y, num_samples, seed, training, estimator=None, example_weights=None):
     """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
-    draw = (estimator or defaults.sampling()).latents
+    draw = (estimator or Pathwise()).latents
     drawn = in_mode(draw, vae, params, num_samples, seed, training=training)
     p = in_mode(vae.prior.distribution, y, training=training)
     params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training)

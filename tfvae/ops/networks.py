@@ -6,6 +6,7 @@ import inspect
 
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae.errors import invalid
 
 
@@ -57,13 +58,12 @@ def beside_the_batch(network):
 
     Keras keeps those of the last call alone: what `activity_regularizer` and `add_loss` made of the call before is lost.
     """
-    kept = [(layer, list(layer._losses)) for layer in network._flatten_layers()]
+    kept = [(layer, list(internals.penalties(layer))) for layer in internals.flatten_layers(network)]
     try:
         yield
     finally:
         for layer, losses in kept:
-            layer._losses.clear()
-            layer._losses.extend(losses)
+            internals.penalties(layer)[:] = losses
 
 
 def network_input(*parts):

@@ -56,7 +56,7 @@ def update_counter(optimizer):
 
 
 def adam_moments(optimizer, variable):
-    """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`)."""
+    """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`, by `Optimizer._get_variable_index`)."""
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
 

@@ -102,7 +102,7 @@ def test_evaluate_sample_and_export_work_on_the_run(digits_run, tfvae_command, t
 def test_sampling_needs_no_tensorflow(digits_run, tmp_path):
     program = (
         "import sys; sys.argv = ['tfvae', 'sample', sys.argv[1], '--out', sys.argv[2]]\n"
-        "from tfvae import cli\n"
+        "from tfvae.app import cli\n"
         "try: cli.main()\n"
         "except SystemExit as e: assert not e.code, e.code\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"

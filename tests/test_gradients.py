@@ -17,7 +17,7 @@ def wrong():
 
 def estimates(vae, x, objective, estimator, repeats, seed=0):
     """`repeats` gradients by every weight, `[repeats, P]`, the encoder's first, and how many are the encoder's."""
-    encoders_first = sorted(zip(vae._belong_to_encoder(), vae.trainable_variables), key=lambda pair: not pair[0])
+    encoders_first = sorted(zip(vae.loop_hooks.belong_to_encoder(), vae.trainable_variables), key=lambda pair: not pair[0])
     of_encoder, variables = [mine for mine, _ in encoders_first], [v.value for _, v in encoders_first]
 
     @tf.function(autograph=False)

@@ -144,7 +144,7 @@ def test_an_earlier_page_is_replaced_whole_and_any_other_folder_left_alone(expor
 
 def test_writing_a_page_of_a_file_needs_no_tensorflow(exported, tmp_path):
     program = (
-        "import sys; from tfvae.export import to_web; from tfvae import serving\n"
+        "import sys; from tfvae.export import to_web; from tfvae.app import demo_server\n"
         "to_web(sys.argv[1], sys.argv[2]); assert demo_server.web.is_page(sys.argv[2])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )

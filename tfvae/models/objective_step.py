@@ -49,7 +49,7 @@ class ObjectiveSteps(LoopHooks):
             totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
             # A strategy adds up the gradients of its replicas.
             scaled = [model.optimizer.scale_loss(total / _replicas()) for total in totals]
-        gradients = model.estimator.gradients(tape, scaled, terms, variables, self._belong_to_encoder())
+        gradients = model.estimator.gradients(tape, scaled, terms, variables, self.belong_to_encoder())
         model.objective.update(terms, tf.identity(self.trained))
         clear = self._apply(gradients, totals[0], terms, state)
         return self._track(totals[0], terms, clear)
@@ -127,6 +127,12 @@ class ObjectiveSteps(LoopHooks):
         self.trained.assign(int(np.asarray(stored.pop("steps_trained", 0))))
         return stored
 
+    def belong_to_encoder(self):
+        """Returns for each trainable variable whether q(z|x) is made by it."""
+        model = self.model
+        own = {id(v) for part in (model.encoder, model.posterior) for v in part.trainable_variables}
+        return [id(v) in own for v in model.trainable_variables]
+
     # ---- inside
 
     def _random_states(self):
@@ -166,12 +172,6 @@ class ObjectiveSteps(LoopHooks):
             optimizer_update.update(model, gradients, clear)
             alarm.restore_unless(clear, state)
             return clear
-
-    def _belong_to_encoder(self):
-        """For each trainable variable, whether q(z|x) is made by it."""
-        model = self.model
-        own = {id(v) for part in (model.encoder, model.posterior) for v in part.trainable_variables}
-        return [id(v) in own for v in model.trainable_variables]
 
     def _track(self, loss, terms, clear=None):
         weights = terms.example_weights

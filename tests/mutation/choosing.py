@@ -10,6 +10,7 @@ NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/test_arm64.p
 # Slow in all they do, so run only where no other file has noticed.
 LAST = tuple(f"tests/test_{name}.py" for name in ("conformance", "examples", "cli", "web"))
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
+_USUAL = 0.5  # seconds of a test of which none are known
 _SPECIFIC = 2  # the rank up to which a test names the class that is changed, see `_rank`
 
 # How tests name what they do not import, by the start of a path.
@@ -120,7 +121,7 @@ def chosen(items, target, seconds, sources, skip, usual):
     Args:
         items: `[(test id, name of its file), ...]`.
         target: a `Target`.
-        seconds: how long tests took, by id, where that is known.
+        seconds: how long tests took, by id, where that is known; of the others a little.
         sources: `{test id: source of the test}` and `{file name: its text}` in one dictionary.
         skip: ids of tests that are not to run.
         usual: the compositions that stand for all where what is changed is no piece of one.
@@ -130,7 +131,7 @@ def chosen(items, target, seconds, sources, skip, usual):
         rank = _rank(target, sources[test], sources[file], test)
         if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
             continue
-        took = seconds.get(test, 2.0)
+        took = seconds.get(test, _USUAL)
         slow = sum(took > limit for limit in _SLOW) if rank else 0
         ranked.append(((rank > _SPECIFIC, slow, file in LAST, rank, file), took, test))
 

@@ -54,7 +54,8 @@ def record(found, state):
     after = rest.split(_END)[1]
     body = "\n".join([f"Of {today}, with {said}.", "", *table(found), *details(found), ""])
     readme.write_text(before + _BEGIN + "\n" + body + "\n" + _END + after, encoding="utf-8")
-    known = {"results": state.results, "seconds": state.seconds}
+    slow = {test: took for test, took in sorted(state.seconds.items()) if took >= 1.0}
+    known = {"results": state.results, "seconds": slow}
     text = json.dumps({"date": today, "versions": versions, "areas": found, **known}, indent=1)
     (FOLDER / "report.json").write_text(text + "\n", encoding="utf-8")
 

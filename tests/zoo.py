@@ -256,7 +256,7 @@ def _crossed(likelihood, objective, estimator):
     return (objective, estimator) in (("elbo", "pathwise"), ("iwae", "doubly"), ("piwae", "pathwise"))
 
 
-# Every pair of (prior, posterior), of (likelihood, objective's kind) and of (objective, estimator).
+# Every pair of (prior, posterior), and the triples that `_crossed` chooses.
 BUILDERS = {
     **{
         _named(posterior, prior): lambda a=posterior, b=prior: _pair(a, b)

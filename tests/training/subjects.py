@@ -190,5 +190,32 @@ class Subject:
         return {name: getattr(self.model, name) for name in names}
 
 
+def assert_alike(a, b, what):
+    """Asserts that two structures of numbers and names are the same within float error."""
+    assert type(a) is type(b) or np.isscalar(a) and np.isscalar(b), f"{what}: {a} and {b}"
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), what
+        for key in a:
+            assert_alike(a[key], b[key], f"{what}[{key}]")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), f"{what}: {a} and {b}"
+        for number, (one, other) in enumerate(zip(a, b)):
+            assert_alike(one, other, f"{what}[{number}]")
+    elif isinstance(a, str) or a is None:
+        assert a == b, what
+    else:
+        assert np.shape(a) == np.shape(b), what
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5, err_msg=what)
+
+
+def assert_seen_alike(found, expected):
+    """Asserts that two `Seen` are of calls that did the same, whatever was read for them."""
+    assert found.error is expected.error is None
+    assert_alike(found.result, expected.result, "result")
+    assert_alike(found.calls, expected.calls, "calls of hooks")
+    assert_alike(found.weights, expected.weights, "weights")
+    assert found.attributes == expected.attributes
+
+
 def _numbers(logs):
     return None if logs is None else {k: np.asarray(v).tolist() for k, v in logs.items()}

@@ -7,7 +7,7 @@ from tfvae._keras.backend import keras
 from tfvae.models import forward_pass
 from tfvae.ops import weighting, xla
 from tfvae.random import seed_for
-from tfvae.training import alarm, optimizer_update
+from tfvae.training import alarm, fit_call, optimizer_update
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.validation import calls, data_checks
@@ -71,7 +71,7 @@ class ObjectiveSteps(LoopHooks):
 
     def checked_fit(self, call):
         """Returns the arguments of `fit`, by name, with data that are checked, now or as they come."""
-        return calls.of_fit(self.model, call)
+        return calls.of_fit(self.model, call, fit_call.most_batches(call))
 
     def checked_evaluate(self, call):
         """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come."""

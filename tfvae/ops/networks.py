@@ -68,10 +68,7 @@ def beside_the_batch(network):
 
 def network_input(*parts):
     """What a network is called with: the parts flattened, without the absent, alone or as a list."""
-    return _single_or_list([t for part in parts if part is not None for t in tf.nest.flatten(part)])
-
-
-def _single_or_list(inputs):
+    inputs = [t for part in parts if part is not None for t in tf.nest.flatten(part)]
     return inputs[0] if len(inputs) == 1 else inputs
 
 

@@ -6,11 +6,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
-from tfvae.errors import invalid
 from tfvae.ops import noise
 from tfvae.pieces import SPHERE
 from tfvae.posteriors.base import Posterior
 from tfvae.random import seed_for
+from tfvae.validation import compatibility
 
 tfd = tfp.distributions
 
@@ -35,8 +35,7 @@ class VonMisesFisher(Posterior):
     support = SPHERE
 
     def params_size(self, latent_dim):
-        if latent_dim < 2:
-            raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+        compatibility.check_sphere(latent_dim)
         return latent_dim + 1
 
     def distribution(self, params):

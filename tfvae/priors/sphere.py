@@ -4,9 +4,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
-from tfvae.errors import invalid
 from tfvae.pieces import SPHERE
 from tfvae.priors.base import Prior
+from tfvae.validation import compatibility
 
 tfd = tfp.distributions
 
@@ -25,8 +25,7 @@ class UniformSphere(Prior):
     support = SPHERE
 
     def build(self, latent_dim):
-        if latent_dim < 2:
-            raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+        compatibility.check_sphere(latent_dim)
         self.latent_dim = int(latent_dim)
         self.built = True
 

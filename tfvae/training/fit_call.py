@@ -40,7 +40,8 @@ def run_of_fit(model, call):
 
     steps = call["steps_per_epoch"]
     order_key = _order_key(model) if call["shuffle"] else None
-    source = _source(x, y, sample_weight, call["batch_size"], steps, order_key, passes=_passes(call))
+    passes, most = _passes(call), most_batches(call)
+    source = _source(x, y, sample_weight, call["batch_size"], steps, most, order_key, passes)
     if source is None:
         return None
     return _run(model, source, steps, call["callbacks"], training=True), validation
@@ -55,10 +56,16 @@ def run_of_evaluate(model, call):
     """
     if not _is_known(model):
         return None
-    source = _source(call["x"], call["y"], call["sample_weight"], call["batch_size"], call["steps"])
+    steps = call["steps"]
+    source = _source(call["x"], call["y"], call["sample_weight"], call["batch_size"], steps, most=steps)
     if source is None:
         return None
-    return _run(model, source, call["steps"], call["callbacks"], training=False)
+    return _run(model, source, steps, call["callbacks"], training=False)
+
+
+def most_batches(call):
+    """Returns how many batches a call of `fit` asks for in all, or None where its data say."""
+    return call["steps_per_epoch"] and call["steps_per_epoch"] * _passes(call)
 
 
 def _is_known(model):
@@ -83,12 +90,11 @@ def _run_of_validation(model, call, held_out):
     )
 
 
-def _source(x, y, sample_weight, batch_size, steps, order_key=None, passes=None):
+def _source(x, y, sample_weight, batch_size, steps, most, order_key=None, passes=None):
     """The source of batches, or None where the data are of no known kind."""
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None or not batch_sources.has_dense_batches(x):
             return None
-        most = steps and steps * (passes or 1)
         return batch_sources.DatasetBatches(x, passes, most)
 
     arrays = batch_sources.of_arrays(x, y, sample_weight)

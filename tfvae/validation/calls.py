@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._keras.backend import keras
+from tfvae.errors import invalid
 from tfvae.validation import data_checks, kinds
 
 
@@ -20,20 +21,27 @@ def check_compile(args, kwargs):
     given = {**dict(zip(("loss", "loss_weights"), args)), **kwargs}
     for name in ("loss", "metrics", "weighted_metrics"):
         if given.get(name) is not None:
-            raise data_checks.computes_its_own_loss(name, given[name])
+            raise invalid(
+                f"no {name}: a VAE computes its own, from its objective",
+                f"{name}={given[name]!r}",
+                "pass objective=... to VAE, and call compile(optimizer)",
+            )
 
 
-def of_fit(vae, call):
+def of_fit(vae, call, most):
     """Returns the arguments of `fit`, by name, with data that are checked, now or as they come.
 
     A prior that starts from data does so here.
 
+    Args:
+        vae: a `VAE`.
+        call: the arguments.
+        most: how many batches of a dataset are asked for, or None for all.
+
     Raises:
         InputError: data that the model cannot learn from.
     """
-    epochs = max(1, call["epochs"] - call["initial_epoch"])
-    steps = call["steps_per_epoch"]
-    call = _with_checked_data(vae, call, steps and steps * epochs)
+    call = _with_checked_data(vae, call, most)
     if call["validation_data"] is not None:
         call["validation_data"] = _validation(vae, call["validation_data"], call["validation_steps"])
     if vae.prior.starts_from_data:

@@ -48,6 +48,16 @@ def check_exchange(vae, name, value):
     given["estimator"].check(given["objective"], vae.posterior, vae.latent_sizes)
 
 
+def check_sphere(latent_dim):
+    """Refuses a latent too small for a sphere.
+
+    Raises:
+        InputError: a size below 2.
+    """
+    if latent_dim < 2:
+        raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+
+
 def check_networks(owner, networks, expected):
     """Refuses networks of other sizes than `expected`, `[(inputs, outputs), ...]`.
 

@@ -69,15 +69,6 @@ def check_data(x, y, vae, name="x"):
     return x
 
 
-def computes_its_own_loss(name, value):
-    """Returns the refusal of a loss or metrics given to `compile`."""
-    return invalid(
-        f"no {name}: a VAE computes its own, from its objective",
-        f"{name}={value!r}",
-        "pass objective=... to VAE, and call compile(optimizer)",
-    )
-
-
 def check_latent(z, latent_dim):
     """Refuses latents of other sizes than the model's."""
     sizes = [part.shape[-1] if len(part.shape) else None for part in tf.nest.flatten(z)]

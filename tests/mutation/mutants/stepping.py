@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         name="dataset-read-beyond-stated-steps",
         path="tfvae/training/fit_call.py",
-        old="most = steps and steps * (passes or 1)",
-        new="most = None",
+        old='return call["steps_per_epoch"] and call["steps_per_epoch"] * _passes(call)',
+        new="return None",
         note="With `steps_per_epoch` prefetching reads a dataset further than the steps that were asked for.",
         about="steps_per_epoch|prefetch",
     ),

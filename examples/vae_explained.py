@@ -46,9 +46,14 @@ prior, likelihood = tfvae.priors.GaussianMixture(3), tfvae.likelihoods.Normal(si
 vae = tfvae.VAE(encoder, decoder, prior=prior, likelihood=likelihood, seed=0)
 prior.set_weights([np.log(weight), loc, tfp.math.softplus_inverse(scale)])
 decoder.set_weights([a])
-encoder.layers[-1].bias.assign(tf.concat([[0.4, 0.6], tfp.math.softplus_inverse([0.7, 0.5])], axis=0))
+encoder.layers[-1].bias.assign(
+    tf.concat([[0.4, 0.6], tfp.math.softplus_inverse([0.7, 0.5])], axis=0)
+)
 
-covariance = np.stack([a.T @ np.diag(s**2) @ a for s in scale]) + sigma**2 * np.eye(2, dtype=np.float32)  # [C, 2, 2]
+# [C, 2, 2]
+covariance = np.stack([a.T @ np.diag(s**2) @ a for s in scale]) + sigma**2 * np.eye(
+    2, dtype=np.float32
+)
 component = tfd.MultivariateNormalTriL(loc @ a, np.linalg.cholesky(covariance))
 mixture = tfd.MixtureSameFamily(tfd.Categorical(probs=weight), component)
 
@@ -56,7 +61,8 @@ x = np.float32([[0.3, 0.0]])  # one example, [B, 2] with B = 1
 q = vae.encode(x)
 step = 0.2
 side = np.arange(-6, 6 + step, step, dtype=np.float32)
-grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 1, 2)  # every z that matters, [G, 1, D]
+# every z that matters, [G, 1, D]
+grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 1, 2)
 
 
 def log_joint(z, x):
@@ -70,9 +76,12 @@ print(f"1  log p(x)                exact {log_px:8.4f}   integral over z   {inte
 
 figure = Figure(figsize=(6, 5), layout="constrained")
 axes = figure.subplots()
-pixels = np.stack(np.meshgrid(*[np.linspace(-5, 5, 201, dtype=np.float32)] * 2), axis=-1)  # [201, 201, 2]
+# [201, 201, 2]
+pixels = np.stack(np.meshgrid(*[np.linspace(-5, 5, 201, dtype=np.float32)] * 2), axis=-1)
 shades = axes.contourf(*np.moveaxis(pixels, -1, 0), mixture.prob(pixels), levels=14, cmap="Blues")
-axes.plot(*vae.sample(400, seed=7, draw=True).numpy().T, "k.", ms=3, label="400 samples of the model")
+axes.plot(
+    *vae.sample(400, seed=7, draw=True).numpy().T, "k.", ms=3, label="400 samples of the model"
+)
 axes.plot(*x.T, "*", color="tab:red", ms=14, label="the x of steps 1 to 6")
 axes.set(xlabel="x[0]", ylabel="x[1]", title="p(x), a Gaussian mixture, and samples of it")
 axes.legend(loc="upper left")
@@ -98,20 +107,36 @@ elbo = float(bound(q, x)[0])
 print(f"2  L(q)                    exact {elbo:8.4f}   log p(x)          {log_px:8.4f}")
 counts, runs, bounds = [1, 4, 16, 64, 256, 1024], 400, {"ELBO": [], "IWAE": []}
 for k in counts:
-    terms = vae.terms(np.repeat(x, runs, axis=0), k, seed=k)  # log-probabilities of K samples in each of 400 runs
+    # log-probabilities of K samples in each of 400 runs
+    terms = vae.terms(np.repeat(x, runs, axis=0), k, seed=k)
     bounds["ELBO"].append(mean_and_stderr(-tfvae.ELBO(k, analytic_rate=False)(terms)))
     bounds["IWAE"].append(mean_and_stderr(-tfvae.IWAE(k)(terms)))
     mean, error = zip(bounds["ELBO"][-1], bounds["IWAE"][-1])
-    print(f"   mean of {runs}, K = {k:4d}   ELBO {mean[0]:8.4f} +- {error[0]:.4f}   IWAE {mean[1]:8.4f} +- {error[1]:.4f}")
+    print(
+        f"   mean of {runs}, K = {k:4d}   ELBO {mean[0]:8.4f} +- {error[0]:.4f}   IWAE {mean[1]:8.4f} +- {error[1]:.4f}"
+    )
 
 figure = Figure(figsize=(6, 4), layout="constrained")
 axes = figure.subplots()
 for name, marker in (("ELBO", "o"), ("IWAE", "s")):
     mean, error = np.transpose(bounds[name])
-    axes.errorbar(counts, mean, 2 * error, fmt=marker + "-", ms=4, capsize=3, label=f"{name}, mean of {runs} runs +- 2 s.e.")
+    axes.errorbar(
+        counts,
+        mean,
+        2 * error,
+        fmt=marker + "-",
+        ms=4,
+        capsize=3,
+        label=f"{name}, mean of {runs} runs +- 2 s.e.",
+    )
 axes.axhline(log_px, color="black", label="log p(x), exact")
 axes.axhline(elbo, color="black", ls="--", label="L(q), exact")
-axes.set(xscale="log", xlabel="K, samples in each run", ylabel="nats", title="two bounds from the same samples")
+axes.set(
+    xscale="log",
+    xlabel="K, samples in each run",
+    ylabel="nats",
+    title="two bounds from the same samples",
+)
 axes.legend(fontsize="small")
 figure.savefig("bound.png", dpi=120)
 
@@ -125,9 +150,12 @@ figure.savefig("bound.png", dpi=120)
 
 # %%
 precision = np.stack([np.diag(s**-2) for s in scale]) + a @ a.T / sigma**2  # [C, D, D]
-mean = np.linalg.solve(precision, (loc / scale**2 + x @ a.T / sigma**2)[..., None])[..., 0]  # [C, D]
+# [C, D]
+mean = np.linalg.solve(precision, (loc / scale**2 + x @ a.T / sigma**2)[..., None])[..., 0]
 conditioned = tfd.MultivariateNormalTriL(mean, np.linalg.cholesky(np.linalg.inv(precision)))
-posterior = tfd.MixtureSameFamily(tfd.Categorical(logits=np.log(weight) + component.log_prob(x)), conditioned)
+posterior = tfd.MixtureSameFamily(
+    tfd.Categorical(logits=np.log(weight) + component.log_prob(x)), conditioned
+)
 
 steps = []
 for t in np.linspace(0, 1, 11, dtype=np.float32):
@@ -142,9 +170,17 @@ figure = Figure(figsize=(11, 4.5), layout="constrained")
 left, right = figure.subplots(1, 2)
 shades = left.contourf(*np.moveaxis(pixels, -1, 0), posterior.prob(pixels), levels=14, cmap="Blues")
 figure.colorbar(shades, label="p(z|x), per unit of area")
-rings = left.contour(*np.moveaxis(pixels, -1, 0), q.prob(pixels[..., None, :])[..., 0], levels=4, colors="tab:red")
+rings = left.contour(
+    *np.moveaxis(pixels, -1, 0), q.prob(pixels[..., None, :])[..., 0], levels=4, colors="tab:red"
+)
 left.legend([rings.legend_elements()[0][0]], ["q(z), where the path starts"])
-left.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="z[0]", ylabel="z[1]", title="the posterior of x, and a q that is off")
+left.set(
+    xlim=(-3, 3),
+    ylim=(-3, 3),
+    xlabel="z[0]",
+    ylabel="z[1]",
+    title="the posterior of x, and a q that is off",
+)
 t, gap, divergence = np.transpose(steps)
 right.plot(t, gap, "o", ms=9, mfc="none", label="log p(x) - L(q_t)")
 right.plot(t, divergence, "k-", lw=1, label="KL(q_t || p(z|x))")
@@ -161,12 +197,19 @@ figure.savefig("gap.png", dpi=120)
 # %%
 decoder.trainable = prior.trainable = False
 x_train, x_new = np.split(vae.sample(2100, seed=1, draw=True).numpy(), [2000])
-network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(4)])
-amortized = tfvae.VAE(network, decoder, prior=prior, likelihood=likelihood, objective=tfvae.ELBO(8), seed=0)
-amortized.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 800)), jit_compile=False)
+network = keras.Sequential(
+    [keras.Input((2,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(4)]
+)
+amortized = tfvae.VAE(
+    network, decoder, prior=prior, likelihood=likelihood, objective=tfvae.ELBO(8), seed=0
+)
+amortized.compile(
+    keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 800)), jit_compile=False
+)
 amortized.fit(x_train, batch_size=100, epochs=40, verbose=0)
 
-own = tf.Variable(network(x_new))  # the parameters of each q by itself, from where the encoder leaves them
+# the parameters of each q by itself, from where the encoder leaves them
+own = tf.Variable(network(x_new))
 descent = keras.optimizers.Adam(0.05)
 
 
@@ -181,9 +224,15 @@ for _ in range(150):
     improve_own()
 amortized_gap = (mixture.log_prob(x_new) - bound(amortized.encode(x_new), x_new)).numpy()
 optimum_gap = (mixture.log_prob(x_new) - bound(vae.posterior.distribution(own), x_new)).numpy()
-for name, values in (("the encoder", amortized_gap), ("own optimum", optimum_gap), ("amortizing ", amortized_gap - optimum_gap)):
+for name, values in (
+    ("the encoder", amortized_gap),
+    ("own optimum", optimum_gap),
+    ("amortizing ", amortized_gap - optimum_gap),
+):
     mean, error = mean_and_stderr(values)
-    print(f"4  gap over 100 x    {name} {mean:8.4f} +- {error:.4f}   each from {values.min():.4f} to {values.max():.4f}")
+    print(
+        f"4  gap over 100 x    {name} {mean:8.4f} +- {error:.4f}   each from {values.min():.4f} to {values.max():.4f}"
+    )
 
 # %% [markdown]
 # ## 5. The decoder's gradient
@@ -203,7 +252,9 @@ m, s = q.mean()[0].numpy(), q.stddev()[0].numpy()
 decoder_exact = (np.outer(m, x) - (np.outer(m, m) + np.diag(s**2)) @ a) / sigma**2
 for i, j in np.ndindex(2, 2):
     mean, error = mean_and_stderr(decoder_found[:, i, j])
-    print(f"5  dL/dA[{i},{j}]              exact {decoder_exact[i, j]:8.4f}   Monte Carlo       {mean:8.4f} +- {error:.4f}")
+    print(
+        f"5  dL/dA[{i},{j}]              exact {decoder_exact[i, j]:8.4f}   Monte Carlo       {mean:8.4f} +- {error:.4f}"
+    )
 
 # %% [markdown]
 # ## 6. The encoder's gradient
@@ -236,7 +287,9 @@ def gradients(estimator):
     params = vae.encoder_params(copies, None, training=False)  # the means, then the raw scales
     with tf.GradientTape() as tape:
         tape.watch(params)
-        terms = forward_pass.terms_given(vae, params, copies, None, num_samples, (6, 0), training=False, estimator=estimator)
+        terms = forward_pass.terms_given(
+            vae, params, copies, None, num_samples, (6, 0), training=False, estimator=estimator
+        )
         (loss,) = estimator.losses(objective, terms, 0)
     return -tape.gradient(loss, params)[:, :2].numpy()
 
@@ -253,8 +306,16 @@ with tf.GradientTape(persistent=True) as tape:
     integral = bound(tfd.Independent(tfd.Normal(m_copy, s), 1), x)
 encoder_exact = tape.gradient(integral, m_copy)[0].numpy()
 score, path = (log_p - q.log_prob(grid)) * (grid[:, 0] - m) / s**2, tape.gradient(log_p, z)[:, 0]
-variance_exact = {"score function": variance_by_integration(score.numpy()), "pathwise": variance_by_integration(path.numpy())}
-estimators = {"naive": Naive(), "score function": Score(), "with baseline": ScoreFunction(), "pathwise": Pathwise()}
+variance_exact = {
+    "score function": variance_by_integration(score.numpy()),
+    "pathwise": variance_by_integration(path.numpy()),
+}
+estimators = {
+    "naive": Naive(),
+    "score function": Score(),
+    "with baseline": ScoreFunction(),
+    "pathwise": Pathwise(),
+}
 encoder_found = {name: gradients(estimator) for name, estimator in estimators.items()}
 variance = {name: found.var(axis=0).sum() for name, found in encoder_found.items()}
 for name, found in encoder_found.items():
@@ -283,8 +344,12 @@ figure.savefig("gradients.png", dpi=120)
 
 # %%
 digits = tfvae.datasets.load("digits")
-x_train, x_test = (tfvae.datasets.binarize(part).reshape(-1, 64) for part in (digits.x_train, digits.x_test))
-by_hand, *by_fit = [tfvae.mlp_vae((64,), latent_dim=2, hidden=(64,), seed=seed) for seed in (0, 1, 2)]
+x_train, x_test = (
+    tfvae.datasets.binarize(part).reshape(-1, 64) for part in (digits.x_train, digits.x_test)
+)
+by_hand, *by_fit = [
+    tfvae.mlp_vae((64,), latent_dim=2, hidden=(64,), seed=seed) for seed in (0, 1, 2)
+]
 for other in by_fit:
     other.encoder.set_weights(by_hand.encoder.get_weights())
     other.decoder.set_weights(by_hand.decoder.get_weights())
@@ -319,11 +384,17 @@ for other in by_fit:
 terms, q_test = by_hand.terms(x_test, 1, seed=1), by_hand.encode(x_test)
 loss_by_hand = float(negative_elbo(x_test, (terms.z[0] - q_test.mean()) / q_test.stddev()))
 loss_by_tfvae = float(tf.reduce_mean(tfvae.ELBO()(terms)))
-print(f"7  -L of 299 digits      by hand {loss_by_hand:8.4f}   tfvae.ELBO        {loss_by_tfvae:8.4f}   same samples")
-log_p = [tfvae.evaluation.log_likelihood(each, x_test, num_samples=500) for each in (by_hand, *by_fit)]
+print(
+    f"7  -L of 299 digits      by hand {loss_by_hand:8.4f}   tfvae.ELBO        {loss_by_tfvae:8.4f}   same samples"
+)
+log_p = [
+    tfvae.evaluation.log_likelihood(each, x_test, num_samples=500) for each in (by_hand, *by_fit)
+]
 for name, each in zip(("by hand", "by fit", "by fit, again"), log_p):
     nll, more = mean_and_stderr(-each), mean_and_stderr(log_p[1] - each)
-    print(f"7  NLL {name:>18s} {nll[0]:14.4f} +- {nll[1]:.4f}   minus that by fit {more[0]:8.4f} +- {more[1]:.4f}")
+    print(
+        f"7  NLL {name:>18s} {nll[0]:14.4f} +- {nll[1]:.4f}   minus that by fit {more[0]:8.4f} +- {more[1]:.4f}"
+    )
 
 figure = Figure(figsize=(11, 5), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])

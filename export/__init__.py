@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from tfvae.export.tflite import to_tflite as to_tflite
     from tfvae.export.web import to_web as to_web
 
-_NAMES = {"Sampler": "sampler", "to_saved_model": "saved_model", "to_tflite": "tflite", "to_web": "web"}
+_NAMES = {
+    "Sampler": "sampler",
+    "to_saved_model": "saved_model",
+    "to_tflite": "tflite",
+    "to_web": "web",
+}
 
 __all__ = [*_NAMES]
 

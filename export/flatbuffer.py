@@ -39,7 +39,9 @@ class _Builder(flatbuffers.Builder):
     def CreateNumpyVector(self, x):
         key = (x.dtype.str, x.tobytes())
         if key not in self.written:
-            self.written[key] = self._bytes(x) if x.dtype == np.uint8 else super().CreateNumpyVector(x)
+            self.written[key] = (
+                self._bytes(x) if x.dtype == np.uint8 else super().CreateNumpyVector(x)
+            )
         return self.written[key]
 
     def _bytes(self, x):
@@ -75,5 +77,7 @@ def _content(value):
     if isinstance(value, list):
         return tuple(_content(item) for item in value)
     if hasattr(value, "__dict__"):
-        return type(value).__name__, tuple((name, _content(field)) for name, field in vars(value).items())
+        return type(value).__name__, tuple(
+            (name, _content(field)) for name, field in vars(value).items()
+        )
     return value

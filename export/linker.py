@@ -28,11 +28,18 @@ class Linker:
 
     def __init__(self, models):
         read = {data: schema.ModelT.InitFromPackedBuf(data, 0) for data in set(models.values())}
-        self._parts = {name: (read[data], _signature(read[data], name)) for name, data in models.items()}
+        self._parts = {
+            name: (read[data], _signature(read[data], name)) for name, data in models.items()
+        }
         self.model = schema.ModelT()
         self.model.version = 3
         self.model.description = "tfvae"
-        self.model.operatorCodes, self.model.subgraphs, self.model.signatureDefs, self.model.metadata = [], [], [], []
+        (
+            self.model.operatorCodes,
+            self.model.subgraphs,
+            self.model.signatureDefs,
+            self.model.metadata,
+        ) = [], [], [], []
         self.model.buffers = [schema.BufferT()]  # the first is the empty one
         self._codes: dict = {}
         self._buffers: dict = {}
@@ -48,7 +55,9 @@ class Linker:
         for step in signature.steps:
             self._append(graph, step, values)
         outputs = {port: values[port] for port in signature.outputs}
-        graph.inputs, graph.outputs = (np.array(list(ports.values()), np.int32) for ports in (inputs, outputs))
+        graph.inputs, graph.outputs = (
+            np.array(list(ports.values()), np.int32) for ports in (inputs, outputs)
+        )
         for port, index in (*inputs.items(), *outputs.items()):
             graph.tensors[index].name = f"{name}_{port}".encode()
         definition = schema.SignatureDefT()
@@ -65,7 +74,9 @@ class Linker:
         """Copies a part's operators into `graph`; `values` are the tensors of the signature by name."""
         source, definition = self._parts[step.part]
         part = source.subgraphs[definition.subgraphIndex]
-        known = {port.tensorIndex: values[step.inputs[port.name.decode()]] for port in definition.inputs}
+        known = {
+            port.tensorIndex: values[step.inputs[port.name.decode()]] for port in definition.inputs
+        }
         moved = self._copy_tensors(source, part, graph, known)
         for port in definition.outputs:
             values[step.outputs[port.name.decode()]] = moved[port.tensorIndex]
@@ -91,7 +102,11 @@ class Linker:
             for field in ("inputs", "outputs", "intermediates"):
                 indices = getattr(operator, field)
                 if indices is not None:
-                    setattr(operator, field, np.array([moved.get(int(i), -1) for i in indices], np.int32))
+                    setattr(
+                        operator,
+                        field,
+                        np.array([moved.get(int(i), -1) for i in indices], np.int32),
+                    )
             operator.builtinOptions = self._options(source, operator.builtinOptions)
             graph.operators.append(operator)
 
@@ -114,7 +129,8 @@ class Linker:
             moved = self._copy_tensors(source, inner, graph, {})
             self._copy_operators(source, inner, graph, moved)
             graph.inputs, graph.outputs = (
-                np.array([moved[int(i)] for i in ports], np.int32) for ports in (inner.inputs, inner.outputs)
+                np.array([moved[int(i)] for i in ports], np.int32)
+                for ports in (inner.inputs, inner.outputs)
             )
         return self._inners[id(source), index]
 

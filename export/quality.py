@@ -29,9 +29,15 @@ def measure(vae, model, metadata, parts, models, data):
         InputError: more than 1e-5 in z, or in the x of a float32 file.
     """
     y = example_conditions(vae, _SAMPLES)
-    expected, expected_z = np.asarray(vae.sample(_SAMPLES, seed=0, y=y)), vae.sample_latent(_SAMPLES, seed=0, y=y)
+    expected, expected_z = (
+        np.asarray(vae.sample(_SAMPLES, seed=0, y=y)),
+        vae.sample_latent(_SAMPLES, seed=0, y=y),
+    )
     sampler = Sampler.from_bytes(model, metadata)
-    errors = [_errors(vae, sampler.of_batch(size), expected, expected_z, y) for size in metadata["batch_sizes"]]
+    errors = [
+        _errors(vae, sampler.of_batch(size), expected, expected_z, y)
+        for size in metadata["batch_sizes"]
+    ]
     change, source = _distortion_change(vae, parts, models, data, expected_z, y)
     quality = {
         "samples": _SAMPLES,
@@ -45,7 +51,11 @@ def measure(vae, model, metadata, parts, models, data):
     if metadata["quantization"] is None:
         limits.update({"max_abs_error_x": scale, "max_abs_error_decode": scale})
     if not all(quality[name] <= TOLERANCE * of for name, of in limits.items()):
-        raise invalid(f"a file within {TOLERANCE} of the model", str(quality), "report this model: nothing was written")
+        raise invalid(
+            f"a file within {TOLERANCE} of the model",
+            str(quality),
+            "report this model: nothing was written",
+        )
     return quality
 
 
@@ -55,7 +65,9 @@ def _errors(vae, sampler, expected, expected_z, y):
         "max_abs_error_x": _max_difference(x, expected),
         "mean_abs_error_x": float(np.abs(x - expected).mean()),
         "max_abs_error_z": _max_difference(z, expected_z),
-        "max_abs_error_decode": _max_difference(sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected),
+        "max_abs_error_decode": _max_difference(
+            sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected
+        ),
     }
 
 
@@ -86,7 +98,9 @@ def worst_layer(vae):
         kept = layer.get_weights()
         try:
             layer.set_weights([_rounded(w) for w in kept])
-            losses[layer.name] = float(tf.reduce_mean(tf.square(vae.decode_batch(inputs, y, training=False) - before)))
+            losses[layer.name] = float(
+                tf.reduce_mean(tf.square(vae.decode_batch(inputs, y, training=False) - before))
+            )
         finally:
             layer.set_weights(kept)
     name = max(losses, key=lambda key: losses[key])
@@ -97,7 +111,10 @@ def _rounded(weights):
     """Weights in 8 bits, a scale for each output."""
     if weights.ndim < 2:
         return weights
-    scale = np.maximum(np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True), 1e-12) / 127
+    scale = (
+        np.maximum(np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True), 1e-12)
+        / 127
+    )
     return np.round(weights / scale) * scale
 
 
@@ -110,19 +127,27 @@ def _distortion_change(vae, parts, models, data, z, y):
         y = condition if vae.condition_shape is None else np.asarray(condition)
         codes = run_part(models, parts, "encoder", {"x": x, **({} if y is None else {"y": y})})
         inputs = run_part(models, parts, "location", codes)
-        here = vae.prior.for_decoder(vae.posterior.location(vae.encoder_params(x, vae.condition(y), training=False)))
+        here = vae.prior.for_decoder(
+            vae.posterior.location(vae.encoder_params(x, vae.condition(y), training=False))
+        )
         source = f"{len(x)} held-out examples"
     else:
         here = vae.prior.for_decoder(z)
         names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
         inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(here))))
         params = vae.decode_batch(here, y, training=False)
-        x = vae.likelihood.draw(params, random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES)))
+        x = vae.likelihood.draw(
+            params, random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES))
+        )
         source = f"{_SAMPLES} samples of the model"
-    found = run_part(models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})})["params"]
+    found = run_part(
+        models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})}
+    )["params"]
     expected = vae.decode_batch(here, None if y is None else vae.condition(y), training=False)
     of = vae.likelihood.distribution
-    return float(tf.reduce_mean(of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x))), source
+    return float(
+        tf.reduce_mean(of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x))
+    ), source
 
 
 def _max_difference(found, expected):

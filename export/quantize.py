@@ -40,7 +40,12 @@ def convert_parts(vae, parts, quantization, calibration):
         return found
     found = {}
     for name, part in networks.items():
-        found[name] = _convert(vae, {name: part}, calibration.get(name) if quantization == "int8" else None, optimize=True)
+        found[name] = _convert(
+            vae,
+            {name: part},
+            calibration.get(name) if quantization == "int8" else None,
+            optimize=True,
+        )
     rest = {name: part for name, part in parts.items() if not part.network}
     if quantization == "int8":
         for name in [name for name in rest if name.split("@")[0] == "mean"]:
@@ -50,7 +55,9 @@ def convert_parts(vae, parts, quantization, calibration):
 
 
 def _convert(vae, parts, examples=None, *, optimize=False):
-    functions = {name: (signatures.part_as_function(part), part.specs) for name, part in parts.items()}
+    functions = {
+        name: (signatures.part_as_function(part), part.specs) for name, part in parts.items()
+    }
     with tempfile.TemporaryDirectory() as folder:
         write_archive(vae, folder, functions)
         # Without the keys, the alias `serving_default` is converted as well.
@@ -63,10 +70,14 @@ def _convert(vae, parts, examples=None, *, optimize=False):
         if examples is not None:
             (name,) = parts
             converter.representative_dataset = lambda: ((name, example) for example in examples)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+                tf.lite.OpsSet.TFLITE_BUILTINS,
+            ]
         try:
             return converter.convert()
-        except Exception as error:  # ConverterError, a RuntimeError or an InvalidArgumentError, by what fails
+        # ConverterError, a RuntimeError or an InvalidArgumentError, by what fails
+        except Exception as error:
             raise invalid(
                 "a model whose ops all exist on the device",
                 str(error).strip().splitlines()[0][:300],
@@ -87,7 +98,12 @@ def _halve(data, networks):
     halves: dict = {}
     for definition in model.signatureDefs:
         if definition.signatureKey.decode() in networks:
-            _halve_graph(model, model.subgraphs[definition.subgraphIndex], len(model.operatorCodes) - 1, halves)
+            _halve_graph(
+                model,
+                model.subgraphs[definition.subgraphIndex],
+                len(model.operatorCodes) - 1,
+                halves,
+            )
     return flatbuffer.pack(model)
 
 
@@ -109,7 +125,10 @@ def _halve_graph(model, graph, code, halves):
         graph.tensors.append(half)
         operator = schema.OperatorT()
         operator.opcodeIndex = code
-        operator.inputs, operator.outputs = np.array([len(graph.tensors) - 1], np.int32), np.array([index], np.int32)
+        operator.inputs, operator.outputs = (
+            np.array([len(graph.tensors) - 1], np.int32),
+            np.array([index], np.int32),
+        )
         dequantized.append(operator)
     graph.operators = dequantized + list(graph.operators)
 
@@ -127,20 +146,34 @@ def calibration(vae, parts, data, count=256, seed=1):
     conditions = example_conditions(vae, 16 * count, y, rng)
     z = vae.prior.for_decoder(vae.sample_latent(16 * count, seed=seed, y=conditions))
     unbounded = vae.posterior.support in (REAL, LAYERS)
-    columns = [_with_corners(np.asarray(c), count, rng) if unbounded else np.asarray(c)[:count] for c in tf.nest.flatten(z)]
+    columns = [
+        _with_corners(np.asarray(c), count, rng) if unbounded else np.asarray(c)[:count]
+        for c in tf.nest.flatten(z)
+    ]
     longest = max(len(column) for column in columns)
     rows["decoder"] = {
-        name: np.resize(c, (longest, c.shape[1])) for name, c in zip(signatures.names("z", vae.latent_dim), columns)
+        name: np.resize(c, (longest, c.shape[1]))
+        for name, c in zip(signatures.names("z", vae.latent_dim), columns)
     }
     if x is not None:
         chosen = rng.choice(len(x), min(count, len(x)), replace=False)
-        rows["encoder"] = {"x": np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)}
+        rows["encoder"] = {
+            "x": np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)
+        }
     for name, inputs in rows.items():
         if conditions is not None:
             length = len(next(iter(inputs.values())))
             of_data = name == "encoder" and y is not None
-            inputs["y"] = np.asarray(y)[chosen] if of_data else np.resize(conditions, (length, *conditions.shape[1:]))
-    return {name: _batches(part, rows[name.split("@")[0]]) for name, part in parts.items() if part.network}
+            inputs["y"] = (
+                np.asarray(y)[chosen]
+                if of_data
+                else np.resize(conditions, (length, *conditions.shape[1:]))
+            )
+    return {
+        name: _batches(part, rows[name.split("@")[0]])
+        for name, part in parts.items()
+        if part.network
+    }
 
 
 def example_conditions(vae, count, y=None, rng=None):
@@ -152,7 +185,9 @@ def example_conditions(vae, count, y=None, rng=None):
         found = np.resize(np.asarray(y), (count, *vae.condition_shape))
     elif dtype.is_integer:
         labels = np.arange(count) % (vae.num_classes or 1)
-        found = np.broadcast_to(labels.reshape([count] + [1] * len(vae.condition_shape)), (count, *vae.condition_shape))
+        found = np.broadcast_to(
+            labels.reshape([count] + [1] * len(vae.condition_shape)), (count, *vae.condition_shape)
+        )
     else:
         found = (rng or np.random.default_rng(0)).normal(size=(count, *vae.condition_shape))
     return found.astype(np.int32 if dtype.is_integer else np.float32)
@@ -164,7 +199,10 @@ def _with_corners(z, count, rng):
     size = z.shape[1]
     corners = z[rng.integers(0, len(z), 2 * size)].copy()
     for i in range(size):
-        corners[2 * i, i], corners[2 * i + 1, i] = mean[i] + 4 * deviation[i], mean[i] - 4 * deviation[i]
+        corners[2 * i, i], corners[2 * i + 1, i] = (
+            mean[i] + 4 * deviation[i],
+            mean[i] - 4 * deviation[i],
+        )
     return np.concatenate([z[:count], corners])
 
 
@@ -173,4 +211,7 @@ def _batches(part, rows):
     batch = part.specs[0].shape[0]
     length = len(next(iter(rows.values())))
     chosen = [np.arange(first, first + batch) % length for first in range(0, length, batch)]
-    return [{spec.name: rows[spec.name][index].astype(spec.dtype.as_numpy_dtype) for spec in part.specs} for index in chosen]
+    return [
+        {spec.name: rows[spec.name][index].astype(spec.dtype.as_numpy_dtype) for spec in part.specs}
+        for index in chosen
+    ]

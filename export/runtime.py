@@ -29,7 +29,9 @@ class CompiledRuntime:
         try:
             from ai_edge_litert.compiled_model import CompiledModel
         except ImportError as error:
-            raise _no_runtime("ai-edge-litert, which has the compiled model, is not installed") from error
+            raise _no_runtime(
+                "ai-edge-litert, which has the compiled model, is not installed"
+            ) from error
         self._bytes = model  # which the compiled model reads from
         self._model = CompiledModel.from_buffer(model)
         self._outputs: dict = {}
@@ -40,7 +42,9 @@ class CompiledRuntime:
             name: (self._model.create_output_buffer_by_name(signature, name), details)
             for name, details in self._model.get_output_tensor_details(signature).items()
         }
-        self._model.run_by_name(signature, given, {name: buffer for name, (buffer, _) in wanted.items()})
+        self._model.run_by_name(
+            signature, given, {name: buffer for name, (buffer, _) in wanted.items()}
+        )
         return {name: _read(buffer, details) for name, (buffer, details) in wanted.items()}
 
     def _filled(self, signature, name, array):
@@ -62,7 +66,10 @@ def run_part(models, parts, name, inputs):
     pages = []
     for first in range(0, length, batch):
         rows = np.arange(first, first + batch) % length
-        page = {spec.name: inputs[spec.name][rows].astype(spec.dtype.as_numpy_dtype) for spec in parts[name].specs}
+        page = {
+            spec.name: inputs[spec.name][rows].astype(spec.dtype.as_numpy_dtype)
+            for spec in parts[name].specs
+        }
         pages.append(runtime.run(name, page))
     return {key: np.concatenate([page[key] for page in pages])[:length] for key in pages[0]}
 

@@ -74,8 +74,13 @@ class Sampler:
         check_range(start, n, self.latent_size)
         pages = []
         for first, count, batch, suffix in self._pages(n):
-            inputs = {"seed": np.array([seed], np.int32), "index": np.array([as_int32(start + first)], np.int32)}
-            pages.append(self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch))
+            inputs = {
+                "seed": np.array([seed], np.int32),
+                "index": np.array([as_int32(start + first)], np.int32),
+            }
+            pages.append(
+                self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch)
+            )
         names = _latent_names(len(pages[0]) - 1)  # all outputs but x
         latents = [np.concatenate([page[name] for page in pages]) for name in names]
         x = np.concatenate([page["x"] for page in pages])
@@ -87,16 +92,24 @@ class Sampler:
         Raises:
             InputError: z of another latent size.
         """
-        layers = [np.asarray(part, np.float32) for part in (z if isinstance(z, (list, tuple)) else [z])]
+        layers = [
+            np.asarray(part, np.float32) for part in (z if isinstance(z, (list, tuple)) else [z])
+        ]
         sizes = self._latent_sizes
         n = len(layers[0]) if layers[0].ndim else 0
         if n == 0 or [part.shape for part in layers] != [(n, size) for size in sizes]:
             shapes = [list(part.shape) for part in layers]
-            raise invalid(f"z of shape {[['n', s] for s in sizes]}", f"{shapes}", "pass one row of latents per sample")
+            raise invalid(
+                f"z of shape {[['n', s] for s in sizes]}",
+                f"{shapes}",
+                "pass one row of latents per sample",
+            )
         names = _latent_names(len(layers))
         pages = []
         for first, count, batch, suffix in self._pages(n):
-            inputs = {name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)}
+            inputs = {
+                name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)
+            }
             pages.append(self._run("decode" + suffix, inputs, y, first, count, batch)["x"])
         return np.concatenate(pages)
 
@@ -120,26 +133,39 @@ class Sampler:
         """
         weights = np.asarray(weights, np.float32)
         if weights.ndim != 1 or len(weights) == 0:
-            raise invalid("weights of shape [n]", f"shape {list(weights.shape)}", "pass np.linspace(0, 1, 9)")
-        ends = {name: np.asarray(x, np.float32)[None] for name, x in (("x_from", x_from), ("x_to", x_to))}
+            raise invalid(
+                "weights of shape [n]", f"shape {list(weights.shape)}", "pass np.linspace(0, 1, 9)"
+            )
+        ends = {
+            name: np.asarray(x, np.float32)[None]
+            for name, x in (("x_from", x_from), ("x_to", x_to))
+        }
         repeated = {name: np.repeat(x, len(weights), axis=0) for name, x in ends.items()}
         return self._of_events("interpolate", {**repeated, "weight": weights}, y)["x"]
 
     def _of_events(self, name, inputs, y):
         if name not in self.metadata["signatures"]:
             raise invalid(
-                f"a file with the signature {name}", f"{sorted(self.metadata['signatures'])}", "export with the encoder"
+                f"a file with the signature {name}",
+                f"{sorted(self.metadata['signatures'])}",
+                "export with the encoder",
             )
         event = self.metadata["event_shape"]
         inputs = {key: np.asarray(value, np.float32) for key, value in inputs.items()}
         for key, value in inputs.items():
-            if key != "weight" and (value.ndim == 0 or list(value.shape[1:]) != event or len(value) == 0):
+            if key != "weight" and (
+                value.ndim == 0 or list(value.shape[1:]) != event or len(value) == 0
+            ):
                 raise invalid(
-                    f"{key} of shape [n, {', '.join(map(str, event))}]", f"{list(value.shape)}", "pass a batch of examples"
+                    f"{key} of shape [n, {', '.join(map(str, event))}]",
+                    f"{list(value.shape)}",
+                    "pass a batch of examples",
                 )
         pages = []
         for first, count, batch, suffix in self._pages(len(next(iter(inputs.values())))):
-            page = {key: _fill(value[first : first + count], batch) for key, value in inputs.items()}
+            page = {
+                key: _fill(value[first : first + count], batch) for key, value in inputs.items()
+            }
             pages.append(self._run(name + suffix, page, y, first, count, batch))
         return {key: np.concatenate([page[key] for page in pages]) for key in pages[0]}
 
@@ -158,7 +184,12 @@ class Sampler:
         first = 0
         while first < n:
             batch = max((s for s in self._sizes if s <= n - first), default=min(self._sizes))
-            yield first, min(batch, n - first), batch, "" if batch == self.metadata["batch_sizes"][0] else f"_{batch}"
+            yield (
+                first,
+                min(batch, n - first),
+                batch,
+                "" if batch == self.metadata["batch_sizes"][0] else f"_{batch}",
+            )
             first += batch
 
     def _run(self, name, inputs, y, first, count, batch):

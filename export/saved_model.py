@@ -30,7 +30,11 @@ def to_saved_model(vae, path):
     with whole_folder(path) as folder:
         parts = signatures.parts(vae)
         built = signatures.signatures(vae, parts)
-        write_archive(vae, folder, {name: (signatures.as_function(s, parts), s.specs) for name, s in built.items()})
+        write_archive(
+            vae,
+            folder,
+            {name: (signatures.as_function(s, parts), s.specs) for name, s in built.items()},
+        )
     return path
 
 

@@ -34,16 +34,30 @@ def read(model_path):
     model_path = Path(model_path)
     fix = "export the model again, and keep both files together"
     if not model_path.is_file():
-        raise invalid(f"a .tflite file at {model_path}", "no such file", "check the path, or export the model first")
+        raise invalid(
+            f"a .tflite file at {model_path}",
+            "no such file",
+            "check the path, or export the model first",
+        )
     if not path_of(model_path).is_file():
-        raise invalid(f"the sidecar {path_of(model_path).name} beside {model_path}", "no such file", fix)
+        raise invalid(
+            f"the sidecar {path_of(model_path).name} beside {model_path}", "no such file", fix
+        )
     try:
         metadata = json.loads(path_of(model_path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise invalid(f"{path_of(model_path)} to be JSON", str(error), fix) from error
     if not isinstance(metadata, dict) or metadata.get("format_version") != FORMAT_VERSION:
-        found = metadata.get("format_version") if isinstance(metadata, dict) else type(metadata).__name__
-        raise invalid(f"a sidecar of format version {FORMAT_VERSION}", f"format version {found}", "use the tfvae that wrote it")
+        found = (
+            metadata.get("format_version")
+            if isinstance(metadata, dict)
+            else type(metadata).__name__
+        )
+        raise invalid(
+            f"a sidecar of format version {FORMAT_VERSION}",
+            f"format version {found}",
+            "use the tfvae that wrote it",
+        )
     data = model_path.read_bytes()
     if sha256(data) != metadata.get("sha256"):
         raise invalid(

@@ -50,9 +50,15 @@ class Signature(NamedTuple):
 def parts(vae, batch=None, *, encoder=True):
     """The parts of a model for one batch size, or for any where `batch` is None."""
     prior = vae.prior.frozen()
-    seeded = [_spec([1], "seed", tf.int32), _spec([batch if batch is None else 1], "index", tf.int32)]
+    seeded = [
+        _spec([1], "seed", tf.int32),
+        _spec([batch if batch is None else 1], "index", tf.int32),
+    ]
     condition, event = _condition(vae, batch), [_spec([batch, *vae.event_shape], "x")]
-    latents, params = _latent_specs(vae, batch), [_spec([batch, *vae.likelihood.params_shape(vae.event_shape)], "params")]
+    latents, params = (
+        _latent_specs(vae, batch),
+        [_spec([batch, *vae.likelihood.params_shape(vae.event_shape)], "params")],
+    )
     likelihood = vae.likelihood
 
     def noise(inputs):
@@ -75,12 +81,19 @@ def parts(vae, batch=None, *, encoder=True):
         "mean": Part(lambda inputs: {"x": likelihood.mean(inputs["params"])}, params, ["x"]),
         "draw": Part(draw, [*params, *seeded], ["x"]),
     }
-    return {**found, **_encoder_parts(vae, batch, [*event, *condition], seeded, noise)} if encoder else found
+    return (
+        {**found, **_encoder_parts(vae, batch, [*event, *condition], seeded, noise)}
+        if encoder
+        else found
+    )
 
 
 def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
     sizes = vae.posterior.params_size(vae.latent_sizes)
-    codes = [_spec([batch, size], name) for name, size in zip(names("code", sizes), tf.nest.flatten(sizes))]
+    codes = [
+        _spec([batch, size], name)
+        for name, size in zip(names("code", sizes), tf.nest.flatten(sizes))
+    ]
     latents = _latent_specs(vae, batch)
     posterior = vae.posterior
 
@@ -108,8 +121,14 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
         "encoder": Part(encoder, inputs_of_encoder, [spec.name for spec in codes], network=True),
         "summary": Part(lambda inputs: posterior.summary(params(inputs)), codes, summary),
         "location": Part(location, codes, [spec.name for spec in latents]),
-        **({"posterior": Part(sample, [*codes, *seeded], drawn)} if type(posterior).sample is not Posterior.sample else {}),
-        "between": Part(between, [*ends, _spec([batch], "weight")], [spec.name for spec in latents]),
+        **(
+            {"posterior": Part(sample, [*codes, *seeded], drawn)}
+            if type(posterior).sample is not Posterior.sample
+            else {}
+        ),
+        "between": Part(
+            between, [*ends, _spec([batch], "weight")], [spec.name for spec in latents]
+        ),
     }
 
 
@@ -145,7 +164,14 @@ def _encoder_signatures(vae, found, batch):
         ends.append(_spec(event.shape, f"x_{end}"))
         codes = {name: f"{name}_{end}" for name in found["encoder"].outputs}
         path.append(_step("encoder", found, {"x": f"x_{end}"}, codes))
-        path.append(_step("location", found, codes, {name: f"{name}_{end}" for name in found["location"].outputs}))
+        path.append(
+            _step(
+                "location",
+                found,
+                codes,
+                {name: f"{name}_{end}" for name in found["location"].outputs},
+            )
+        )
     between = [_step("between", found), *decode]
     drawn = {}
     if "posterior" in found:  # a posterior of the user's own may have no sampler of the stream
@@ -208,7 +234,13 @@ def _latent_specs(vae, batch):
 def _condition(vae, batch):
     if vae.condition_shape is None:
         return []
-    return [_spec([batch, *vae.condition_shape], "y", tf.int32 if tf.as_dtype(vae.condition_dtype).is_integer else tf.float32)]
+    return [
+        _spec(
+            [batch, *vae.condition_shape],
+            "y",
+            tf.int32 if tf.as_dtype(vae.condition_dtype).is_integer else tf.float32,
+        )
+    ]
 
 
 def _zeros(sizes):

@@ -25,7 +25,9 @@ def looked_up(likelihood, mean, data, decoder):
     table = tf.constant(np.asarray(likelihood.mean(tf.constant(values)), np.float32))
 
     def lookup(inputs):
-        index = tf.cast(tf.round((inputs["params"] - values[0]) / (values[1] - values[0])), tf.int32)
+        index = tf.cast(
+            tf.round((inputs["params"] - values[0]) / (values[1] - values[0])), tf.int32
+        )
         return {"x": tf.gather(table, index)}
 
     return mean._replace(function=lookup)

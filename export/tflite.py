@@ -16,7 +16,15 @@ _FORBIDDEN = ("RANDOM_", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "MULT
 
 
 def to_tflite(
-    vae, path, quantization=None, batch_size=1, *, include_encoder=False, data=None, data_y=None, max_quality_loss=None
+    vae,
+    path,
+    quantization=None,
+    batch_size=1,
+    *,
+    include_encoder=False,
+    data=None,
+    data_y=None,
+    max_quality_loss=None,
 ):
     """Writes `NAME.tflite` and `NAME.json`: contract version 1, builtin ops only.
 
@@ -53,7 +61,9 @@ def to_tflite(
     vae = in_float32(vae)
     with whole_file(path) as model_file, whole_file(sidecar.path_of(path)) as sidecar_file:
         parts = _parts(vae, sizes, include_encoder)
-        examples = quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}
+        examples = (
+            quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}
+        )
         models = quantize.convert_parts(vae, parts, quantization, examples)
         built = _signatures(vae, parts, sizes)
         model = link(models, built)
@@ -82,14 +92,22 @@ def check_operators(model):
     """
     from tensorflow.lite.python import schema_py_generated as schema
 
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    names = {
+        value: name
+        for name, value in vars(schema.BuiltinOperator).items()
+        if not name.startswith("_")
+    }
     found = set()
     for code in schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes:
         builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
         found.add(f"CUSTOM {code.customCode.decode()}" if code.customCode else names[builtin])
     refused = sorted(n for n in found if n.startswith(("CUSTOM", *_FORBIDDEN)))
     if refused:
-        raise invalid("builtin ops without state only", ", ".join(refused), "replace them in the network or the piece")
+        raise invalid(
+            "builtin ops without state only",
+            ", ".join(refused),
+            "replace them in the network or the piece",
+        )
     return sorted(found)
 
 
@@ -105,9 +123,15 @@ def _parts(vae, sizes, include_encoder):
 def _signatures(vae, parts, sizes):
     found = {}
     for size in sizes:
-        mine = {name: parts[_of_size(name, "@", size, sizes)] for name in {name.split("@")[0] for name in parts}}
+        mine = {
+            name: parts[_of_size(name, "@", size, sizes)]
+            for name in {name.split("@")[0] for name in parts}
+        }
         for name, signature in signatures.signatures(vae, mine, size).items():
-            steps = [step._replace(part=_of_size(step.part, "@", size, sizes)) for step in signature.steps]
+            steps = [
+                step._replace(part=_of_size(step.part, "@", size, sizes))
+                for step in signature.steps
+            ]
             found[_of_size(name, "_", size, sizes)] = signature._replace(steps=steps)
     return found
 
@@ -118,18 +142,34 @@ def _of_size(name, mark, size, sizes):
 
 def _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y):
     if path.suffix != ".tflite":
-        raise invalid("a path ending in .tflite", str(path), f"write to {path.with_suffix('.tflite')}")
+        raise invalid(
+            "a path ending in .tflite", str(path), f"write to {path.with_suffix('.tflite')}"
+        )
     if quantization not in quantize.QUANTIZATIONS:
         known = ", ".join(map(repr, quantize.QUANTIZATIONS))
-        raise invalid(f"a quantization of {known}", f"quantization={quantization!r}", "choose one of them")
+        raise invalid(
+            f"a quantization of {known}", f"quantization={quantization!r}", "choose one of them"
+        )
     sizes = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-    if not sizes or len(set(sizes)) < len(sizes) or any(not isinstance(n, int) or n < 1 for n in sizes):
-        raise invalid("one batch size from 1, or several different ones", f"batch_size={batch_size!r}", "pass 1 or (1, 16)")
+    if (
+        not sizes
+        or len(set(sizes)) < len(sizes)
+        or any(not isinstance(n, int) or n < 1 for n in sizes)
+    ):
+        raise invalid(
+            "one batch size from 1, or several different ones",
+            f"batch_size={batch_size!r}",
+            "pass 1 or (1, 16)",
+        )
     if data is not None:
         data_checks.check_condition(data, data_y, vae, "data")
         data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")
     elif quantization == "int8" and include_encoder:
-        raise invalid("data to calibrate the encoder of an int8 file with", "no data", "pass data=x, a few hundred examples")
+        raise invalid(
+            "data to calibrate the encoder of an int8 file with",
+            "no data",
+            "pass data=x, a few hundred examples",
+        )
     return sizes
 
 
@@ -145,7 +185,9 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "condition_dtype": vae.condition_dtype,
         "num_classes": vae.num_classes,
         "batch_sizes": list(sizes),
-        "signatures": {name: [spec.name for spec in signature.specs] for name, signature in built.items()},
+        "signatures": {
+            name: [spec.name for spec in signature.specs] for name, signature in built.items()
+        },
         "outputs": {name: list(signature.outputs) for name, signature in built.items()},
         "posterior": repr(vae.posterior),
         "prior": repr(vae.prior),

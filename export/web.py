@@ -19,14 +19,20 @@ _RUNTIME = "litert"
 _CORE_FILES = (
     "dist/index.js",
     "package.json",
-    *(f"wasm/litert_wasm_{kind}internal.{end}" for kind in ("", "compat_") for end in ("js", "wasm")),
+    *(
+        f"wasm/litert_wasm_{kind}internal.{end}"
+        for kind in ("", "compat_")
+        for end in ("js", "wasm")
+    ),
 )
 _FILES = {"core": _CORE_FILES, "wasm-utils": ("dist/index.js", "package.json")}
 _MODEL = "model.tflite"
 _INSTALL = f"npm install @litertjs/core@{LITERT_VERSION}, and give the path of its node_modules"
 
 
-def to_web(vae_or_tflite, folder, *, litert=None, title="Samples", quantization=None, max_quality_loss=None):
+def to_web(
+    vae_or_tflite, folder, *, litert=None, title="Samples", quantization=None, max_quality_loss=None
+):
     """Writes a page that draws samples in the browser, with LiteRT.js: a static folder.
 
     The folder holds `index.html` with its style and scripts, `model.tflite` and
@@ -52,7 +58,9 @@ def to_web(vae_or_tflite, folder, *, litert=None, title="Samples", quantization=
     folder = Path(folder)
     is_path = isinstance(vae_or_tflite, (str, os.PathLike))
     if is_path and (quantization, max_quality_loss) != (None, None):
-        received = f"quantization={quantization!r}, max_quality_loss={max_quality_loss!r} and a file"
+        received = (
+            f"quantization={quantization!r}, max_quality_loss={max_quality_loss!r} and a file"
+        )
         raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
     _check_replaceable(folder)
     packages = None if litert is None else _find_packages(Path(litert))
@@ -73,7 +81,11 @@ def is_page(folder):
 
 def _assets():
     files = resources.files("tfvae.export") / "page"
-    return {file.name: file.read_text(encoding="utf-8") for file in files.iterdir() if not file.name.startswith((".", "_"))}
+    return {
+        file.name: file.read_text(encoding="utf-8")
+        for file in files.iterdir()
+        if not file.name.startswith((".", "_"))
+    }
 
 
 def _check_replaceable(folder):
@@ -103,16 +115,27 @@ def _export_model(vae, folder, quantization, max_quality_loss):
     from tfvae.models.vae import VAE
 
     if not isinstance(vae, VAE):
-        raise invalid("a tfvae.VAE, or the path of a .tflite file", type(vae).__name__, "pass one of them", InputTypeError)
-    _check_condition(None if vae.condition_shape is None else list(vae.condition_shape), str(vae.condition_dtype))
-    return to_tflite(vae, folder / _MODEL, quantization, batch_size=(1, 16), max_quality_loss=max_quality_loss)
+        raise invalid(
+            "a tfvae.VAE, or the path of a .tflite file",
+            type(vae).__name__,
+            "pass one of them",
+            InputTypeError,
+        )
+    _check_condition(
+        None if vae.condition_shape is None else list(vae.condition_shape), str(vae.condition_dtype)
+    )
+    return to_tflite(
+        vae, folder / _MODEL, quantization, batch_size=(1, 16), max_quality_loss=max_quality_loss
+    )
 
 
 def _check_model(metadata, path):
     missing = sorted({"sample", "decode"} - set(metadata.get("signatures", {})))
     if missing:
         wanted = f"{path} with the signatures sample and decode"
-        raise invalid(wanted, f"none named {' or '.join(missing)}", "export it with tfvae.export.to_tflite")
+        raise invalid(
+            wanted, f"none named {' or '.join(missing)}", "export it with tfvae.export.to_tflite"
+        )
     _check_condition(metadata["condition_shape"], str(metadata["condition_dtype"]))
 
 
@@ -131,14 +154,25 @@ def _find_packages(path):
     found = next((c for c in candidates if (c / "core" / "package.json").is_file()), None)
     wanted = f"{path} to be a node_modules folder with @litertjs/core and @litertjs/wasm-utils"
     if found is None:
-        raise invalid(wanted, "no @litertjs/core in it" if path.is_dir() else "no such folder", _INSTALL)
-    missing = [f"{package}/{file}" for package in _PACKAGES for file in _FILES[package] if not (found / package / file).is_file()]
+        raise invalid(
+            wanted, "no @litertjs/core in it" if path.is_dir() else "no such folder", _INSTALL
+        )
+    missing = [
+        f"{package}/{file}"
+        for package in _PACKAGES
+        for file in _FILES[package]
+        if not (found / package / file).is_file()
+    ]
     if missing:
         raise invalid(wanted, f"an install without {missing[0]}", _INSTALL)
-    version = json.loads((found / "core" / "package.json").read_text(encoding="utf-8")).get("version", "")
+    version = json.loads((found / "core" / "package.json").read_text(encoding="utf-8")).get(
+        "version", ""
+    )
     if version.split(".")[0] != LITERT_VERSION.split(".")[0]:
         raise invalid(
-            f"@litertjs/core {LITERT_VERSION}, or another {LITERT_VERSION.split('.')[0]}.x", f"version {version}", _INSTALL
+            f"@litertjs/core {LITERT_VERSION}, or another {LITERT_VERSION.split('.')[0]}.x",
+            f"version {version}",
+            _INSTALL,
         )
     return found
 
@@ -149,7 +183,9 @@ def _copy_runtime(packages, folder):
             target = folder / _RUNTIME / package / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(packages / package / file, target)
-    return {f"@litertjs/{package}": f"./{_RUNTIME}/{package}/dist/index.js" for package in _PACKAGES}
+    return {
+        f"@litertjs/{package}": f"./{_RUNTIME}/{package}/dist/index.js" for package in _PACKAGES
+    }
 
 
 def _addresses():
@@ -159,5 +195,7 @@ def _addresses():
 def _write_page(folder, title, imports):
     for name, text in _assets().items():
         if name == "index.html":
-            text = text.replace("{{title}}", html.escape(title)).replace("{{imports}}", json.dumps({"imports": imports}))
+            text = text.replace("{{title}}", html.escape(title)).replace(
+                "{{imports}}", json.dumps({"imports": imports})
+            )
         (folder / name).write_text(text, encoding="utf-8")

@@ -39,7 +39,9 @@ def exported(digits_vae, tmp_path_factory):
     """The digits model as files: `batch_1.tflite`, `batch_5_16.tflite` with the encoder, `saved_model`."""
     folder = tmp_path_factory.mktemp("exported")
     tfvae.export.to_tflite(digits_vae, folder / "batch_1.tflite")
-    tfvae.export.to_tflite(digits_vae, folder / "batch_5_16.tflite", batch_size=(5, 16), include_encoder=True)
+    tfvae.export.to_tflite(
+        digits_vae, folder / "batch_5_16.tflite", batch_size=(5, 16), include_encoder=True
+    )
     tfvae.export.to_saved_model(digits_vae, folder / "saved_model")
     return folder
 

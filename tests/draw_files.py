@@ -17,8 +17,14 @@ def draw_all(folder):
     found = {}
     for path in sorted(Path(folder).glob("*.tflite")):
         sampler = Sampler(path)
-        found[f"{path.stem}/x"], found[f"{path.stem}/z"] = sampler.sample(40, seed=7, return_latent=True)
-        given = np.linspace(-3, 3, 40 * sampler.latent_size, dtype=np.float32).reshape(sampler.latent_size, 40).T
+        found[f"{path.stem}/x"], found[f"{path.stem}/z"] = sampler.sample(
+            40, seed=7, return_latent=True
+        )
+        given = (
+            np.linspace(-3, 3, 40 * sampler.latent_size, dtype=np.float32)
+            .reshape(sampler.latent_size, 40)
+            .T
+        )
         found[f"{path.stem}/decoded"] = sampler.decode(given)
         if "encode" in sampler.metadata["signatures"]:
             found[f"{path.stem}/loc"] = sampler.encode(found[f"{path.stem}/x"])["loc"]

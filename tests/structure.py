@@ -23,7 +23,9 @@ def measures(root):
     for folder, package in (("tfvae", "tfvae"), ("export", "tfvae.export")):
         for path in sorted((root / folder).rglob("*.py")):
             if "export" not in path.relative_to(root / folder).parts:
-                sources[_module(path.relative_to(root / folder), package)] = path.read_text(encoding="utf-8")
+                sources[_module(path.relative_to(root / folder), package)] = path.read_text(
+                    encoding="utf-8"
+                )
 
     trees = {name: ast.parse(text) for name, text in sources.items()}
     lines = [line for text in sources.values() for line in text.splitlines()]
@@ -45,7 +47,9 @@ def _module(path, package):
 
 
 def _of_functions(trees):
-    everything = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    everything = [
+        node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)
+    ]
     bodies = sorted(map(_body_length, everything))
     public = [node for tree in trees.values() for node in _public(tree)]
     taking = [node for node in public if len(_parameters(node)) > 1]
@@ -77,7 +81,10 @@ def _parameters(function):
 
 
 def _is_annotated(function):
-    return all(argument.annotation for argument in _parameters(function)) and function.returns is not None
+    return (
+        all(argument.annotation for argument in _parameters(function))
+        and function.returns is not None
+    )
 
 
 def _has_args(function):
@@ -102,7 +109,9 @@ def _of_imports(trees):
     rooms: dict = {}
     for name, targets in arrows.items():
         room = _room(name)
-        rooms.setdefault(room, set()).update(_room(target) for target in targets if _room(target) != room)
+        rooms.setdefault(room, set()).update(
+            _room(target) for target in targets if _room(target) != room
+        )
 
     return {
         "arrows between modules": sum(map(len, arrows.values())),

@@ -28,14 +28,26 @@ PATTERNS = {
         ),
         (r'val (\w+)Buffer = model.createOutputBuffer\("\1"', r'"([xz])" to \1Buffer'),
     ),
-    "Android: Kotlin, `Interpreter`": ((r'\), "(\w+)"\)$',), (rf'"(\w+)" to {INTS}',), (r'"(\w+)" to \w+[,)]',)),
-    "iOS: Swift": ((r'signatureRunner\(with: "(\w+)"\)',), (rf'"(\w+)": {INTS}',), (r'output\(named: "(\w+)"\)',)),
+    "Android: Kotlin, `Interpreter`": (
+        (r'\), "(\w+)"\)$',),
+        (rf'"(\w+)" to {INTS}',),
+        (r'"(\w+)" to \w+[,)]',),
+    ),
+    "iOS: Swift": (
+        (r'signatureRunner\(with: "(\w+)"\)',),
+        (rf'"(\w+)": {INTS}',),
+        (r'output\(named: "(\w+)"\)',),
+    ),
     "C++": (
         (r'GetSignatureRunner\("(\w+)"\)',),
         (r'input_tensor\("(\w+)"\)->data\.i32\[0\]',),
         (r'output_tensor\("(\w+)"\)->data\.f\b',),
     ),
-    "Web: JavaScript": ((r'signatures\["(\w+)"\]',), (rf"(\w+): {INTS}",), (r'outputs\["(\w+)"\]',)),
+    "Web: JavaScript": (
+        (r'signatures\["(\w+)"\]',),
+        (rf"(\w+): {INTS}",),
+        (r'outputs\["(\w+)"\]',),
+    ),
 }
 DTYPES = {"float32": np.float32, "int32": np.int32}
 
@@ -50,13 +62,17 @@ def model():
 def exported(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     data = np.zeros((4, 8, 8, 1), np.float32)
-    metadata = tfvae.export.to_tflite(model, folder / "m.tflite", None, (1, 16), include_encoder=True, data=data)
+    metadata = tfvae.export.to_tflite(
+        model, folder / "m.tflite", None, (1, 16), include_encoder=True, data=data
+    )
     runtime = InterpreterRuntime((folder / "m.tflite").read_bytes())
     ports = {}
     for name in metadata["signatures"]:
         runner = runtime._interpreter.get_signature_runner(name)
         sides = (runner.get_input_details(), runner.get_output_details())
-        ports[name] = [{port: (d["dtype"], tuple(d["shape"])) for port, d in side.items()} for side in sides]
+        ports[name] = [
+            {port: (d["dtype"], tuple(d["shape"])) for port, d in side.items()} for side in sides
+        ]
     return metadata, ports, runtime
 
 
@@ -68,7 +84,10 @@ def test_the_table_of_signatures_is_the_files(exported):
         for batch, suffix in ((1, ""), (16, "_16")):
             described[name + suffix] = [
                 {
-                    port: (DTYPES[dtype], tuple(batch if n == "B" else int(n) for n in shape.split(", ")))
+                    port: (
+                        DTYPES[dtype],
+                        tuple(batch if n == "B" else int(n) for n in shape.split(", ")),
+                    )
                     for port, dtype, shape in re.findall(r"`(\w+)` (\w+) \[(.*?)\]", side)
                 }
                 for side in sides
@@ -79,13 +98,25 @@ def test_the_table_of_signatures_is_the_files(exported):
 def test_the_sidecars_keys_are_described(exported):
     metadata, _, _ = exported
     table = PAGE.split("| keys | |")[1].split("\n\n")[0]
-    keys = {key for row in table.splitlines() if row.startswith("| `") for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    keys = {
+        key
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for key in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
     assert keys == set(metadata)
 
 
 def test_every_language_is_checked():
     assert {heading for heading, language, _ in SNIPPETS if language != "json"} == set(PATTERNS)
-    assert [language for _, language, _ in SNIPPETS] == ["kotlin", "kotlin", "swift", "cpp", "js", "json"]
+    assert [language for _, language, _ in SNIPPETS] == [
+        "kotlin",
+        "kotlin",
+        "swift",
+        "cpp",
+        "js",
+        "json",
+    ]
     assert PAGE.count("not compiled here") == 1 + 4  # what is said of all, and of each
 
 
@@ -94,7 +125,8 @@ def test_a_snippet_uses_the_ports_of_a_signature(exported, heading):
     _, ports, _ = exported
     (code,) = (code for found, _, code in SNIPPETS if found == heading)
     signatures, inputs, outputs = (
-        [set(re.findall(pattern, code, re.MULTILINE)) for pattern in patterns] for patterns in PATTERNS[heading]
+        [set(re.findall(pattern, code, re.MULTILINE)) for pattern in patterns]
+        for patterns in PATTERNS[heading]
     )
     assert set.union(*signatures) == {"sample"} and all(signatures)
     given, read = ports["sample"]
@@ -117,7 +149,9 @@ def test_the_request_to_a_server_gives_the_models_samples(model, tmp_path):
     run = tf.saved_model.load(str(tmp_path / "digits" / "1")).signatures[request["signature_name"]]
     dtypes = {name: spec.dtype for name, spec in run.structured_input_signature[1].items()}
     assert dtypes.keys() == request["inputs"].keys()
-    found = run(**{name: tf.constant(values, dtypes[name]) for name, values in request["inputs"].items()})
+    found = run(
+        **{name: tf.constant(values, dtypes[name]) for name, values in request["inputs"].items()}
+    )
     index, (seed,) = request["inputs"]["index"], request["inputs"]["seed"]
     expected = tf.gather(model.sample_latent(max(index) + 1, seed=seed), index)
     assert set(found) == {"x", "z"}

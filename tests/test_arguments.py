@@ -17,7 +17,11 @@ WHOLE = {
     "MIWAE": (lambda n: objectives.MIWAE(n, 2), "groups", 1),
     "PIWAE": (lambda n: objectives.PIWAE(2, n), "group_size", 1),
     "CIWAE": (objectives.CIWAE, "num_samples", 1),
-    "TotalCorrelation": (lambda n: regularizers.TotalCorrelation(dataset_size=n), "dataset_size", 1),
+    "TotalCorrelation": (
+        lambda n: regularizers.TotalCorrelation(dataset_size=n),
+        "dataset_size",
+        1,
+    ),
     "Enumeration": (gradients.Enumeration, "max_values", 1),
     "RealNVP": (flows.RealNVP, "num_layers", 1),
     "MaskedAutoregressive": (flows.MaskedAutoregressive, "num_layers", 1),
@@ -32,14 +36,24 @@ WHOLE = {
     "priors.RelaxedCategorical": (priors.RelaxedCategorical, "num_classes", 2),
     "posteriors.Categorical": (posteriors.Categorical, "num_classes", 2),
     "posteriors.RelaxedCategorical": (posteriors.RelaxedCategorical, "num_classes", 2),
-    "posteriors.Flow": (lambda n: posteriors.Flow(flows.Planar(), context_size=n), "context_size", 0),
+    "posteriors.Flow": (
+        lambda n: posteriors.Flow(flows.Planar(), context_size=n),
+        "context_size",
+        0,
+    ),
     "DiscretizedLogisticMixture": (likelihoods.DiscretizedLogisticMixture, "num_components", 1),
     "VAE": (lambda n: tfvae.mlp_vae(4, 2, (4,), seed=n), "seed", 0),
 }
 POSITIVE = {
     "GaussianMixture": (lambda v: priors.GaussianMixture(2, spread=v), "spread"),
-    "priors.RelaxedCategorical": (lambda v: priors.RelaxedCategorical(temperature=v), "temperature"),
-    "posteriors.RelaxedCategorical": (lambda v: posteriors.RelaxedCategorical(initial_temperature=v), "initial_temperature"),
+    "priors.RelaxedCategorical": (
+        lambda v: priors.RelaxedCategorical(temperature=v),
+        "temperature",
+    ),
+    "posteriors.RelaxedCategorical": (
+        lambda v: posteriors.RelaxedCategorical(initial_temperature=v),
+        "initial_temperature",
+    ),
     "Normal": (likelihoods.Normal, "scale"),
     "Laplace": (likelihoods.Laplace, "scale"),
     "StudentT": (likelihoods.StudentT, "scale"),
@@ -86,7 +100,12 @@ def test_real_numbers_of_any_type_are_taken_if_they_are_finite(case):
         found = getattr(make(value), name)
         assert found == 0.5 and type(found) is float
     assert getattr(make(np.int64(1)), name) == 1
-    wrong = [float("inf"), float("nan"), np.float32("inf"), *[v for v in NO_NUMBERS if not (v is None and name == "capacity")]]
+    wrong = [
+        float("inf"),
+        float("nan"),
+        np.float32("inf"),
+        *[v for v in NO_NUMBERS if not (v is None and name == "capacity")],
+    ]
     wrong += [-0.5] if case not in FINITE else []
     wrong += [0, 0.0] if case in POSITIVE else []
     wrong += [1.5] if name == "mix" else []
@@ -97,7 +116,10 @@ def test_real_numbers_of_any_type_are_taken_if_they_are_finite(case):
 def test_the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not():
     assert arguments.real_number("a", 1, 0, 1) == 1 and arguments.real_number("a", 0, 0, 1) == 0
     assert arguments.whole_number("a", -3) == -3
-    for call in (lambda: arguments.real_number("a", 1.0001, 0, 1), lambda: arguments.real_number("a", -1e-9, 0, 1)):
+    for call in (
+        lambda: arguments.real_number("a", 1.0001, 0, 1),
+        lambda: arguments.real_number("a", -1e-9, 0, 1),
+    ):
         with pytest.raises(ValueError, match=matches("from 0 to 1")):
             call()
 
@@ -106,16 +128,28 @@ def test_the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not():
 def test_sizes_may_be_what_numpy_computes(builder, tmp_path):
     shape = np.array([8, 8, 1])
     build = {
-        "mlp": lambda: tfvae.mlp_vae(np.prod(shape), np.int32(2), np.array([8]), condition=np.int64(3), seed=np.int64(1)),
+        "mlp": lambda: tfvae.mlp_vae(
+            np.prod(shape), np.int32(2), np.array([8]), condition=np.int64(3), seed=np.int64(1)
+        ),
         "conv": lambda: tfvae.conv_vae(shape, np.int32(2), (np.int64(4),), np.int64(8), seed=1),
-        "hierarchical": lambda: tfvae.hierarchical_vae(shape, np.array([3, 2]), (np.int64(8),), seed=1),
+        "hierarchical": lambda: tfvae.hierarchical_vae(
+            shape, np.array([3, 2]), (np.int64(8),), seed=1
+        ),
     }[builder]
     vae = build()
     vae.save(tmp_path / "model.keras")
     y = np.arange(3) if builder == "mlp" else None
     loaded = tfvae.load_model(tmp_path / "model.keras")
-    assert largest_difference(loaded.sample(3, seed=1, y=y), vae.sample(np.int64(3), seed=np.int64(1), y=y)) == 0
-    assert vae.sample(np.int64(2), start=np.int32(1), seed=1, y=None if y is None else y[:2]).shape[0] == 2
+    assert (
+        largest_difference(
+            loaded.sample(3, seed=1, y=y), vae.sample(np.int64(3), seed=np.int64(1), y=y)
+        )
+        == 0
+    )
+    assert (
+        vae.sample(np.int64(2), start=np.int32(1), seed=1, y=None if y is None else y[:2]).shape[0]
+        == 2
+    )
 
 
 def test_counts_of_samples_may_be_numpys_and_not_booleans(small):
@@ -127,7 +161,10 @@ def test_counts_of_samples_may_be_numpys_and_not_booleans(small):
     for count in (True, 10.0):
         refuses(lambda n: tfvae.evaluation.log_likelihood(vae, x, n), count, "num_samples")
     observed, data, _ = zoo.BUILDERS["observed-elbo-pathwise"]()
-    filled = [tfvae.imputation.impute(observed, data, n, draws=d) for n, d in ((20, 2), (np.int64(20), np.int64(2)))]
+    filled = [
+        tfvae.imputation.impute(observed, data, n, draws=d)
+        for n, d in ((20, 2), (np.int64(20), np.int64(2)))
+    ]
     assert np.array_equal(*filled)
     refuses(lambda d: tfvae.imputation.impute(observed, data, 20, draws=d), True, "draws")
 

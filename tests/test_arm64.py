@@ -15,11 +15,14 @@ from tests.draw_files import draw_all
 
 ROOT = Path(__file__).parents[1]
 PYTHON = os.environ.get("TFVAE_ARM64_PYTHON")
-CORES = ("cortex-a53", "cortex-a76", "cortex-a710")  # of NEON alone, with dot products, with int8 matrices
+# of NEON alone, with dot products, with int8 matrices
+CORES = ("cortex-a53", "cortex-a76", "cortex-a710")
 FLOAT = ("float32", "float16", "mixture", "vamp", "realnvp")
 
 pytestmark = [
-    pytest.mark.skipif(not PYTHON, reason="TFVAE_ARM64_PYTHON names no ARM64 Python; .ci/arm64-python builds one"),
+    pytest.mark.skipif(
+        not PYTHON, reason="TFVAE_ARM64_PYTHON names no ARM64 Python; .ci/arm64-python builds one"
+    ),
     pytest.mark.xdist_group("arm64"),  # one process makes the files
 ]
 
@@ -27,9 +30,17 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def files(digits_vae, digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("arm64")
-    for name, quantization in (("float32", None), *((name, name) for name in ("float16", "dynamic_int8", "int8"))):
+    for name, quantization in (
+        ("float32", None),
+        *((name, name) for name in ("float16", "dynamic_int8", "int8")),
+    ):
         tfvae.export.to_tflite(
-            digits_vae, folder / f"{name}.tflite", quantization, (1, 16), include_encoder=name == "float32", data=digits.x_test
+            digits_vae,
+            folder / f"{name}.tflite",
+            quantization,
+            (1, 16),
+            include_encoder=name == "float32",
+            data=digits.x_test,
         )
     rng = np.random.default_rng(0)
     priors = {
@@ -46,7 +57,10 @@ def files(digits_vae, digits, tmp_path_factory):
     normal = tfvae.likelihoods.Normal()
     for name, vae in (
         ("int8_of_dense", tfvae.mlp_vae((4, 4, 1), 3, (8,), likelihood=normal, seed=0)),
-        ("int8_of_convolutions", tfvae.conv_vae((8, 8, 1), 3, (4, 8), 8, likelihood=normal, seed=0)),
+        (
+            "int8_of_convolutions",
+            tfvae.conv_vae((8, 8, 1), 3, (4, 8), 8, likelihood=normal, seed=0),
+        ),
     ):
         tfvae.export.to_tflite(vae, folder / f"{name}.tflite", "int8", (1, 16))
     return folder
@@ -69,14 +83,21 @@ def there(request, files, tmp_path_factory):
 
 def test_it_is_another_machine():
     done = subprocess.run(
-        [PYTHON, "-c", "import platform; print(platform.machine())"], capture_output=True, text=True, check=True
+        [PYTHON, "-c", "import platform; print(platform.machine())"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "aarch64" != platform.machine()
 
 
 def test_the_files_are_compared(here, there):
     assert here.keys() == there.keys()
-    assert here.keys() >= {f"{name}/{port}" for name in (*FLOAT, "dynamic_int8", "int8") for port in ("x", "z", "decoded")}
+    assert here.keys() >= {
+        f"{name}/{port}"
+        for name in (*FLOAT, "dynamic_int8", "int8")
+        for port in ("x", "z", "decoded")
+    }
     assert all(found.dtype == np.float32 and found.std() > 0.01 for found in there.values())
 
 

@@ -60,7 +60,9 @@ def test_data_the_model_cannot_learn_from_is_refused_before_the_first_step(small
     assert int(vae.optimizer.iterations) == 0
 
 
-@pytest.mark.parametrize(("x", "word"), [(spoiled(np.nan, zoo.real()), "nan"), (spoiled(-np.inf, zoo.real()), "inf")])
+@pytest.mark.parametrize(
+    ("x", "word"), [(spoiled(np.nan, zoo.real()), "nan"), (spoiled(-np.inf, zoo.real()), "inf")]
+)
 def test_normal_refuses_what_is_not_finite(x, word):
     vae, _, _ = zoo.BUILDERS["normal_fixed-elbo-pathwise"]()
     vae.compile()
@@ -122,13 +124,38 @@ def test_a_conditional_model_wants_its_condition():
         (ENCODER(8), DECODER(3, 16), None, ["latent size 3", "output of 8"]),
         (ENCODER(6), DECODER(3, 17), None, [r"\(4, 4, 1\)", r"decoder output of shape \(17,\)"]),
         (ENCODER(6), DECODER(3, 16), Normal(per_element_scale=True), [r"\(4, 4, 2\)", r"\(16,\)"]),
-        (keras.Sequential([keras.layers.Dense(6)]), DECODER(3, 16), None, ["encoder with known input shape", "event_shape"]),
-        (ENCODER(6), keras.Sequential([keras.layers.Dense(16)]), None, ["decoder with known input shape", "latent_dim"]),
-        (ENCODER(6), layers((1, 3), keras.layers.Dense(16)), None, ["latent vector", r"\(None, 1, 3\)"]),
+        (
+            keras.Sequential([keras.layers.Dense(6)]),
+            DECODER(3, 16),
+            None,
+            ["encoder with known input shape", "event_shape"],
+        ),
+        (
+            ENCODER(6),
+            keras.Sequential([keras.layers.Dense(16)]),
+            None,
+            ["decoder with known input shape", "latent_dim"],
+        ),
+        (
+            ENCODER(6),
+            layers((1, 3), keras.layers.Dense(16)),
+            None,
+            ["latent vector", r"\(None, 1, 3\)"],
+        ),
     ],
-    ids=["encoder", "latent", "decoder", "two parameters", "no encoder input", "no decoder input", "latent rank"],
+    ids=[
+        "encoder",
+        "latent",
+        "decoder",
+        "two parameters",
+        "no encoder input",
+        "no decoder input",
+        "latent rank",
+    ],
 )
-def test_networks_that_do_not_fit_are_refused_with_both_numbers(encoder, decoder, likelihood, words):
+def test_networks_that_do_not_fit_are_refused_with_both_numbers(
+    encoder, decoder, likelihood, words
+):
     with pytest.raises(ValueError, match=matches(*words)):
         tfvae.VAE(encoder, decoder, likelihood=likelihood)
 
@@ -203,7 +230,11 @@ def test_bernoulli_evaluates_grey_data_only_where_it_binarizes(digits, digits_va
 def test_another_keras_backend_is_refused(backend):
     environment = {**os.environ, "KERAS_BACKEND": backend}
     found = subprocess.run(
-        [sys.executable, "-c", "import tfvae; tfvae.VAE"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import tfvae; tfvae.VAE"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert found.returncode == 1
     assert f"Received: backend '{backend}'" in found.stderr

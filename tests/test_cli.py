@@ -15,12 +15,22 @@ from tests.test_readers import write_images
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the files they share
 
-FILES = {"model.keras", "saved_model", "decoder.tflite", "decoder.json", "samples.png", "reconstructions.png", "report.json"}
+FILES = {
+    "model.keras",
+    "saved_model",
+    "decoder.tflite",
+    "decoder.json",
+    "samples.png",
+    "reconstructions.png",
+    "report.json",
+}
 
 
 def shell(*arguments, cwd):
     command = [sys.executable, "-m", "tfvae", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +77,11 @@ def test_the_digits_can_be_told_from_noise_in_the_samples(digits_run):
     """Nearest neighbours: a sample is closer to a real digit than a shuffled sample is."""
     from tfvae import datasets, export
 
-    samples = export.Sampler(digits_run[0] / "runs" / "digits" / "decoder.tflite").sample(64).reshape(64, 64)
+    samples = (
+        export.Sampler(digits_run[0] / "runs" / "digits" / "decoder.tflite")
+        .sample(64)
+        .reshape(64, 64)
+    )
     real = datasets.load("digits").x_train.reshape(-1, 64)
     shuffled = np.random.default_rng(0).permuted(samples, axis=1)
 
@@ -83,12 +97,20 @@ def test_evaluate_sample_and_export_work_on_the_run(digits_run, tfvae_command, t
     assert (status, err) == (0, "")
     assert "NLL" in out
     for source in (run, run / "decoder.tflite"):
-        status, out, err = tfvae_command("sample", source, "--count", 16, "--seed", 7, "--out", tmp_path / "grid.png")
+        status, out, err = tfvae_command(
+            "sample", source, "--count", 16, "--seed", 7, "--out", tmp_path / "grid.png"
+        )
         assert (status, err) == (0, "")
         assert Image.open(tmp_path / "grid.png").size >= (128, 128)
-    status, out, err = tfvae_command("export", run, "--out", tmp_path / "out", "--batch-size", 1, "--batch-size", 4, "--encoder")
+    status, out, err = tfvae_command(
+        "export", run, "--out", tmp_path / "out", "--batch-size", 1, "--batch-size", 4, "--encoder"
+    )
     assert (status, err) == (0, "")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"saved_model", "decoder.tflite", "decoder.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "saved_model",
+        "decoder.tflite",
+        "decoder.json",
+    }
     metadata = json.loads((tmp_path / "out" / "decoder.json").read_text())
     assert "reconstruct_4" in metadata["signatures"]
     assert "decoder.tflite" in out
@@ -113,7 +135,11 @@ def test_sampling_needs_no_tensorflow(digits_run, tmp_path):
 
 def test_help_imports_no_tensorflow(tmp_path):
     found = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "tfvae", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", "-m", "tfvae", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for command in ("train", "evaluate", "sample", "export", "demo"):
         assert command in found.stdout

@@ -11,7 +11,17 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, random, regularizers
+from tfvae import (
+    flows,
+    gradients,
+    likelihoods,
+    objectives,
+    pieces,
+    posteriors,
+    priors,
+    random,
+    regularizers,
+)
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
 from tfvae.ops import xla
@@ -19,7 +29,9 @@ from tfvae.ops import xla
 everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
 # What does not depend on how a model is trained.
 every_model = pytest.mark.parametrize(
-    "specimen", [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")], indirect=True
+    "specimen",
+    [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")],
+    indirect=True,
 )
 
 one_of_each_kind = pytest.mark.parametrize("specimen", zoo.ONE_OF_EACH_KIND, indirect=True)
@@ -49,7 +61,8 @@ def train_a_step(vae, x, y):
 @everything
 def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_path):
     vae, x, y = specimen
-    vae.compile(run_eagerly=True)  # tracing each of the many compositions would take most of the time
+    # tracing each of the many compositions would take most of the time
+    vae.compile(run_eagerly=True)
     train_a_step(vae, x, y)
     first = vae.evaluate(x, y, verbose=0, return_dict=True)
     assert np.isfinite(list(first.values())).all()
@@ -68,7 +81,9 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
     vae.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
-    assert largest_difference(loaded.sample(4, seed=7, y=None if y is None else y[:4]), sample) < 1e-6
+    assert (
+        largest_difference(loaded.sample(4, seed=7, y=None if y is None else y[:4]), sample) < 1e-6
+    )
     for name in ("posterior", "prior", "likelihood"):  # and could be written again
         assert repr(getattr(loaded, name)).split("<")[0] == repr(getattr(vae, name)).split("<")[0]
     assert loaded.get_config().keys() == vae.get_config().keys()
@@ -102,7 +117,10 @@ def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operatio
 def test_log_weights_have_a_row_per_sample_and_estimate_the_likelihood(specimen):
     vae, x, y = specimen
     if not vae.posterior.has_density:
-        for question in (lambda: vae.log_weights(x, 5), lambda: tfvae.evaluation.log_likelihood(vae, x, 5)):
+        for question in (
+            lambda: vae.log_weights(x, 5),
+            lambda: tfvae.evaluation.log_likelihood(vae, x, 5),
+        ):
             with pytest.raises(ValueError, match=matches("density", "Deterministic")):
                 question()
         return
@@ -163,7 +181,12 @@ def test_every_likelihood_draws_and_averages_on_the_device(name):
     drawn = InterpreterRuntime(models["draw"]).run("draw", inputs)["x"]
     noise = random.Stream(random.seed_key(tf.constant(7)), tf.range(3)).fold_in(random.TAGS["draw"])
     assert largest_difference(drawn, vae.likelihood.draw(params, noise)) < 1e-4
-    assert largest_difference(run_part(models, found, "mean", {"params": params})["x"], vae.likelihood.mean(params)) < 1e-4
+    assert (
+        largest_difference(
+            run_part(models, found, "mean", {"params": params})["x"], vae.likelihood.mean(params)
+        )
+        < 1e-4
+    )
 
 
 @every_model
@@ -173,7 +196,12 @@ def test_the_density_of_a_structure_is_that_of_its_layers(specimen):
     if not vae.posterior.has_density:
         return
     terms = vae.terms(x, 5, seed=0, y=y)
-    assert terms.log_prior.shape == terms.log_posterior.shape == terms.log_likelihood.shape == (5, len(x))
+    assert (
+        terms.log_prior.shape
+        == terms.log_posterior.shape
+        == terms.log_likelihood.shape
+        == (5, len(x))
+    )
     if terms.analytic_rate is not None:
         many = vae.terms(x, 4000, seed=0, y=y)
         assert largest_difference(many.monte_carlo_rate, many.analytic_rate) < 0.25
@@ -190,33 +218,54 @@ def test_every_piece_has_a_name_of_its_own_in_keras_files():
 def test_every_public_piece_is_in_the_zoo():
     def public(module, base):
         found = {c for _, c in inspect.getmembers(module, inspect.isclass)}
-        found = {c for c in found if c.__module__.startswith(module.__name__) and issubclass(c, base) and c is not base}
+        found = {
+            c
+            for c in found
+            if c.__module__.startswith(module.__name__) and issubclass(c, base) and c is not base
+        }
         return {c for c in found if not c.__name__.startswith("_")}
 
     def in_zoo(makers):
         return {type(make()) for make in makers}
 
     layered = [zoo.BUILDERS[name]().vae for name in ("bottom_up", "ladder")]
-    assert public(posteriors, pieces.Posterior) <= in_zoo(zoo.POSTERIORS.values()) | {type(v.posterior) for v in layered}
-    assert public(priors, pieces.Prior) <= in_zoo(zoo.PRIORS.values()) | {type(v.prior) for v in layered}
+    assert public(posteriors, pieces.Posterior) <= in_zoo(zoo.POSTERIORS.values()) | {
+        type(v.posterior) for v in layered
+    }
+    assert public(priors, pieces.Prior) <= in_zoo(zoo.PRIORS.values()) | {
+        type(v.prior) for v in layered
+    }
     assert public(flows, flows.Flow) <= in_zoo(zoo.FLOWS.values())
-    assert public(likelihoods, pieces.Likelihood) <= in_zoo(make for make, _ in zoo.LIKELIHOODS.values())
+    assert public(likelihoods, pieces.Likelihood) <= in_zoo(
+        make for make, _ in zoo.LIKELIHOODS.values()
+    )
     assert public(objectives, objectives.Objective) <= in_zoo(zoo.OBJECTIVES.values())
-    found = {type(r) for make in zoo.OBJECTIVES.values() for r in getattr(make(), "regularizers", [])}
+    found = {
+        type(r) for make in zoo.OBJECTIVES.values() for r in getattr(make(), "regularizers", [])
+    }
     assert public(regularizers, regularizers.Regularizer) <= found
     assert public(gradients, gradients.Estimator) <= in_zoo(zoo.ESTIMATORS.values())
 
 
 @pytest.mark.parametrize(
     ("objective", "estimator"),
-    [(o, e) for e in zoo.ESTIMATORS if e != "enumeration" for o in zoo.OBJECTIVES if o not in zoo.SENSIBLE[e]],
+    [
+        (o, e)
+        for e in zoo.ESTIMATORS
+        if e != "enumeration"
+        for o in zoo.OBJECTIVES
+        if o not in zoo.SENSIBLE[e]
+    ],
 )
 def test_an_estimator_wrong_for_an_objective_is_refused_at_construction(objective, estimator):
     with pytest.raises(ValueError, match=matches(type(zoo.OBJECTIVES[objective]()).__name__)):
         zoo._mlp("diagonal", "standard", "bernoulli", objective, estimator)
 
 
-@pytest.mark.parametrize(("posterior", "prior"), [(a, b) for a in zoo.POSTERIORS for b in zoo.PRIORS if not zoo.fitting(a, b)])
+@pytest.mark.parametrize(
+    ("posterior", "prior"),
+    [(a, b) for a in zoo.POSTERIORS for b in zoo.PRIORS if not zoo.fitting(a, b)],
+)
 def test_a_prior_over_another_set_than_the_posterior_is_refused_at_construction(posterior, prior):
     with pytest.raises(ValueError, match=matches(type(zoo.POSTERIORS[posterior]()).__name__)):
         zoo._pair(posterior, prior)

@@ -137,7 +137,9 @@ def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match=matches("digits, mnist, fashion_mnist, binarized_mnist", "'mnits'")):
+    with pytest.raises(
+        ValueError, match=matches("digits, mnist, fashion_mnist, binarized_mnist", "'mnits'")
+    ):
         datasets.load("mnits")
 
 
@@ -245,7 +247,12 @@ def test_grey_is_strictly_between_0_and_1(values, grey):
 
 @real_data
 @pytest.mark.parametrize(
-    ("name", "train", "mean"), [("mnist", 60000, 0.1307), ("fashion_mnist", 60000, 0.2860), ("binarized_mnist", 50000, 0.1306)]
+    ("name", "train", "mean"),
+    [
+        ("mnist", 60000, 0.1307),
+        ("fashion_mnist", 60000, 0.2860),
+        ("binarized_mnist", 50000, 0.1306),
+    ],
 )
 def test_real_data_sets_have_their_published_sizes_and_means(name, train, mean):
     found = datasets.load(name, Path(REAL))

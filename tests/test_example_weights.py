@@ -18,7 +18,10 @@ PRESENT = 7
 WEIGHTS = np.array([0.5, 2.0, 1.0, 1.0, 0.25, 3.0, 1.0], np.float32)
 # One latent each: then the noise of a row does not depend on how many rows come after it.
 OBJECTIVES = {
-    **{name: zoo.OBJECTIVES[name] for name in ("elbo", "elbo_free_bits", "elbo_capacity", "autoencoder", "wae", "beta_tc")},
+    **{
+        name: zoo.OBJECTIVES[name]
+        for name in ("elbo", "elbo_free_bits", "elbo_capacity", "autoencoder", "wae", "beta_tc")
+    },
     "iwae": lambda: objectives.IWAE(1),
     "free_bits_monte_carlo": lambda: objectives.ELBO(free_bits=0.1, analytic_rate=False),
 }
@@ -42,7 +45,9 @@ def one_step(vae, x, weights, y=None):
     start = vae.get_weights()
     batch = [None if part is None else tf.constant(part) for part in (x, y, weights)]
     logs = vae.train_step(tuple(batch))
-    change = np.concatenate([np.ravel(after - at_first) for after, at_first in zip(vae.get_weights(), start)])
+    change = np.concatenate(
+        [np.ravel(after - at_first) for after, at_first in zip(vae.get_weights(), start)]
+    )
     logs = {name: float(value) for name, value in logs.items()}
     for variable, value in zip(vae.variables, before):  # the state of the noise too
         variable.assign(value)
@@ -77,7 +82,10 @@ def test_rows_of_weight_0_change_neither_loss_nor_gradient(objective, likelihood
     assert_absent_rows_change_nothing(vae, x)
 
 
-@pytest.mark.parametrize("name", ["diagonal-mixture", "iaf-vamp", "sphere-sphere", "ladder", "conditional", "enumeration"])
+@pytest.mark.parametrize(
+    "name",
+    ["diagonal-mixture", "iaf-vamp", "sphere-sphere", "ladder", "conditional", "enumeration"],
+)
 def test_rows_of_weight_0_change_nothing_whatever_the_pieces(name):
     wae = objectives.ELBO() + 10.0 * regularizers.MMD()
     y = None
@@ -97,13 +105,21 @@ def test_rows_of_weight_0_change_nothing_whatever_the_pieces(name):
 def test_a_row_of_weight_0_may_have_no_finite_loss():
     x = zoo.real()
     x[PRESENT:] = 3e30  # whose square is infinite
-    pieces = {"likelihood": likelihoods.Normal(optimal_scale=True), "objective": zoo.OBJECTIVES["elbo_free_bits"]()}
-    assert_absent_rows_change_nothing(tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), **pieces, seed=1), x)
+    pieces = {
+        "likelihood": likelihoods.Normal(optimal_scale=True),
+        "objective": zoo.OBJECTIVES["elbo_free_bits"](),
+    }
+    assert_absent_rows_change_nothing(
+        tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), **pieces, seed=1), x
+    )
 
 
 @pytest.mark.parametrize("objective", ["elbo_free_bits", "beta_tc", "wae"])
 def test_a_batch_in_which_no_example_counts_leaves_the_weights_as_they_are(objective):
-    pieces = {"likelihood": likelihoods.Normal(optimal_scale=True), "objective": OBJECTIVES[objective]()}
+    pieces = {
+        "likelihood": likelihoods.Normal(optimal_scale=True),
+        "objective": OBJECTIVES[objective](),
+    }
     vae = tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), **pieces, seed=1)
     vae.compile(keras.optimizers.SGD(1.0))
     logs, change = one_step(vae, zoo.real(), np.zeros(12, np.float32))
@@ -139,14 +155,17 @@ def test_mmd_weights_pairs_of_examples_by_both_weights(terms):
     z = terms.z[0].numpy()
     drawn = terms.prior.sample(PRESENT, seed=random.seed_for(terms.seed, "penalty")).numpy()
     across = np.average([np.mean([kernel(a, b) for b in drawn]) for a in z], weights=WEIGHTS)
-    expected = average_over_pairs(z, WEIGHTS) + average_over_pairs(drawn, np.ones(PRESENT)) - 2 * across
+    expected = (
+        average_over_pairs(z, WEIGHTS) + average_over_pairs(drawn, np.ones(PRESENT)) - 2 * across
+    )
     assert float(regularizers.MMD()(weighted(terms))) == pytest.approx(expected, abs=1e-5)
 
 
 def test_total_correlation_is_of_the_mixture_with_the_weights_of_the_examples(terms):
     q = terms.posterior.distribution
     z = terms.z[0].numpy()
-    log_q = scipy.stats.norm(q.loc.numpy()[None], q.scale.numpy()[None]).logpdf(z[:, None])  # [z, q, D]
+    # [z, q, D]
+    log_q = scipy.stats.norm(q.loc.numpy()[None], q.scale.numpy()[None]).logpdf(z[:, None])
     shares = (WEIGHTS / WEIGHTS.sum())[None]
     joint = scipy.special.logsumexp(log_q.sum(-1), axis=1, b=shares)
     marginals = scipy.special.logsumexp(log_q, axis=1, b=shares[..., None]).sum(-1)
@@ -162,11 +181,16 @@ def test_the_norm_of_latents_and_free_bits_are_weighted_means(terms):
     expected = np.average((z[0] ** 2).sum(-1) / 2, weights=WEIGHTS)
     assert float(regularizers.LatentNorm()(weighted(terms))) == pytest.approx(expected, rel=1e-5)
 
-    loc, scale = terms.posterior.distribution.loc.numpy(), terms.posterior.distribution.scale.numpy()
+    loc, scale = (
+        terms.posterior.distribution.loc.numpy(),
+        terms.posterior.distribution.scale.numpy(),
+    )
     rate = 0.5 * (scale**2 + loc**2 - 1) - np.log(scale)  # [B, D]
     per_latent = np.average(rate, axis=0, weights=WEIGHTS)
     bits = float(per_latent.mean())
-    given = weighted(terms)._replace(log_likelihood=tf.zeros([1, PRESENT]), analytic_rate=tf.constant(rate.sum(-1)))
+    given = weighted(terms)._replace(
+        log_likelihood=tf.zeros([1, PRESENT]), analytic_rate=tf.constant(rate.sum(-1))
+    )
     found = objectives.ELBO(free_bits=bits)(given)
     assert found.numpy() == pytest.approx(np.maximum(per_latent, bits).sum(), rel=1e-5)
 
@@ -182,9 +206,13 @@ def test_the_optimal_scale_is_the_weighted_mean_square(observed):
     likelihood.build((4,))
     squares = np.nan_to_num((x - loc) ** 2) * WEIGHTS[:, None]
     expected = squares.sum() / (3 * (~np.isnan(x) * WEIGHTS[:, None]).sum())
-    likelihood.training_distribution(tf.constant(loc, tf.float32), tf.constant(x, tf.float32), tf.constant(WEIGHTS))
+    likelihood.training_distribution(
+        tf.constant(loc, tf.float32), tf.constant(x, tf.float32), tf.constant(WEIGHTS)
+    )
     normal = likelihood.base if observed else likelihood
-    assert float(normal.distribution(tf.zeros([1, 4])).distribution.scale) == pytest.approx(np.sqrt(expected), rel=1e-5)
+    assert float(normal.distribution(tf.zeros([1, 4])).distribution.scale) == pytest.approx(
+        np.sqrt(expected), rel=1e-5
+    )
 
 
 class BatchMean(likelihoods.Normal):
@@ -240,7 +268,9 @@ def test_a_regularizer_may_stand_on_either_side(terms):
 def autoencoder(**kwargs):
     """A model without noise, whose distortion is a function of x alone."""
     pieces = {"posterior": posteriors.Deterministic(), "objective": objectives.ELBO(beta=0.0)}
-    return tfvae.mlp_vae((4,), 2, (3,), **pieces, likelihood=likelihoods.Normal(0.5), seed=1, **kwargs)
+    return tfvae.mlp_vae(
+        (4,), 2, (3,), **pieces, likelihood=likelihoods.Normal(0.5), seed=1, **kwargs
+    )
 
 
 def test_the_loss_of_a_batch_is_divided_by_the_examples_there_are_and_counts_for_as_many():
@@ -254,4 +284,6 @@ def test_the_loss_of_a_batch_is_divided_by_the_examples_there_are_and_counts_for
     found = vae.evaluate(x, sample_weight=weights, batch_size=4, verbose=0, return_dict=True)
     assert found == pytest.approx(expected, rel=1e-5)
     history = vae.fit(x, sample_weight=weights, batch_size=4, shuffle=False, verbose=0).history
-    assert {name: values[0] for name, values in history.items()} == pytest.approx(expected, rel=1e-5)
+    assert {name: values[0] for name, values in history.items()} == pytest.approx(
+        expected, rel=1e-5
+    )

@@ -32,7 +32,9 @@ def operators(path):
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
     return [
-        code.customCode.decode() if code.customCode else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        code.customCode.decode()
+        if code.customCode
+        else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         for code in model.operatorCodes
     ]
 
@@ -41,7 +43,9 @@ def operators(path):
 def test_the_file_holds_builtin_ops_only(exported, name):
     found = operators(exported / f"{name}.tflite")
     assert {"BITWISE_XOR", "RIGHT_SHIFT", "FULLY_CONNECTED"} <= set(found)
-    assert not [op for op in found if "CUSTOM" in op or op.startswith(("Flex", "RANDOM", "VAR_HANDLE"))]
+    assert not [
+        op for op in found if "CUSTOM" in op or op.startswith(("Flex", "RANDOM", "VAR_HANDLE"))
+    ]
     assert sorted(set(found)) == json.loads((exported / f"{name}.json").read_text())["operators"]
 
 
@@ -50,7 +54,10 @@ def test_every_port_is_float32_or_int32_of_at_least_one_static_dimension(sampler
         interpreter = sampler._runtime._interpreter
         for name in sampler.metadata["signatures"]:
             runner = interpreter.get_signature_runner(name)
-            for port in (*runner.get_input_details().values(), *runner.get_output_details().values()):
+            for port in (
+                *runner.get_input_details().values(),
+                *runner.get_output_details().values(),
+            ):
                 assert port["dtype"] in (np.float32, np.int32)
                 assert len(port["shape"]) >= 1
                 assert (port["shape_signature"] > 0).all()
@@ -64,7 +71,10 @@ def test_signatures_are_those_of_the_contract(samplers, digits_vae):
     assert several["encode_sample"] == ["x", "seed", "index"]
     assert several["interpolate_16"] == ["x_from", "x_to", "weight"]
     runner = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner("sample_16")
-    assert {k: tuple(v["shape"]) for k, v in runner.get_output_details().items()} == {"x": (16, 8, 8, 1), "z": (16, 8)}
+    assert {k: tuple(v["shape"]) for k, v in runner.get_output_details().items()} == {
+        "x": (16, 8, 8, 1),
+        "z": (16, 8),
+    }
 
 
 def test_the_file_draws_the_models_samples(samplers, digits_vae):
@@ -80,7 +90,11 @@ def test_sample_37_is_the_same_whatever_the_batch(samplers, digits_vae):
     expected = digits_vae.sample(38, seed=7)[37]
     sixteen = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner("sample_16")
     found = sixteen(seed=np.array([7], np.int32), index=np.array([32], np.int32))["x"][5]
-    for x in (found, samplers["batch_1"].sample(1, seed=7, start=37)[0], samplers["batch_5_16"].sample(4, seed=7, start=35)[2]):
+    for x in (
+        found,
+        samplers["batch_1"].sample(1, seed=7, start=37)[0],
+        samplers["batch_5_16"].sample(4, seed=7, start=35)[2],
+    ):
         assert largest_difference(x, expected) < 1e-6
 
 
@@ -102,7 +116,9 @@ assert not {"tensorflow", "keras", "tensorflow_probability"} & set(sys.modules),
 np.save(sys.argv[2], x)
 """
     out = exported / "fresh.npy"
-    subprocess.run([sys.executable, "-c", program, str(exported / "batch_1.tflite"), str(out)], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, str(exported / "batch_1.tflite"), str(out)], check=True
+    )
     assert np.array_equal(np.load(out), samplers["batch_1"].sample(5, seed=7, start=30))
 
 
@@ -113,13 +129,23 @@ def test_encode_and_reconstruct_are_the_models(samplers, digits, digits_vae):
     found = run("encode_16")(x=x)
     assert largest_difference(found["loc"], q.mean()) < 1e-5
     assert largest_difference(found["scale"], q.stddev()) < 1e-5
-    assert largest_difference(run("reconstruct")(x=x[:5])["x"], digits_vae.reconstruct(x[:5])) < 1e-5
+    assert (
+        largest_difference(run("reconstruct")(x=x[:5])["x"], digits_vae.reconstruct(x[:5])) < 1e-5
+    )
 
 
 def test_the_saved_model_serves_any_batch(exported, digits, digits_vae):
     loaded = tf.saved_model.load(str(exported / "saved_model"))
     run = loaded.signatures
-    assert {"encode", "encode_sample", "decode", "sample", "draw", "reconstruct", "interpolate"} <= set(run)
+    assert {
+        "encode",
+        "encode_sample",
+        "decode",
+        "sample",
+        "draw",
+        "reconstruct",
+        "interpolate",
+    } <= set(run)
     x = tf.constant(tfvae.datasets.binarize(digits.x_test[:7]))
     assert largest_difference(run["encode"](x=x)["loc"], digits_vae.encode(x).mean()) < 1e-5
     assert largest_difference(run["reconstruct"](x=x)["x"], digits_vae.reconstruct(x)) < 1e-5
@@ -152,14 +178,21 @@ def test_the_sidecar_describes_this_very_file(exported, digits_vae):
 
 
 def test_a_file_without_its_sidecar_or_with_another_is_refused(exported, tmp_path):
-    model, text = (exported / "batch_1.tflite").read_bytes(), (exported / "batch_1.json").read_text()
+    model, text = (
+        (exported / "batch_1.tflite").read_bytes(),
+        (exported / "batch_1.json").read_text(),
+    )
     target = tmp_path / "m.tflite"
     with pytest.raises(ValueError, match=matches("m.tflite", "no such file")):
         Sampler(target)
     target.write_bytes(model)
     with pytest.raises(ValueError, match=matches("m.json", "no such file")):
         Sampler(target)
-    for wrong, word in (("{", "JSON"), ("[]", "format version"), (json.dumps({"format_version": 2}), "format version 2")):
+    for wrong, word in (
+        ("{", "JSON"),
+        ("[]", "format version"),
+        (json.dumps({"format_version": 2}), "format version 2"),
+    ):
         (tmp_path / "m.json").write_text(wrong)
         with pytest.raises(ValueError, match=matches(word)):
             Sampler(target)
@@ -172,7 +205,12 @@ def test_a_file_without_its_sidecar_or_with_another_is_refused(exported, tmp_pat
 
 def test_what_leaves_the_stream_is_refused_by_the_sampler(samplers):
     sampler = samplers["batch_1"]
-    for arguments in ({"n": 0}, {"n": 1, "start": -1}, {"n": 1, "seed": 2**32}, {"n": 2, "start": 2**29 - 1}):
+    for arguments in (
+        {"n": 0},
+        {"n": 1, "start": -1},
+        {"n": 1, "seed": 2**32},
+        {"n": 2, "start": 2**29 - 1},
+    ):
         with pytest.raises(ValueError, match=matches()):
             sampler.sample(**arguments)
     assert sampler.sample(1, start=2**29 - 1).shape == (1, 8, 8, 1)
@@ -216,7 +254,9 @@ def test_tensorflow_runs_the_file_where_litert_is_missing(exported, samplers, mo
         ({"data": np.zeros((3, 4, 4))}, "data of shape"),
     ],
 )
-def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path, small, arguments, word):
+def test_arguments_out_of_range_are_refused_before_anything_is_written(
+    tmp_path, small, arguments, word
+):
     path = tmp_path / arguments.pop("path", "m.tflite")
     with pytest.raises(ValueError, match=matches(word)):
         tfvae.export.to_tflite(small.vae, path, **arguments)

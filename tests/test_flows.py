@@ -92,7 +92,12 @@ def test_autoregressive_networks_look_back_only(hidden):
 def test_the_context_moves_the_map(name):
     flow = built(name, context_size=CONTEXT)
     x = inputs(5, SIZE)
-    assert largest_difference(flow.forward(x, inputs(5, CONTEXT))[0], flow.forward(x, -inputs(5, CONTEXT))[0]) > 0.05
+    assert (
+        largest_difference(
+            flow.forward(x, inputs(5, CONTEXT))[0], flow.forward(x, -inputs(5, CONTEXT))[0]
+        )
+        > 0.05
+    )
 
 
 @pytest.mark.parametrize("name", ["iaf", "planar", "realnvp"])

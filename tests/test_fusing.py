@@ -26,19 +26,29 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
             tape.watch([a, b, captured])
             found = xla_fusion.fused(function, 2.0 * a, b)
             loss = tf.reduce_sum(3.0 * found["one"]) + tf.reduce_sum(found["two"][0])
-        return found, [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)], tape.gradient(loss, captured) is None
+        return (
+            found,
+            [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)],
+            tape.gradient(loss, captured) is None,
+        )
 
     found, gradients, constant = run(tf.constant(A), tf.constant(B))
     assert found["one"].numpy() == pytest.approx(np.sin(2 * A) * B * W * C, rel=1e-5)
     assert found["two"][0].numpy() == pytest.approx((4 * A * A).sum(axis=1), rel=1e-5)
-    expected = 6 * np.cos(2 * A) * B * W * C + 8 * A, 3 * np.sin(2 * A) * W * C, 3 * np.sin(2 * A) * B * C
+    expected = (
+        6 * np.cos(2 * A) * B * W * C + 8 * A,
+        3 * np.sin(2 * A) * W * C,
+        3 * np.sin(2 * A) * B * C,
+    )
     for passes in gradients:  # a tape may be asked twice
         for ours, theirs in zip(passes, expected):
             assert ours.numpy() == pytest.approx(theirs, rel=1e-4, abs=1e-5)
     assert constant
 
 
-@pytest.mark.parametrize(("compiler", "has_pieces"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)])
+@pytest.mark.parametrize(
+    ("compiler", "has_pieces"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)]
+)
 def test_only_a_step_in_pieces_has_any(compiler, has_pieces):
     @tf.function
     def run(a):
@@ -57,7 +67,9 @@ def test_a_likelihood_of_the_users_own_that_counts_its_batches_counts_each_once(
     class Counting(tfvae.likelihoods.Normal):
         def build(self, event_shape):
             super().build(event_shape)
-            self.batches = self.add_weight(shape=(), initializer="zeros", trainable=False, name="batches")
+            self.batches = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="batches"
+            )
 
         def training_distribution(self, params, x):
             self.batches.assign_add(1.0)

@@ -17,13 +17,21 @@ def wrong():
 
 def estimates(vae, x, objective, estimator, repeats, seed=0):
     """`repeats` gradients by every weight, `[repeats, P]`, the encoder's first, and how many are the encoder's."""
-    encoders_first = sorted(zip(vae.loop_hooks.belong_to_encoder(), vae.trainable_variables), key=lambda pair: not pair[0])
-    of_encoder, variables = [mine for mine, _ in encoders_first], [v.value for _, v in encoders_first]
+    encoders_first = sorted(
+        zip(vae.loop_hooks.belong_to_encoder(), vae.trainable_variables),
+        key=lambda pair: not pair[0],
+    )
+    of_encoder, variables = (
+        [mine for mine, _ in encoders_first],
+        [v.value for _, v in encoders_first],
+    )
 
     @tf.function(autograph=False)
     def one(pair):
         with tf.GradientTape(persistent=True) as tape:
-            terms = forward_pass.batch_terms(vae, x, None, objective.num_samples, pair, True, estimator)
+            terms = forward_pass.batch_terms(
+                vae, x, None, objective.num_samples, pair, True, estimator
+            )
             means = [tf.reduce_mean(loss) for loss in estimator.losses(objective, terms, 0)]
         found = estimator.gradients(tape, means, terms, variables, of_encoder)
         return tf.concat([tf.reshape(g, [-1]) for g in found], 0)
@@ -64,7 +72,9 @@ def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objectiv
         assert np.abs(exact[part]).max() > 10 * stderr[part].max()
 
 
-@pytest.mark.parametrize("estimator", [gradients.DoublyReparameterized(), gradients.ScoreFunction()])
+@pytest.mark.parametrize(
+    "estimator", [gradients.DoublyReparameterized(), gradients.ScoreFunction()]
+)
 def test_the_iwae_gradient_is_that_of_the_pathwise_estimator(wrong, estimator):
     """Encoder and decoder apart; the decoder's keeps the IWAE weights, which squared ones would bias."""
     objective = tfvae.IWAE(8)
@@ -87,7 +97,9 @@ def test_doubly_reparameterized_leaves_the_decoder_the_iwae_gradient_sample_by_s
 
 def test_sticking_the_landing_has_no_noise_at_the_exact_posterior():
     exact = LinearGaussian()
-    sticking, encoder = estimates(exact.vae, exact.x, tfvae.ELBO(1), gradients.StickingTheLanding(), 5)
+    sticking, encoder = estimates(
+        exact.vae, exact.x, tfvae.ELBO(1), gradients.StickingTheLanding(), 5
+    )
     pathwise, _ = estimates(exact.vae, exact.x, tfvae.ELBO(1), gradients.Pathwise(), 5)
     assert np.abs(sticking[:, :encoder]).max() < 1e-4
     assert np.abs(pathwise[:, :encoder]).max() > 1e-2
@@ -101,7 +113,10 @@ def test_more_samples_raise_the_signal_to_noise_of_dreg_and_lower_that_of_iwae(w
         found = found[:, :encoder]
         return np.median(np.abs(found.mean(axis=0)) / found.std(axis=0))
 
-    few, many = ({k: ratio(e(), k) for k in (2, 128)} for e in (gradients.DoublyReparameterized, gradients.Pathwise))
+    few, many = (
+        {k: ratio(e(), k) for k in (2, 128)}
+        for e in (gradients.DoublyReparameterized, gradients.Pathwise)
+    )
     assert few[128] > 1.5 * few[2]
     assert many[128] < 0.7 * many[2]
 
@@ -110,7 +125,9 @@ def test_piwae_trains_the_decoder_by_iwae_and_the_encoder_by_miwae(wrong):
     def of(objective):
         return estimates(wrong.vae, wrong.x, objective, gradients.Pathwise(), 2)
 
-    (piwae, encoder), (miwae, _), (iwae, _) = (of(o) for o in (objectives.PIWAE(3, 4), objectives.MIWAE(3, 4), tfvae.IWAE(12)))
+    (piwae, encoder), (miwae, _), (iwae, _) = (
+        of(o) for o in (objectives.PIWAE(3, 4), objectives.MIWAE(3, 4), tfvae.IWAE(12))
+    )
     assert np.abs(piwae[:, :encoder] - miwae[:, :encoder]).max() < 1e-5
     assert np.abs(piwae[:, encoder:] - iwae[:, encoder:]).max() < 1e-5
     assert np.abs(miwae - iwae).max() > 1e-3

@@ -30,7 +30,9 @@ READ = {
     "Optimizer._get_variable_index": lambda m: m.optimizer._get_variable_index,
     "Adam._momentums": lambda m: m.optimizer._momentums[0].value,
     "Adam._velocities": lambda m: m.optimizer._velocities[0].value,
-    "TensorBoard._should_trace": lambda m: [keras.callbacks.TensorBoard(profile_batch=2)._should_trace],
+    "TensorBoard._should_trace": lambda m: [
+        keras.callbacks.TensorBoard(profile_batch=2)._should_trace
+    ],
 }
 
 
@@ -39,7 +41,9 @@ def test_a_private_of_keras_is_where_it_was(name):
     try:
         found = READ[name](model())
     except AttributeError:
-        pytest.fail(f"Keras {keras.__version__} has no {name} as Keras {VERSION} has: read its source, and change internals.py")
+        pytest.fail(
+            f"Keras {keras.__version__} has no {name} as Keras {VERSION} has: read its source, and change internals.py"
+        )
     assert found is not None
 
 

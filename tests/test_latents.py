@@ -32,27 +32,43 @@ def test_the_density_and_the_divergence_are_the_bessel_functions_ones(size):
     kappa = np.array([1.0, 1.7, 10.0, 300.0, 10_000.0])
     q = posteriors.VonMisesFisher().distribution(
         np.concatenate(
-            [np.eye(1, size).repeat(5, 0), np.log(np.expm1(np.minimum(kappa - 1 + 1e-9, 80)))[:, None]], axis=1, dtype=np.float32
+            [
+                np.eye(1, size).repeat(5, 0),
+                np.log(np.expm1(np.minimum(kappa - 1 + 1e-9, 80)))[:, None],
+            ],
+            axis=1,
+            dtype=np.float32,
         )
     )
     kappa = q.concentration.numpy().astype(np.float64)
     order = size / 2 - 1
-    log_c = order * np.log(kappa) - size / 2 * np.log(2 * np.pi) - np.log(scipy.special.ive(order, kappa)) - kappa
+    log_c = (
+        order * np.log(kappa)
+        - size / 2 * np.log(2 * np.pi)
+        - np.log(scipy.special.ive(order, kappa))
+        - kappa
+    )
     assert largest_difference(q.log_prob(q.direction), log_c + kappa) < 1e-3
     ratio = scipy.special.ive(size / 2, kappa) / scipy.special.ive(order, kappa)
     area = np.log(2) + size / 2 * np.log(np.pi) - scipy.special.gammaln(size / 2)
     p = priors.UniformSphere()
     p.build(size)
-    assert largest_difference(q.kl_divergence(p.distribution()), log_c + kappa * ratio + area) < 2e-3
+    assert (
+        largest_difference(q.kl_divergence(p.distribution()), log_c + kappa * ratio + area) < 2e-3
+    )
 
 
 def cosine_cdf(size, concentration):
     """Of the cosine between z and mu, by integration in double precision over the angle."""
     angles = np.linspace(0, np.pi, 400_001)
-    log_density = concentration * (np.cos(angles) - 1) + (size - 2) * np.log(np.maximum(np.sin(angles), 1e-300))
+    log_density = concentration * (np.cos(angles) - 1) + (size - 2) * np.log(
+        np.maximum(np.sin(angles), 1e-300)
+    )
     density = np.exp(log_density - log_density.max())
     below = scipy.integrate.cumulative_trapezoid(density, angles, initial=0)
-    return lambda one_minus: np.interp(np.arccos(1 - np.asarray(one_minus, np.float64)), angles, below / below[-1])
+    return lambda one_minus: np.interp(
+        np.arccos(1 - np.asarray(one_minus, np.float64)), angles, below / below[-1]
+    )
 
 
 @pytest.mark.parametrize("size", [2, 3, 8, 50])
@@ -77,7 +93,9 @@ def test_the_gradient_by_the_concentration_is_that_of_the_exact_mean(size, conce
     with tf.GradientTape() as tape:
         tape.watch(kappa)
         cosine = 1.0 - tf.reduce_mean(AngleGrid(tf.fill([50_000], kappa), size).quantile(u))
-    ratio = scipy.special.ive(size / 2, concentration) / scipy.special.ive(size / 2 - 1, concentration)
+    ratio = scipy.special.ive(size / 2, concentration) / scipy.special.ive(
+        size / 2 - 1, concentration
+    )
     assert float(cosine) == pytest.approx(ratio, abs=1e-4)
     exact = 1 - ratio**2 - (size - 1) * ratio / concentration
     assert float(tape.gradient(cosine, kappa)) == pytest.approx(exact, rel=5e-3)
@@ -100,7 +118,9 @@ def test_a_von_mises_fisher_posterior_points_where_it_says(size):
     p.build(size)
     difference = q.log_prob(z[:, None])[:, 0] - p.distribution().log_prob(z)
     stderr = float(tf.math.reduce_std(difference)) / np.sqrt(N)
-    assert float(q.kl_divergence(p.distribution())[0]) == pytest.approx(float(tf.reduce_mean(difference)), abs=4 * stderr)
+    assert float(q.kl_divergence(p.distribution())[0]) == pytest.approx(
+        float(tf.reduce_mean(difference)), abs=4 * stderr
+    )
 
 
 def test_densities_on_the_circle_and_the_sphere_integrate_to_one():
@@ -110,7 +130,9 @@ def test_densities_on_the_circle_and_the_sphere_integrate_to_one():
     assert np.trapezoid(q.prob(circle[:, None])[:, 0], angle) == pytest.approx(1.0, abs=1e-4)
     p = priors.UniformSphere()
     p.build(3)
-    assert float(p.distribution().prob(tf.constant([0.0, 0.6, 0.8]))) == pytest.approx(1 / (4 * np.pi), rel=1e-5)
+    assert float(p.distribution().prob(tf.constant([0.0, 0.6, 0.8]))) == pytest.approx(
+        1 / (4 * np.pi), rel=1e-5
+    )
     z = p.sample(stream()).numpy()
     for coordinate in z.T:  # Archimedes: each coordinate of the sphere in R^3 is uniform
         assert scipy.stats.kstest(coordinate, scipy.stats.uniform(-1, 2).cdf).pvalue > 1e-3
@@ -123,7 +145,12 @@ def test_densities_on_the_circle_and_the_sphere_integrate_to_one():
 def classes():
     """Two groups of three classes, away from where they start."""
     vae = tfvae.mlp_vae(
-        (4, 4, 1), 6, (5,), posterior=posteriors.Categorical(3), prior=priors.Categorical(3, learn_weights=True), seed=0
+        (4, 4, 1),
+        6,
+        (5,),
+        posterior=posteriors.Categorical(3),
+        prior=priors.Categorical(3, learn_weights=True),
+        seed=0,
     )
     rng = np.random.default_rng(2)
     for weight in vae.trainable_weights:
@@ -139,13 +166,21 @@ def test_classes_sum_to_one_and_draw_as_often_as_they_should(classes):
     p = classes.prior.distribution()
     for draws, d in (
         (classes.prior.sample(stream()), p),
-        (classes.posterior.sample(tf.tile(classes.encoder_params(zoo.binary(1), None, False), [N, 1]), stream()), q),
+        (
+            classes.posterior.sample(
+                tf.tile(classes.encoder_params(zoo.binary(1), None, False), [N, 1]), stream()
+            ),
+            q,
+        ),
     ):
         found = (draws.numpy()[:, None] == values[None]).all(-1).sum(0)
         probabilities = d.prob(values).numpy() if d is p else d.prob(values[:, None]).numpy()[:, 0]
         probabilities = probabilities.astype(np.float64)
         assert scipy.stats.chisquare(found, N * probabilities / probabilities.sum()).pvalue > 1e-3
-    exact = tf.reduce_sum(q.prob(values[:, None]) * (q.log_prob(values[:, None]) - p.log_prob(values)[:, None]), axis=0)
+    exact = tf.reduce_sum(
+        q.prob(values[:, None]) * (q.log_prob(values[:, None]) - p.log_prob(values)[:, None]),
+        axis=0,
+    )
     assert largest_difference(q.kl_divergence(p), exact) < 1e-5
 
 
@@ -153,9 +188,13 @@ def exact_terms(vae, x):
     """By enumeration with the model's public parts: the ELBO and log p(x), `[B]`."""
     values = vae.posterior.values(6)[:, None]
     q = vae.encode(x)
-    log_joint = vae.decode(np.tile(values, (1, len(x), 1))).log_prob(x) + vae.prior.distribution().log_prob(values)
+    log_joint = vae.decode(np.tile(values, (1, len(x), 1))).log_prob(
+        x
+    ) + vae.prior.distribution().log_prob(values)
     log_q = q.log_prob(values)
-    return tf.reduce_sum(tf.exp(log_q) * (log_joint - log_q), axis=0), tf.reduce_logsumexp(log_joint, axis=0)
+    return tf.reduce_sum(tf.exp(log_q) * (log_joint - log_q), axis=0), tf.reduce_logsumexp(
+        log_joint, axis=0
+    )
 
 
 def test_enumeration_is_the_bound_and_importance_sampling_the_likelihood(classes):
@@ -166,7 +205,9 @@ def test_enumeration_is_the_bound_and_importance_sampling_the_likelihood(classes
     found = classes.evaluate(x, verbose=0, return_dict=True)
     assert found["elbo"] == pytest.approx(float(tf.reduce_mean(elbo)), abs=1e-4)
     assert found["loss"] == pytest.approx(-found["elbo"], abs=1e-4)
-    assert largest_difference(tfvae.evaluation.log_likelihood(classes, x, 5000), log_likelihood) < 0.05
+    assert (
+        largest_difference(tfvae.evaluation.log_likelihood(classes, x, 5000), log_likelihood) < 0.05
+    )
     assert (log_likelihood > elbo).numpy().all()
 
 
@@ -186,15 +227,27 @@ def test_the_score_function_expects_the_gradient_of_the_enumeration(classes):
 
 
 def test_the_estimator_of_classes_is_chosen_by_how_many_values_there_are():
-    few = tfvae.mlp_vae((4, 4, 1), 3, (4,), posterior=posteriors.Categorical(), prior=priors.Categorical())
+    few = tfvae.mlp_vae(
+        (4, 4, 1), 3, (4,), posterior=posteriors.Categorical(), prior=priors.Categorical()
+    )
     assert isinstance(few.estimator, gradients.Enumeration)
     many = {"posterior": posteriors.Categorical(10), "prior": priors.Categorical(10)}
-    assert isinstance(tfvae.mlp_vae((4, 4, 1), 200, (4,), objective=tfvae.ELBO(4), **many).estimator, gradients.ScoreFunction)
+    assert isinstance(
+        tfvae.mlp_vae((4, 4, 1), 200, (4,), objective=tfvae.ELBO(4), **many).estimator,
+        gradients.ScoreFunction,
+    )
     for estimator in (gradients.Enumeration(), gradients.Pathwise()):
         with pytest.raises(ValueError, match=matches("Categorical")):
             tfvae.mlp_vae((4, 4, 1), 200, (4,), **many, estimator=estimator)
     with pytest.raises(ValueError, match=matches("expectations", "IWAE")):
-        tfvae.mlp_vae((4, 4, 1), 3, (4,), posterior=posteriors.Categorical(), prior=priors.Categorical(), objective=tfvae.IWAE(3))
+        tfvae.mlp_vae(
+            (4, 4, 1),
+            3,
+            (4,),
+            posterior=posteriors.Categorical(),
+            prior=priors.Categorical(),
+            objective=tfvae.IWAE(3),
+        )
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0])
@@ -211,7 +264,8 @@ def test_relaxed_classes_integrate_to_one_and_draw_from_their_density(temperatur
     draws = prior.sample(stream()).numpy()[:, 0]
     assert scipy.stats.kstest(draws, lambda z: np.interp(z, edge, below)).pvalue > 1e-3
     assert scipy.stats.ks_2samp(draws, p.sample(N, seed=[1, 2]).numpy()[:, 0]).pvalue > 1e-3
-    assert (draws > 0.5).mean() == pytest.approx(scipy.special.expit(0.9), abs=0.015)  # Maddison et al., proposition 1b
+    # Maddison et al., proposition 1b
+    assert (draws > 0.5).mean() == pytest.approx(scipy.special.expit(0.9), abs=0.015)
 
 
 def test_the_largest_of_relaxed_classes_comes_as_often_as_its_weight():
@@ -229,7 +283,9 @@ def test_relaxed_classes_stay_finite_where_a_class_vanishes():
     params = tf.constant([[80.0, 0.0, -80.0]])
     with tf.GradientTape() as tape:
         tape.watch(params)
-        z, log_q = vae.posterior.distribution(params).experimental_sample_and_log_prob(20, seed=[1, 2])
+        z, log_q = vae.posterior.distribution(params).experimental_sample_and_log_prob(
+            20, seed=[1, 2]
+        )
         loss = tf.reduce_sum(log_q - vae.prior.distribution().log_prob(tf.identity(z)))
     assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, params)).all()
 
@@ -237,7 +293,9 @@ def test_relaxed_classes_stay_finite_where_a_class_vanishes():
 def test_the_temperature_anneals_by_a_callback_and_is_saved(tmp_path):
     vae, x, _ = zoo.BUILDERS["relaxed-relaxed"]()
     vae.compile(run_eagerly=True)
-    anneal = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: vae.posterior.temperature.assign(0.5**epoch))
+    anneal = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: vae.posterior.temperature.assign(0.5**epoch)
+    )
     vae.fit(x, epochs=3, verbose=0, callbacks=[anneal])
     vae.save(tmp_path / "m.keras")
     assert float(tfvae.load_model(tmp_path / "m.keras").posterior.temperature) == 0.25
@@ -261,18 +319,28 @@ def test_an_autoencoder_learns_and_gets_a_prior_afterwards(digits, tmp_path):
     assert set(history) == {"loss", "distortion"}
     assert history["distortion"][-1] < history["distortion"][0] - 20
     z = vae.encode(digits.x_train).mean().numpy()
-    assert 0.5 * (z**2).sum(1).mean() * 0.01 == pytest.approx(history["loss"][-1] - history["distortion"][-1], rel=0.1)
+    assert 0.5 * (z**2).sum(1).mean() * 0.01 == pytest.approx(
+        history["loss"][-1] - history["distortion"][-1], rel=0.1
+    )
 
     prior = priors.ExPostMixture(10).fit(vae, digits.x_train)
     better = vae.with_prior(prior)
     p = prior.distribution()
-    assert float(tf.reduce_mean(p.log_prob(z))) > float(tf.reduce_mean(vae.prior.distribution().log_prob(z))) + 1
+    assert (
+        float(tf.reduce_mean(p.log_prob(z)))
+        > float(tf.reduce_mean(vae.prior.distribution().log_prob(z))) + 1
+    )
     found = better.sample_latent(5000, seed=1).numpy()
     assert largest_difference(found.mean(0), z.mean(0)) < 0.15 * z.std()
     assert largest_difference(np.cov(found.T), np.cov(z.T)) < 0.2 * z.var()
     better.compile()
     better.save(tmp_path / "rae.keras")
-    assert largest_difference(tfvae.load_model(tmp_path / "rae.keras").sample(3, seed=1), better.sample(3, seed=1)) < 1e-6
+    assert (
+        largest_difference(
+            tfvae.load_model(tmp_path / "rae.keras").sample(3, seed=1), better.sample(3, seed=1)
+        )
+        < 1e-6
+    )
     for question in (tfvae.evaluation.log_likelihood, tfvae.evaluation.evaluate):
         with pytest.raises(ValueError, match=matches("density", "Deterministic")):
             question(better, digits.x_test, 10)
@@ -287,12 +355,21 @@ def test_an_ex_post_mixture_has_the_density_that_scikit_learn_fitted(digits_vae,
     exact = GaussianMixture(3, random_state=4).fit(z).score_samples(z)
     assert largest_difference(prior.distribution().log_prob(z), exact) < 2e-3
     held_out = (digits.x_test > 0.5).astype(np.float32)
-    ours, theirs = (tfvae.evaluation.log_likelihood(v, held_out, 200).mean() for v in (digits_vae.with_prior(prior), digits_vae))
+    ours, theirs = (
+        tfvae.evaluation.log_likelihood(v, held_out, 200).mean()
+        for v in (digits_vae.with_prior(prior), digits_vae)
+    )
     assert np.isfinite(ours) and abs(ours - theirs) < 3
 
 
 @pytest.mark.parametrize(
-    "objective", [tfvae.ELBO(), tfvae.IWAE(3), tfvae.ELBO(beta=0.0) + regularizers.TotalCorrelation(), objectives.CIWAE(3)]
+    "objective",
+    [
+        tfvae.ELBO(),
+        tfvae.IWAE(3),
+        tfvae.ELBO(beta=0.0) + regularizers.TotalCorrelation(),
+        objectives.CIWAE(3),
+    ],
 )
 def test_objectives_that_need_a_density_are_refused_without_one(objective):
     with pytest.raises(ValueError, match=matches("density", "Deterministic")):
@@ -300,14 +377,17 @@ def test_objectives_that_need_a_density_are_refused_without_one(objective):
 
 
 def test_penalties_of_the_networks_are_in_the_loss():
-    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))])
+    encoder = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))]
+    )
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6)])
     vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
     for weight in decoder.weights:
         weight.assign(0 * weight)
     before = encoder.weights[0].numpy()
     vae.compile(keras.optimizers.SGD(0.1), jit_compile=False)
-    vae.fit(np.zeros((4, 6), np.float32), verbose=0)  # no gradient reaches the kernel but the penalty's
+    # no gradient reaches the kernel but the penalty's
+    vae.fit(np.zeros((4, 6), np.float32), verbose=0)
     assert largest_difference(encoder.weights[0], before * (1 - 0.1 * 2 * 0.5)) < 1e-6
 
 
@@ -323,7 +403,11 @@ class Chain:
     def __init__(self, ladder, error=0.0):
         marginal = self.A**2 + self.S**2  # of z_1
         self.covariance = marginal * np.outer(self.W, self.W) + self.T**2 * np.eye(3)
-        self.x = np.random.default_rng(0).multivariate_normal(np.zeros(3), self.covariance, 30).astype(np.float32)
+        self.x = (
+            np.random.default_rng(0)
+            .multivariate_normal(np.zeros(3), self.covariance, 30)
+            .astype(np.float32)
+        )
         likelihood_precision = self.W @ self.W / self.T**2
         gain = self.W / self.T**2  # x @ gain = precision * mean of z_1 by the likelihood
         gain = gain + error
@@ -335,16 +419,23 @@ class Chain:
             precision = 1 + self.A**2 / variance
             top = self.A / variance / precision * ours[0], precision**-0.5
             inputs = keras.Input((3,))
-            params = [normal_network(3, 1, kernel[:, None], scale)(inputs) for kernel, scale in (top, ours)]
+            params = [
+                normal_network(3, 1, kernel[:, None], scale)(inputs)
+                for kernel, scale in (top, ours)
+            ]
             encoder, posterior = keras.Model(inputs, params), posteriors.Ladder()
         else:
             precision = 1 / marginal + likelihood_precision
             encoder = normal_network(3, 1, (gain / precision)[:, None], precision**-0.5)
             up = 1 + self.A**2 / self.S**2
-            posterior = posteriors.BottomUp([normal_network(1, 1, [[self.A / self.S**2 / up]], up**-0.5)])
+            posterior = posteriors.BottomUp(
+                [normal_network(1, 1, [[self.A / self.S**2 / up]], up**-0.5)]
+            )
         decoder = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3, use_bias=False)])
         decoder.set_weights([self.W[None]])
-        self.vae = tfvae.VAE(encoder, decoder, posterior, prior, tfvae.likelihoods.Normal(self.T), seed=0)
+        self.vae = tfvae.VAE(
+            encoder, decoder, posterior, prior, tfvae.likelihoods.Normal(self.T), seed=0
+        )
 
     def log_likelihood(self):
         return scipy.stats.multivariate_normal(np.zeros(3), self.covariance).logpdf(self.x)
@@ -364,7 +455,9 @@ def test_at_the_exact_posterior_of_two_layers_every_log_weight_is_the_log_likeli
     chain = Chain(ladder)
     log_weights = chain.vae.log_weights(chain.x, 7, seed=1)
     assert largest_difference(log_weights, np.broadcast_to(chain.log_likelihood(), (7, 30))) < 2e-4
-    sticking, encoder = estimates(chain.vae, chain.x, tfvae.ELBO(1), gradients.StickingTheLanding(), 3)
+    sticking, encoder = estimates(
+        chain.vae, chain.x, tfvae.ELBO(1), gradients.StickingTheLanding(), 3
+    )
     pathwise, _ = estimates(chain.vae, chain.x, tfvae.ELBO(1), gradients.Pathwise(), 3)
     assert np.abs(sticking[:, :encoder]).max() < 1e-3
     assert np.abs(pathwise[:, :encoder]).max() > 1e-2
@@ -375,7 +468,10 @@ def test_importance_sampling_over_two_layers_finds_the_likelihood(ladder):
     chain = Chain(ladder, error=0.6)
     found = tfvae.evaluation.log_likelihood(chain.vae, chain.x, 5000)
     assert largest_difference(found, chain.log_likelihood()) < 0.02
-    assert chain.vae.log_weights(chain.x, 500, seed=1).numpy().mean() < chain.log_likelihood().mean() - 0.005
+    assert (
+        chain.vae.log_weights(chain.x, 500, seed=1).numpy().mean()
+        < chain.log_likelihood().mean() - 0.005
+    )
 
 
 @pytest.mark.parametrize("ladder", [False, True])
@@ -405,9 +501,13 @@ def test_layers_are_sampled_as_their_density_says():
     assert scipy.stats.kstest(z[1][:, 0], scipy.stats.norm(0, exact[1, 1] ** 0.5).cdf).pvalue > 1e-3
     for ladder in (False, True):
         vae = Chain(ladder).vae
-        params = tf.nest.map_structure(lambda p: tf.tile(p, [N, 1]), vae.encoder_params(chain.x[:1], None, False))
+        params = tf.nest.map_structure(
+            lambda p: tf.tile(p, [N, 1]), vae.encoder_params(chain.x[:1], None, False)
+        )
         ours = np.concatenate(vae.posterior.sample(params, stream()), axis=1)
-        theirs = np.concatenate([p[:, 0] for p in vae.encode(chain.x[:1]).sample(N, seed=[1, 2])], axis=1)
+        theirs = np.concatenate(
+            [p[:, 0] for p in vae.encode(chain.x[:1]).sample(N, seed=[1, 2])], axis=1
+        )
         assert largest_difference(ours.mean(0), theirs.mean(0)) < 0.03
         assert largest_difference(np.cov(ours.T), np.cov(theirs.T)) < 0.03
 
@@ -417,17 +517,41 @@ def test_layers_are_sampled_as_their_density_says():
     [
         (lambda: tfvae.hierarchical_vae((4,), (3,)), ["two layers"]),
         (lambda: priors.Hierarchy([]), ["networks"]),
-        (lambda: priors.Hierarchy([normal_network(1, 1, [[1.0]], 1.0)], top=priors.VampPrior(3)), ["VampPrior"]),
-        (lambda: tfvae.mlp_vae((4,), 3, (4,), posterior=posteriors.VonMisesFisher()), ["unit vectors", "StandardNormal"]),
-        (lambda: tfvae.mlp_vae((4,), 3, (4,), prior=priors.Categorical()), ["one-hot", "DiagonalNormal"]),
-        (lambda: tfvae.mlp_vae((4,), 1, (4,), posterior=posteriors.VonMisesFisher(), prior=priors.UniformSphere()), ["2"]),
-        (lambda: tfvae.mlp_vae((4,), 7, (4,), posterior=posteriors.Categorical(3), prior=priors.Categorical(3)), ["divides"]),
+        (
+            lambda: priors.Hierarchy([normal_network(1, 1, [[1.0]], 1.0)], top=priors.VampPrior(3)),
+            ["VampPrior"],
+        ),
+        (
+            lambda: tfvae.mlp_vae((4,), 3, (4,), posterior=posteriors.VonMisesFisher()),
+            ["unit vectors", "StandardNormal"],
+        ),
+        (
+            lambda: tfvae.mlp_vae((4,), 3, (4,), prior=priors.Categorical()),
+            ["one-hot", "DiagonalNormal"],
+        ),
+        (
+            lambda: tfvae.mlp_vae(
+                (4,), 1, (4,), posterior=posteriors.VonMisesFisher(), prior=priors.UniformSphere()
+            ),
+            ["2"],
+        ),
+        (
+            lambda: tfvae.mlp_vae(
+                (4,), 7, (4,), posterior=posteriors.Categorical(3), prior=priors.Categorical(3)
+            ),
+            ["divides"],
+        ),
         (lambda: posteriors.RelaxedCategorical(3, 0.0), ["temperature"]),
         (lambda: priors.RelaxedCategorical(3, -1.0), ["temperature"]),
         (lambda: priors.ExPostMixture(0), ["num_components"]),
         (
             lambda: tfvae.mlp_vae(
-                (4,), 2, (4,), posterior=posteriors.Deterministic(), prior=priors.VampPrior(3), objective=tfvae.ELBO(beta=0.0)
+                (4,),
+                2,
+                (4,),
+                posterior=posteriors.Deterministic(),
+                prior=priors.VampPrior(3),
+                objective=tfvae.ELBO(beta=0.0),
             ),
             ["VampPrior"],
         ),

@@ -45,7 +45,9 @@ class LinearGaussian:
         exact_loc = (self.x - self.b) @ self.gain
         exact_scale = SIGMA / np.sqrt(self.precision)
         ratio = (self.scale / exact_scale) ** 2
-        return 0.5 * (ratio + ((self.loc() - exact_loc) / exact_scale) ** 2 - 1 - np.log(ratio)).sum(axis=1)
+        return 0.5 * (
+            ratio + ((self.loc() - exact_loc) / exact_scale) ** 2 - 1 - np.log(ratio)
+        ).sum(axis=1)
 
     def _vae(self):
         raw_scale = np.log(np.expm1(self.scale - 1e-6))
@@ -91,7 +93,12 @@ def test_at_the_exact_posterior_every_log_weight_is_the_log_likelihood(exact):
     for num_samples in (1, 3, 50):
         log_weights = exact.vae.log_weights(exact.x, num_samples, seed=num_samples)
         assert log_weights.shape == (num_samples, len(exact.x))
-        assert largest_difference(log_weights, np.broadcast_to(exact.log_likelihood(), log_weights.shape)) < 2e-4
+        assert (
+            largest_difference(
+                log_weights, np.broadcast_to(exact.log_likelihood(), log_weights.shape)
+            )
+            < 2e-4
+        )
 
 
 def test_evaluate_reports_the_exact_numbers(wrong):
@@ -150,16 +157,28 @@ def test_a_linear_vae_trained_by_fit_reaches_the_maximum_likelihood_of_probabili
     log L / N = -(sum_{i<=q} log l_i + (D - q) log s + D log 2 pi + D) / 2,  s = mean of the others.
     """
     latent = 3
-    x = digits.x_train.reshape(-1, 64) + np.random.default_rng(0).normal(0, 0.05, (len(digits.x_train), 64))
+    x = digits.x_train.reshape(-1, 64) + np.random.default_rng(0).normal(
+        0, 0.05, (len(digits.x_train), 64)
+    )
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
     rest = eigenvalues[latent:].mean()
-    terms = np.log(eigenvalues[:latent]).sum() + (64 - latent) * np.log(rest) + 64 * np.log(2 * np.pi) + 64
+    terms = (
+        np.log(eigenvalues[:latent]).sum()
+        + (64 - latent) * np.log(rest)
+        + 64 * np.log(2 * np.pi)
+        + 64
+    )
     encoder = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2 * latent)])
     decoder = keras.Sequential([keras.Input((latent,)), keras.layers.Dense(64)])
-    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(0.5, learn_scale=True), seed=0)
+    vae = tfvae.VAE(
+        encoder, decoder, likelihood=tfvae.likelihoods.Normal(0.5, learn_scale=True), seed=0
+    )
     epochs = 150
     steps = epochs * -(-len(x) // 100)
-    vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, steps)), jit_compile=False)
+    vae.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, steps)),
+        jit_compile=False,
+    )
     vae.fit(x, batch_size=100, epochs=epochs, verbose=0)
     report = tfvae.evaluation.evaluate(vae, x, num_samples=50)
     assert -report.nll == pytest.approx(-terms / 2, abs=0.1)

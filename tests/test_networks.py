@@ -12,7 +12,10 @@ BUILDERS = {
     "mlp": lambda condition: tfvae.mlp_vae((8, 8, 1), 2, (8,), condition=condition, seed=0),
     "conv": lambda condition: tfvae.conv_vae((8, 8, 1), 2, (4,), 8, condition=condition, seed=0),
 }
-CONDITIONS = {"labels": (3, np.arange(6) % 3), "tensor": ((2, 2), np.random.default_rng(0).normal(size=(6, 2, 2)))}
+CONDITIONS = {
+    "labels": (3, np.arange(6) % 3),
+    "tensor": ((2, 2), np.random.default_rng(0).normal(size=(6, 2, 2))),
+}
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -37,7 +40,9 @@ def test_labels_are_learned_by_the_conditional_digits(digits):
     vae.fit(digits.x_train, digits.y_train, batch_size=100, epochs=20, verbose=0)
     labels = np.repeat(np.arange(10), 10)
     found = vae.sample(100, seed=1, y=labels).numpy().reshape(100, -1)
-    means = np.stack([digits.x_train[digits.y_train == label].mean(0).ravel() for label in range(10)])
+    means = np.stack(
+        [digits.x_train[digits.y_train == label].mean(0).ravel() for label in range(10)]
+    )
     nearest = ((found[:, None] - means[None]) ** 2).sum(-1).argmin(1)
     assert (nearest == labels).mean() > 0.8
 

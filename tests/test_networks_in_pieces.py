@@ -42,7 +42,9 @@ def ladder(downwards=(), **kwargs):
 def model(encoder, downwards, **kwargs):
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     prior = priors.Hierarchy([affine(2, 2, before=downwards)])
-    return tfvae.VAE(encoder, decoder, prior=prior, likelihood=likelihoods.Normal(), seed=1, **kwargs)
+    return tfvae.VAE(
+        encoder, decoder, prior=prior, likelihood=likelihoods.Normal(), seed=1, **kwargs
+    )
 
 
 def dropout():
@@ -50,7 +52,9 @@ def dropout():
 
 
 def terms_of(vae, x, training, samples=2):
-    return forward_pass.batch_terms(vae, tf.constant(x), None, samples, SEED, training, vae.estimator)
+    return forward_pass.batch_terms(
+        vae, tf.constant(x), None, samples, SEED, training, vae.estimator
+    )
 
 
 @pytest.fixture
@@ -77,7 +81,9 @@ ESTIMATORS = {
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("training", [True, False])
-def test_dropout_acts_in_a_posterior_and_its_density_is_that_of_the_same_draw(training, estimator, ones):
+def test_dropout_acts_in_a_posterior_and_its_density_is_that_of_the_same_draw(
+    training, estimator, ones
+):
     make, objective = ESTIMATORS[estimator]
     vae = bottom_up(upwards=dropout(), estimator=make(), objective=objective())
     terms = terms_of(vae, ones, training)
@@ -125,7 +131,8 @@ def test_moving_statistics_move_in_training_by_the_batch_and_not_in_evaluation(w
     estimate, objective = ESTIMATORS[estimator]
     vae = make([layer], estimator=estimate(), objective=objective())
     x = np.random.default_rng(0).normal(3.0, 2.0, (40, 2)).astype(np.float32)
-    eagerly = estimator == "pathwise"  # both ways of running, of which the second takes seconds to trace
+    # both ways of running, of which the second takes seconds to trace
+    eagerly = estimator == "pathwise"
     vae.compile(keras.optimizers.SGD(0.0), run_eagerly=eagerly, jit_compile=False)
     vae.evaluate(x, verbose=0)
     assert largest_difference(layer.moving_mean, np.zeros(2)) == 0

@@ -69,7 +69,9 @@ def model(objective, **kwargs):
     return vae, zoo.binary()
 
 
-@pytest.mark.parametrize("compiled", [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}])
+@pytest.mark.parametrize(
+    "compiled", [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}]
+)
 def test_a_multiplier_follows_its_constraint_step_by_step_and_enters_the_loss(compiled):
     objective = GECO(tolerance=8.0)
     vae, x = model(objective)
@@ -112,13 +114,20 @@ def test_a_trainable_variable_of_an_objective_is_trained_by_the_loss(tmp_path):
 
 
 def test_an_estimator_may_hold_a_baseline_and_a_network(tmp_path):
-    pieces = {"posterior": posteriors.Categorical(3), "prior": priors.Categorical(3), "estimator": Reinforce()}
+    pieces = {
+        "posterior": posteriors.Categorical(3),
+        "prior": priors.Categorical(3),
+        "estimator": Reinforce(),
+    }
     vae, x = model(objectives.ELBO(2, analytic_rate=False), **pieces)
     vae.compile(keras.optimizers.SGD(0.01), jit_compile=False)
     kernel, bias = (w.numpy() for w in vae.estimator.network.weights)
     loss = vae.fit(x, batch_size=12, verbose=0).history["loss"][0]
     assert float(vae.estimator.average) == pytest.approx(0.5 * loss, rel=1e-5)
-    change = [after.numpy() - before for after, before in zip(vae.estimator.network.weights, (kernel, bias))]
+    change = [
+        after.numpy() - before
+        for after, before in zip(vae.estimator.network.weights, (kernel, bias))
+    ]
     assert change[1] == pytest.approx(-0.01, rel=1e-4)  # of what enters the loss as it is
     vae.evaluate(x, verbose=0)
     assert float(vae.estimator.average) == pytest.approx(0.5 * loss, rel=1e-5)

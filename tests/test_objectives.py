@@ -43,7 +43,11 @@ def test_the_bounds_are_ordered(model):
     terms = model.vae.terms(model.x, 6000, seed=1)
     means = [
         float(-tf.reduce_mean(o(terms)))
-        for o in (objectives.ELBO(analytic_rate=False), objectives.MIWAE(1500, 4), objectives.IWAE(6000))
+        for o in (
+            objectives.ELBO(analytic_rate=False),
+            objectives.MIWAE(1500, 4),
+            objectives.IWAE(6000),
+        )
     ]
     assert means == sorted(means)
     assert means[1] - means[0] > 0.1
@@ -64,7 +68,11 @@ def test_free_bits_cost_nothing_below_and_the_rate_above(terms, model):
     kl = 0.5 * (model.scale**2 + model.loc() ** 2 - 1 - 2 * np.log(model.scale)).mean(axis=0)
     assert largest_difference(per_latent, kl) < 1e-4
     between = float(per_latent.mean())
-    for bits, expected in ((1e-3, kl.sum()), (between, np.maximum(kl, between).sum()), (50.0, 100.0)):
+    for bits, expected in (
+        (1e-3, kl.sum()),
+        (between, np.maximum(kl, between).sum()),
+        (50.0, 100.0),
+    ):
         found = objectives.ELBO(free_bits=bits)(terms) - terms.distortion
         assert largest_difference(found, np.full(len(model.x), expected)) < 1e-3
 
@@ -93,7 +101,11 @@ def test_enumeration_refuses_what_is_no_expectation(objective):
     [
         (objectives.ELBO(free_bits=0.1), {"posterior": posteriors.FullNormal()}, "FullNormal"),
         (objectives.ELBO(free_bits=0.1), {"prior": priors.GaussianMixture(3)}, "GaussianMixture"),
-        (objectives.ELBO() + regularizers.TotalCorrelation(), {"posterior": posteriors.FullNormal()}, "FullNormal"),
+        (
+            objectives.ELBO() + regularizers.TotalCorrelation(),
+            {"posterior": posteriors.FullNormal()},
+            "FullNormal",
+        ),
     ],
 )
 def test_objectives_that_take_latents_apart_are_refused_at_construction(objective, pieces, word):
@@ -124,14 +136,18 @@ def test_free_bits_and_a_beta_schedule_keep_units_that_the_elbo_loses(digits):
     def active(objective):
         keras.utils.set_random_seed(0)
         likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
-        vae = tfvae.mlp_vae(digits.event_shape, 16, (128, 128), likelihood=likelihood, objective=objective, seed=0)
+        vae = tfvae.mlp_vae(
+            digits.event_shape, 16, (128, 128), likelihood=likelihood, objective=objective, seed=0
+        )
         schedule = keras.optimizers.schedules.CosineDecay(5e-3, 900)
         vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
         vae.fit(digits.x_train, batch_size=100, epochs=60, verbose=0)
         return tfvae.evaluation.active_units(vae, digits.x_test)
 
     warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 450, end_learning_rate=1.0)
-    plain, free, warm = (active(o) for o in (tfvae.ELBO(), tfvae.ELBO(free_bits=0.3), tfvae.ELBO(beta=warm_up)))
+    plain, free, warm = (
+        active(o) for o in (tfvae.ELBO(), tfvae.ELBO(free_bits=0.3), tfvae.ELBO(beta=warm_up))
+    )
     # Seen: 5, 16 and 16 of 16.
     assert free >= plain + 4
     assert warm >= plain + 4

@@ -20,7 +20,12 @@ print(tfvae.__file__); print(tfvae.export.__file__)
 
 def probe(cwd, **environment):
     done = subprocess.run(
-        [sys.executable, "-c", PROBE], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROBE],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")
@@ -29,7 +34,11 @@ def probe(cwd, **environment):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
     (path,) = folder.glob("*.whl")
     return path
 
@@ -82,8 +91,11 @@ def test_export_is_importable_under_a_type_checker(wheel, tmp_path):
         text=True,
         check=False,
     )
-    errors = [line for line in done.stdout.splitlines() if line.startswith("user.py") and "error" in line]
-    assert len(errors) == 1, done.stdout + done.stderr  # it sees the package, and that it has no such name
+    errors = [
+        line for line in done.stdout.splitlines() if line.startswith("user.py") and "error" in line
+    ]
+    # it sees the package, and that it has no such name
+    assert len(errors) == 1, done.stdout + done.stderr
     assert "nonsense" in errors[0]
 
 
@@ -91,10 +103,15 @@ def test_export_is_importable_as_installed(tmp_path):
     probe(tmp_path)
 
 
-@pytest.mark.parametrize("order", ["keras, tfvae", "tfvae, keras", "tfvae, tensorflow, keras", "tensorflow, tfvae, keras"])
+@pytest.mark.parametrize(
+    "order",
+    ["keras, tfvae", "tfvae, keras", "tfvae, tensorflow, keras", "tensorflow, tfvae, keras"],
+)
 def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tmp_path):
     program = f"import {order}\nassert keras.saving.get_registered_object('tfvae>VAE') is tfvae.VAE"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -115,8 +132,12 @@ def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tm
 )
 def test_any_name_may_be_the_first_to_be_used(first, tmp_path):
     """In a process where nothing has imported Keras yet; the classes are registered all the same."""
-    program = f"{first}\nimport keras\nassert keras.saving.get_registered_object('tfvae>VAE') is not None"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    program = (
+        f"{first}\nimport keras\nassert keras.saving.get_registered_object('tfvae>VAE') is not None"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

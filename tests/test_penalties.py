@@ -30,7 +30,10 @@ def penalized(activity=0.1):
     """An autoencoder without noise whose networks have penalties of all three kinds."""
     l2 = keras.regularizers.L2
     encoder = keras.Sequential(
-        [keras.Input((SIZE,)), dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity))]
+        [
+            keras.Input((SIZE,)),
+            dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity)),
+        ]
     )
     decoder = keras.Sequential([keras.Input((LATENT,)), Charged(), dense(SIZE)])
     pieces = {"posterior": posteriors.Deterministic(), "objective": objectives.ELBO(beta=0.0)}
@@ -45,7 +48,12 @@ def loss_by_hand(vae, x):
         z = x @ kernel + bias
         error = x - (z @ out_kernel + out_bias)
         distortion = tf.reduce_sum(error**2, axis=-1) / 2 + SIZE / 2 * np.log(2 * np.pi)
-        penalty = 0.01 * tf.reduce_sum(kernel**2) + 0.1 * tf.reduce_sum(z**2) / len(x) + 0.3 + tf.reduce_mean(z**2)
+        penalty = (
+            0.01 * tf.reduce_sum(kernel**2)
+            + 0.1 * tf.reduce_sum(z**2) / len(x)
+            + 0.3
+            + tf.reduce_mean(z**2)
+        )
         loss = tf.reduce_mean(distortion) + penalty
     return float(loss), tape.gradient(loss, [kernel, bias, out_kernel, out_bias])
 
@@ -59,7 +67,9 @@ def test_the_logged_loss_holds_the_penalties_and_is_what_the_step_descends(x):
     vae = penalized()
     expected, by_hand = loss_by_hand(vae, x)
     vae.compile(keras.optimizers.SGD(1.0), jit_compile=False)
-    assert vae.evaluate(x, batch_size=10, verbose=0, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert vae.evaluate(x, batch_size=10, verbose=0, return_dict=True)["loss"] == pytest.approx(
+        expected, rel=1e-5
+    )
     start = vae.get_weights()
     logs = vae.fit(x, batch_size=10, epochs=1, verbose=0).history
     assert logs["loss"][0] == pytest.approx(expected, rel=1e-5)
@@ -81,7 +91,9 @@ def step_with(posterior_and_prior, activity, x):
     keras.utils.set_random_seed(0)
     posterior, prior = posterior_and_prior()
     regularizer = keras.regularizers.L2(activity)
-    encoder = keras.Sequential([keras.Input((SIZE,)), dense(2 * LATENT, activity_regularizer=regularizer)])
+    encoder = keras.Sequential(
+        [keras.Input((SIZE,)), dense(2 * LATENT, activity_regularizer=regularizer)]
+    )
     decoder = keras.Sequential([keras.Input((LATENT,)), dense(SIZE)])
     vae = tfvae.VAE(encoder, decoder, posterior, prior, likelihoods.Normal(1.0), seed=1)
     start = [w.numpy() for w in encoder.weights]
@@ -108,12 +120,24 @@ def test_a_network_within_a_posterior_is_charged_once_however_often_it_runs(esti
     """Its output is the same for every input: 0.1 times its squares for each row, and the mean over rows."""
     regularizer = keras.regularizers.L2(0.1)
     upwards = keras.Sequential(
-        [keras.Input((2,)), dense(6, kernel_initializer="zeros", bias_initializer="ones", activity_regularizer=regularizer)]
+        [
+            keras.Input((2,)),
+            dense(
+                6,
+                kernel_initializer="zeros",
+                bias_initializer="ones",
+                activity_regularizer=regularizer,
+            ),
+        ]
     )
     downwards = keras.Sequential([keras.Input((3,)), dense(4)])
     encoder = keras.Sequential([keras.Input(zoo.SHAPE), keras.layers.Flatten(), dense(4)])
     decoder = keras.Sequential([keras.Input((2,)), dense(16), keras.layers.Reshape(zoo.SHAPE)])
-    pieces = {"posterior": posteriors.BottomUp([upwards]), "prior": priors.Hierarchy([downwards]), "estimator": estimator()}
+    pieces = {
+        "posterior": posteriors.BottomUp([upwards]),
+        "prior": priors.Hierarchy([downwards]),
+        "estimator": estimator(),
+    }
     vae = tfvae.VAE(encoder, decoder, **pieces, objective=objectives.ELBO(2), seed=1)
     vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     logs = vae.fit(zoo.binary(), verbose=0).history

@@ -10,7 +10,12 @@ from tests import zoo
 from tests.conftest import largest_difference
 from tfvae.export.precision import in_float32
 
-PIECES = ("diagonal-standard", "bernoulli_dynamic-elbo-pathwise", "normal_fixed-elbo-pathwise", "conv")
+PIECES = (
+    "diagonal-standard",
+    "bernoulli_dynamic-elbo-pathwise",
+    "normal_fixed-elbo-pathwise",
+    "conv",
+)
 
 EPSILON = {"mixed_bfloat16": 2**-7, "mixed_float16": 2**-10}
 
@@ -28,12 +33,20 @@ def test_networks_compute_in_16_bits_and_log_probabilities_in_32(policy, name):
     vae, x, y = zoo.BUILDERS[name]()
     assert vae.decoder.layers[-1].compute_dtype == policy.removeprefix("mixed_")
     terms = vae.terms(x, 3, seed=1, y=y)
-    for values in (terms.log_likelihood, terms.log_prior, terms.log_posterior, terms.rate, terms.log_weights):
+    for values in (
+        terms.log_likelihood,
+        terms.log_prior,
+        terms.log_posterior,
+        terms.rate,
+        terms.log_weights,
+    ):
         assert values.dtype == tf.float32
     expected = in_float32(vae).terms(x, 3, seed=1, y=y)
     # Not equal, or nothing was computed in 16 bits; close, or something else was. Processors round differently.
     size = float(tf.reduce_max(tf.abs(expected.log_weights)))
-    assert 0 < largest_difference(terms.log_weights, expected.log_weights) < 2 * EPSILON[policy] * size
+    assert (
+        0 < largest_difference(terms.log_weights, expected.log_weights) < 2 * EPSILON[policy] * size
+    )
     assert tfvae.evaluation.log_likelihood(vae, x, 5, y=y).dtype == np.float32
 
 

@@ -24,7 +24,14 @@ def files(digits_vae, digits, tmp_path_factory):
     """The digits model, with its encoder, in every quantization; None is float32."""
     folder = tmp_path_factory.mktemp("quantized")
     for name in (None, *QUANTIZED):
-        tfvae.export.to_tflite(digits_vae, folder / f"{name}.tflite", name, (1, 16), include_encoder=True, data=digits.x_test)
+        tfvae.export.to_tflite(
+            digits_vae,
+            folder / f"{name}.tflite",
+            name,
+            (1, 16),
+            include_encoder=True,
+            data=digits.x_test,
+        )
     return {name: folder / f"{name}.tflite" for name in (None, *QUANTIZED)}
 
 
@@ -39,13 +46,18 @@ def test_the_latents_are_those_of_the_float32_file_bit_for_bit(samplers, quantiz
     small_x, small_z = samplers[quantization].sample(40, seed=7, return_latent=True)
     assert np.array_equal(z, small_z)
     assert not np.array_equal(x, small_x)
-    assert largest_difference(x, small_x) < {"float16": 2e-3, "dynamic_int8": 0.05, "int8": 0.1}[quantization]
+    assert (
+        largest_difference(x, small_x)
+        < {"float16": 2e-3, "dynamic_int8": 0.05, "int8": 0.1}[quantization]
+    )
     draws = samplers[quantization].sample(40, seed=7, draw=True)
     assert np.mean(draws != samplers[None].sample(40, seed=7, draw=True)) < 0.02
 
 
 @every
-def test_the_sidecar_tells_the_quality_that_the_file_has(samplers, files, digits_vae, digits, quantization):
+def test_the_sidecar_tells_the_quality_that_the_file_has(
+    samplers, files, digits_vae, digits, quantization
+):
     sampler = samplers[quantization]
     found = sampler.metadata["quality"]
     expected = digits_vae.sample(64, seed=0).numpy()
@@ -59,11 +71,16 @@ def test_the_sidecar_tells_the_quality_that_the_file_has(samplers, files, digits
         p = np.clip(np.asarray(mean, np.float64), 1e-9, 1 - 1e-9)
         return -(held_out * np.log(p) + (1 - held_out) * np.log(1 - p)).sum(axis=(1, 2, 3)).mean()
 
-    change = distortion(sampler.reconstruct(held_out)) - distortion(digits_vae.reconstruct(held_out))
+    change = distortion(sampler.reconstruct(held_out)) - distortion(
+        digits_vae.reconstruct(held_out)
+    )
     assert found["distortion_change_nats"] == pytest.approx(change, abs=2e-3)
     assert abs(change) < {"float16": 0.01, "dynamic_int8": 0.3, "int8": 1.0}[quantization]
     assert found["distortion_measured_on"] == "299 held-out examples"
-    assert json.loads(files[quantization].with_suffix(".json").read_text())["quantization"] == quantization
+    assert (
+        json.loads(files[quantization].with_suffix(".json").read_text())["quantization"]
+        == quantization
+    )
 
 
 def test_the_files_are_smaller(files):
@@ -75,7 +92,9 @@ def test_the_files_are_smaller(files):
 def test_int8_pixels_reach_both_ends(tmp_path):
     """Where a sigmoid in int8 ends at 0.996; and latents 4 deviations out are not clipped."""
     vae, _, _ = zoo.BUILDERS["diagonal-standard"]()
-    vae.decoder.layers[-2].set_weights([0 * vae.decoder.layers[-2].get_weights()[0], np.linspace(-12, 12, 16)])
+    vae.decoder.layers[-2].set_weights(
+        [0 * vae.decoder.layers[-2].get_weights()[0], np.linspace(-12, 12, 16)]
+    )
     tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
     x = Sampler(tmp_path / "m.tflite").sample(2, seed=1)
     assert x.min() < 1e-3 and x.max() > 0.999
@@ -84,7 +103,9 @@ def test_int8_pixels_reach_both_ends(tmp_path):
     linear = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
     tfvae.export.to_tflite(linear, tmp_path / "n.tflite", "int8")
     z = np.array([[3.9, 0.0], [-3.9, 0.0], [0.0, 3.9], [0.0, -3.9]], np.float32)
-    assert largest_difference(Sampler(tmp_path / "n.tflite").decode(z), linear.decode(z).mean()) < 0.15
+    assert (
+        largest_difference(Sampler(tmp_path / "n.tflite").decode(z), linear.decode(z).mean()) < 0.15
+    )
 
 
 @pytest.mark.parametrize("prior", ["realnvp", "vamp"])
@@ -102,11 +123,18 @@ def test_a_conditional_model_is_calibrated_with_every_label(tmp_path):
     metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
     assert metadata["num_classes"] == 10
     y = np.arange(10, dtype=np.int32)
-    assert largest_difference(Sampler(tmp_path / "m.tflite").sample(10, seed=1, y=y), vae.sample(10, seed=1, y=y)) < 0.05
+    assert (
+        largest_difference(
+            Sampler(tmp_path / "m.tflite").sample(10, seed=1, y=y), vae.sample(10, seed=1, y=y)
+        )
+        < 0.05
+    )
 
 
 def test_a_loss_beyond_the_limit_is_refused_with_the_layer(tmp_path, digits, digits_vae):
-    with pytest.raises(ValueError, match=matches("max_quality_loss", "nats", "layer that loses most is 'dense")):
+    with pytest.raises(
+        ValueError, match=matches("max_quality_loss", "nats", "layer that loses most is 'dense")
+    ):
         tfvae.export.to_tflite(digits_vae, tmp_path / "m.tflite", "int8", max_quality_loss=-5.0)
     assert list(tmp_path.iterdir()) == []
     tfvae.export.to_tflite(digits_vae, tmp_path / "m.tflite", "int8", max_quality_loss=1.0)
@@ -151,7 +179,10 @@ def test_the_encoder_signatures_are_the_models(samplers, digits, digits_vae):
     sampler, x = samplers[None], tfvae.datasets.binarize(digits.x_test[:20])
     q = digits_vae.encode(x)
     found = sampler.encode(x)
-    assert largest_difference(found["loc"], q.mean()) < 1e-5 and largest_difference(found["scale"], q.stddev()) < 1e-5
+    assert (
+        largest_difference(found["loc"], q.mean()) < 1e-5
+        and largest_difference(found["scale"], q.stddev()) < 1e-5
+    )
     line = sampler.interpolate(x[0], x[1], np.linspace(0, 1, 5))
     ends = digits_vae.reconstruct(x[:2])
     assert largest_difference(line[[0, -1]], ends) < 1e-5
@@ -175,7 +206,10 @@ def test_the_encoder_draws_from_the_posterior_with_a_seed(samplers, digits, digi
     [
         (lambda s: s.encode(np.zeros((2, 3))), ["x of shape"]),
         (lambda s: s.interpolate(np.zeros((8, 8, 1)), np.zeros((8, 8, 1)), 0.5), ["weights"]),
-        (lambda s: s.interpolate(np.zeros((8, 1)), np.zeros((8, 8, 1)), [0.5]), ["x_from of shape"]),
+        (
+            lambda s: s.interpolate(np.zeros((8, 1)), np.zeros((8, 8, 1)), [0.5]),
+            ["x_from of shape"],
+        ),
     ],
 )
 def test_wrong_examples_are_refused_by_the_sampler(samplers, call, words):
@@ -184,7 +218,9 @@ def test_wrong_examples_are_refused_by_the_sampler(samplers, call, words):
 
 
 def test_a_file_without_its_encoder_says_so(exported):
-    with pytest.raises(ValueError, match=matches("signature reconstruct", "export with the encoder")):
+    with pytest.raises(
+        ValueError, match=matches("signature reconstruct", "export with the encoder")
+    ):
         Sampler(exported / "batch_1.tflite").reconstruct(np.zeros((1, 8, 8, 1)))
 
 
@@ -217,7 +253,9 @@ def test_the_encoder_is_calibrated_with_examples_of_the_data_and_their_labels(ca
     assert np.array_equal(rows["y"], LABELS[number.astype(int)])
 
 
-def test_the_decoder_is_calibrated_with_latents_of_the_prior_and_their_far_ends(calibration, conditional):
+def test_the_decoder_is_calibrated_with_latents_of_the_prior_and_their_far_ends(
+    calibration, conditional
+):
     rows = calibration["decoder"]
     y = np.resize(LABELS, 512)
     z = conditional.sample_latent(512, seed=1, y=y).numpy()

@@ -27,13 +27,18 @@ def terms_of(loc, scale, seed=(3, 4)):
 
 def test_mmd_is_the_unbiased_estimate_by_its_definition():
     terms = terms_of(np.random.default_rng(0).normal(size=(6, 2)), np.full((6, 2), 0.3))
-    a, b = terms.z[0].numpy(), terms.prior.sample(6, seed=random.seed_for(terms.seed, "penalty")).numpy()
+    a, b = (
+        terms.z[0].numpy(),
+        terms.prior.sample(6, seed=random.seed_for(terms.seed, "penalty")).numpy(),
+    )
 
     def kernel(x, y):
         widths = [4 * s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
         return sum(w / (w + ((x - y) ** 2).sum()) for w in widths)
 
-    same = sum(kernel(s[i], s[j]) for s in (a, b) for i in range(6) for j in range(6) if i != j) / 30
+    same = (
+        sum(kernel(s[i], s[j]) for s in (a, b) for i in range(6) for j in range(6) if i != j) / 30
+    )
     cross = sum(kernel(x, y) for x in a for y in b) / 36
     assert float(MMD()(terms)) == pytest.approx(same - 2 * cross, abs=1e-5)
 
@@ -58,7 +63,10 @@ def test_total_correlation_is_its_definition(dataset_size):
     offset = np.log(dataset_size * 5)
     joint = scipy.special.logsumexp(log_q.sum(-1), axis=1) - offset
     marginals = (scipy.special.logsumexp(log_q, axis=1) - offset).sum(-1)
-    assert largest_difference(TotalCorrelation(dataset_size=dataset_size)(terms), joint - marginals) < 1e-3
+    assert (
+        largest_difference(TotalCorrelation(dataset_size=dataset_size)(terms), joint - marginals)
+        < 1e-3
+    )
 
 
 def test_total_correlation_tells_dependent_latents_from_independent_ones():
@@ -89,15 +97,21 @@ def test_mmd_pulls_the_aggregate_posterior_to_the_prior(digits):
     def discrepancy(objective):
         keras.utils.set_random_seed(0)
         likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
-        vae = tfvae.mlp_vae(digits.event_shape, 2, (32,), likelihood=likelihood, objective=objective, seed=0)
+        vae = tfvae.mlp_vae(
+            digits.event_shape, 2, (32,), likelihood=likelihood, objective=objective, seed=0
+        )
         vae.compile(keras.optimizers.Adam(5e-3), jit_compile=False)
         vae.fit(digits.x_train, batch_size=100, epochs=8, verbose=0)
         return float(MMD()(vae.terms(digits.x_test, 1, seed=1)))
 
-    assert discrepancy(tfvae.ELBO(beta=0.0) + 100.0 * MMD()) < 0.2 * discrepancy(tfvae.ELBO(beta=0.0))
+    assert discrepancy(tfvae.ELBO(beta=0.0) + 100.0 * MMD()) < 0.2 * discrepancy(
+        tfvae.ELBO(beta=0.0)
+    )
 
 
-@pytest.mark.parametrize("make", [lambda: MMD(float("nan")), lambda: TotalCorrelation(dataset_size=0), lambda: 3 + MMD()])
+@pytest.mark.parametrize(
+    "make", [lambda: MMD(float("nan")), lambda: TotalCorrelation(dataset_size=0), lambda: 3 + MMD()]
+)
 def test_settings_out_of_range_are_refused(make):
     with pytest.raises(ValueError, match=matches()):
         make()

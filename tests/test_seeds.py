@@ -79,7 +79,11 @@ def test_every_purpose_in_the_package_is_of_the_table():
         if tag.startswith("random.TAGS["):
             used.add(ast.literal_eval(tag.removeprefix("random.TAGS[").removesuffix("]")))
         else:  # the number of a layer, a chunk or a replica, under a purpose of the table
-            numbers = {("hierarchy.py", "layer"), ("evaluation.py", "first // samples"), ("objective_step.py", "replica")}
+            numbers = {
+                ("hierarchy.py", "layer"),
+                ("evaluation.py", "first // samples"),
+                ("objective_step.py", "replica"),
+            }
             assert (name, tag) in numbers
     assert used == set(random.TAGS)
     assert not [path for path in SOURCES if "tf.random.split" in path.read_text()]

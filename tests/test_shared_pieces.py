@@ -12,7 +12,12 @@ from tfvae import flows, likelihoods, objectives, posteriors, priors
 
 def numbers(vae, x):
     """What a model says of x, and draws."""
-    return [vae.reconstruct(x), vae.log_weights(x, 3, seed=1), vae.sample(4, seed=7), vae.encode(x).sample(seed=(1, 2))]
+    return [
+        vae.reconstruct(x),
+        vae.log_weights(x, 3, seed=1),
+        vae.sample(4, seed=7),
+        vae.encode(x).sample(seed=(1, 2)),
+    ]
 
 
 def assert_same(found, expected):
@@ -23,11 +28,15 @@ def assert_same(found, expected):
 
 
 def ladder():
-    return tfvae.hierarchical_vae((4,), (3, 2), (8,), ladder=True, likelihood=likelihoods.Normal(1.0), seed=1)
+    return tfvae.hierarchical_vae(
+        (4,), (3, 2), (8,), ladder=True, likelihood=likelihoods.Normal(1.0), seed=1
+    )
 
 
 def another_hierarchy():
-    return priors.Hierarchy([keras.Sequential([keras.Input((2,)), keras.layers.Dense(6, bias_initializer="ones")])])
+    return priors.Hierarchy(
+        [keras.Sequential([keras.Input((2,)), keras.layers.Dense(6, bias_initializer="ones")])]
+    )
 
 
 @pytest.fixture
@@ -42,7 +51,9 @@ def test_a_ladder_with_another_prior_leaves_the_first_model_as_it_was(x, tmp_pat
     second = first.with_prior(prior)
     assert_same(numbers(first, x), before)
 
-    alone = tfvae.VAE(first.encoder, first.decoder, posteriors.Ladder(), prior, first.likelihood, seed=1)
+    alone = tfvae.VAE(
+        first.encoder, first.decoder, posteriors.Ladder(), prior, first.likelihood, seed=1
+    )
     expected = numbers(alone, x)
     assert_same(numbers(second, x), expected)
     assert largest_difference(expected[0], before[0]) > 1e-2
@@ -58,7 +69,9 @@ def vamp():
 def test_a_vamp_prior_is_of_one_model_and_refuses_the_parts_of_another():
     vae, x, _ = vamp()
     before = numbers(vae, x)
-    with pytest.raises(ValueError, match=matches("VampPrior", "encoder", "DiagonalNormal", "new VampPrior")):
+    with pytest.raises(
+        ValueError, match=matches("VampPrior", "encoder", "DiagonalNormal", "new VampPrior")
+    ):
         tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), prior=vae.prior, seed=2)
     assert_same(numbers(vae, x), before)
 
@@ -78,7 +91,9 @@ def test_a_vamp_prior_of_a_model_that_was_refused_is_free_for_the_next():
         tfvae.mlp_vae(zoo.SHAPE, 2, (4,), prior=prior, objective=objectives.ELBO(free_bits=0.1))
     with pytest.raises(ValueError, match=matches("StickingTheLanding")):
         estimator = tfvae.gradients.StickingTheLanding()
-        tfvae.mlp_vae(zoo.SHAPE, 2, (4,), prior=prior, objective=objectives.IWAE(2), estimator=estimator)
+        tfvae.mlp_vae(
+            zoo.SHAPE, 2, (4,), prior=prior, objective=objectives.IWAE(2), estimator=estimator
+        )
     vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), prior=prior, seed=1)
     components = vae.prior.distribution().components_distribution.mean()
     assert largest_difference(components, vae.encode(vae.prior.pseudo_inputs.numpy()).mean()) < 1e-6
@@ -94,10 +109,16 @@ def test_a_vamp_prior_of_a_model_that_was_refused_is_free_for_the_next():
     ],
 )
 def test_a_part_of_a_piece_keeps_its_weights_in_a_second_model(share, x):
-    parts = flows.RealNVP(2, (4,)), priors.GaussianMixture(3), likelihoods.Normal(0.5, learn_scale=True)
+    parts = (
+        flows.RealNVP(2, (4,)),
+        priors.GaussianMixture(3),
+        likelihoods.Normal(0.5, learn_scale=True),
+    )
 
     def model():
-        return tfvae.mlp_vae((4,), 2, (8,), **{"likelihood": likelihoods.Normal(), **share(*parts)}, seed=1)
+        return tfvae.mlp_vae(
+            (4,), 2, (8,), **{"likelihood": likelihoods.Normal(), **share(*parts)}, seed=1
+        )
 
     first = model()
     for weight in first.trainable_weights:
@@ -141,14 +162,18 @@ def test_a_likelihood_may_be_shared_by_events_of_other_sizes(likelihood):
     posterior = posteriors.DiagonalNormal()
 
     def model(size, likelihood, posterior):
-        return tfvae.mlp_vae((size,), size, (8,), posterior=posterior, likelihood=likelihood, seed=1)
+        return tfvae.mlp_vae(
+            (size,), size, (8,), posterior=posterior, likelihood=likelihood, seed=1
+        )
 
     for size in (4, 7):
         x = np.random.default_rng(size).integers(0, 2, (5, size)).astype(np.float32)
         keras.utils.set_random_seed(2)
         shared = model(size, likelihood, posterior)
         keras.utils.set_random_seed(2)
-        own = model(size, type(likelihood).from_config(likelihood.get_config()), posteriors.DiagonalNormal())
+        own = model(
+            size, type(likelihood).from_config(likelihood.get_config()), posteriors.DiagonalNormal()
+        )
         assert_same(numbers(shared, x), numbers(own, x))
 
 

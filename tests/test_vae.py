@@ -14,9 +14,16 @@ from tests.conftest import largest_difference, matches
 
 
 def test_fit_lowers_the_loss_and_logs_the_terms(digits):
-    vae = tfvae.mlp_vae(digits.event_shape, 4, (32,), likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True))
+    vae = tfvae.mlp_vae(
+        digits.event_shape,
+        4,
+        (32,),
+        likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True),
+    )
     vae.compile(keras.optimizers.Adam(1e-2))
-    history = vae.fit(digits.x_train, validation_data=digits.x_test, epochs=3, batch_size=100, verbose=0).history
+    history = vae.fit(
+        digits.x_train, validation_data=digits.x_test, epochs=3, batch_size=100, verbose=0
+    ).history
     names = {"loss", "elbo", "rate", "distortion"}
     assert set(history) == names | {"val_" + name for name in names}
     assert history["loss"][-1] < history["loss"][0] - 3
@@ -36,7 +43,9 @@ def test_the_loss_curve_does_not_depend_on_the_steps_per_execution(jit_compile):
     assert curves[0][2] < curves[0][0]
 
 
-@pytest.mark.parametrize("form", ["numpy", "tensor", "dataset", "generator", "pydataset", "float64", "bool"])
+@pytest.mark.parametrize(
+    "form", ["numpy", "tensor", "dataset", "generator", "pydataset", "float64", "bool"]
+)
 def test_fit_takes_what_keras_takes(small, form):
     vae, x, _ = small
 
@@ -67,7 +76,10 @@ def test_fit_takes_what_keras_takes(small, form):
 def test_callbacks_see_the_validation_loss_and_can_stop(small):
     vae, x, _ = small
     stop = keras.callbacks.EarlyStopping("val_loss", min_delta=1e9, patience=1)
-    assert len(vae.fit(x, validation_split=0.5, epochs=9, callbacks=[stop], verbose=0).history["loss"]) == 2
+    assert (
+        len(vae.fit(x, validation_split=0.5, epochs=9, callbacks=[stop], verbose=0).history["loss"])
+        == 2
+    )
 
 
 def test_sample_weights_weight_the_examples(small):
@@ -115,7 +127,9 @@ def test_samples_have_numbers(digits_vae):
 def test_draws_are_binary_and_average_to_the_mean(digits_vae):
     mean, draws = (digits_vae.sample(4000, seed=3, draw=d) for d in (False, True))
     assert set(np.unique(draws)) == {0.0, 1.0}
-    assert largest_difference(tf.reduce_mean(draws, 0), tf.reduce_mean(mean, 0)) < 5 * 0.5 / np.sqrt(4000)
+    assert largest_difference(
+        tf.reduce_mean(draws, 0), tf.reduce_mean(mean, 0)
+    ) < 5 * 0.5 / np.sqrt(4000)
 
 
 def test_normal_draws_have_the_scale_of_the_likelihood():
@@ -188,7 +202,12 @@ def test_networks_without_inputs_are_built_from_stated_shapes(tmp_path):
     decoder = keras.Sequential([keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)])
     vae = tfvae.VAE(encoder, decoder, event_shape=zoo.SHAPE, latent_dim=zoo.LATENT)
     vae.save(tmp_path / "model.keras")
-    assert largest_difference(tfvae.load_model(tmp_path / "model.keras").sample(2, seed=1), vae.sample(2, seed=1)) < 1e-6
+    assert (
+        largest_difference(
+            tfvae.load_model(tmp_path / "model.keras").sample(2, seed=1), vae.sample(2, seed=1)
+        )
+        < 1e-6
+    )
 
 
 def test_jit_is_chosen_by_network_and_kept_when_stated(tmp_path):

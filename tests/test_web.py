@@ -23,7 +23,16 @@ from tfvae.export import Sampler, to_web, web
 pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
 
 PAGE = Path(__file__).parents[1] / "export" / "page"
-ASSETS = {"index.html", "guard.js", "page.js", "model.js", "draw.js", "explore.js", "style.css", "icon.svg"}
+ASSETS = {
+    "index.html",
+    "guard.js",
+    "page.js",
+    "model.js",
+    "draw.js",
+    "explore.js",
+    "style.css",
+    "icon.svg",
+}
 
 
 # The folder
@@ -49,7 +58,9 @@ def test_a_file_becomes_a_folder_with_page_model_and_sidecar(exported, tmp_path)
     metadata = to_web(exported / "batch_1.tflite", tmp_path / "page", title="Digits <8x8>")
     assert names(tmp_path / "page") == ASSETS | {"model.tflite", "model.json"}
     assert metadata == Sampler(tmp_path / "page" / "model.tflite").metadata
-    assert (tmp_path / "page" / "model.tflite").read_bytes() == (exported / "batch_1.tflite").read_bytes()
+    assert (tmp_path / "page" / "model.tflite").read_bytes() == (
+        exported / "batch_1.tflite"
+    ).read_bytes()
     html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "<title>Digits &lt;8x8&gt;</title>" in html
     assert "{{" not in html
@@ -66,7 +77,9 @@ def test_a_model_is_exported_for_one_picture_and_for_a_grid(digits_vae, tmp_path
 def test_the_page_names_one_public_address_with_its_version(exported, tmp_path):
     to_web(exported / "batch_1.tflite", tmp_path / "page")
     text = "".join(
-        path.read_text(encoding="utf-8") for path in (tmp_path / "page").iterdir() if path.suffix in (".html", ".js", ".css")
+        path.read_text(encoding="utf-8")
+        for path in (tmp_path / "page").iterdir()
+        if path.suffix in (".html", ".js", ".css")
     )
     assert set(re.findall(r"https?://[^\"'\s]+", text)) == {
         f"https://cdn.jsdelivr.net/npm/@litertjs/{package}@{web.LITERT_VERSION}/dist/index.js"
@@ -80,7 +93,9 @@ def test_with_an_install_the_page_names_no_address_and_holds_the_runtime(exporte
     for given in (install, tmp_path / "project"):
         to_web(exported / "batch_1.tflite", tmp_path / "page", litert=given)
         assert "https:" not in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
-        assert {f"litert/{package}/{file}" for package, files in web._FILES.items() for file in files} <= names(tmp_path / "page")
+        assert {
+            f"litert/{package}/{file}" for package, files in web._FILES.items() for file in files
+        } <= names(tmp_path / "page")
         assert "litert/core/wasm/litert_wasm_compat_internal.wasm" in names(tmp_path / "page")
 
 
@@ -106,12 +121,23 @@ def test_what_is_no_model_is_refused_and_nothing_is_written(copies, digits):
     refused("a tfvae.VAE to quantize", "float16", quantization="float16")
     refused("node_modules", "no such folder", "npm install", litert=copies / "nowhere")
     refused("node_modules", "no @litertjs/core in it", litert=copies)
-    refused("an install without core/dist/index.js", litert=fake_install(copies / "a", without=["core/dist/index.js"]))
-    refused("an install without wasm-utils", litert=fake_install(copies / "b", without=["wasm-utils/dist/index.js"]))
+    refused(
+        "an install without core/dist/index.js",
+        litert=fake_install(copies / "a", without=["core/dist/index.js"]),
+    )
+    refused(
+        "an install without wasm-utils",
+        litert=fake_install(copies / "b", without=["wasm-utils/dist/index.js"]),
+    )
     refused("or another 2.x", "version 0.2.1", litert=fake_install(copies / "c", version="0.2.1"))
     edit(copies / "batch_1.json", signatures={"encode": ["x"]})
     refused("signatures sample and decode", "none named decode or sample")
-    edit(copies / "batch_1.json", signatures={"sample": [], "decode": []}, condition_shape=[3], condition_dtype="float32")
+    edit(
+        copies / "batch_1.json",
+        signatures={"sample": [], "decode": []},
+        condition_shape=[3],
+        condition_dtype="float32",
+    )
     refused("one whole-number label", r"shape \[3\]")
     edit(copies / "batch_1.json", sha256="0" * 64)
     refused("sha256")
@@ -137,7 +163,9 @@ def test_an_earlier_page_is_replaced_whole_and_any_other_folder_left_alone(expor
         to_web(copies / "batch_1.tflite", page)
     assert {path: path.read_bytes() for path in page.iterdir()} == before
     (page / "CNAME").write_text("mine")
-    with pytest.raises(InputError, match=matches("an earlier page", "CNAME", "choose another folder")):
+    with pytest.raises(
+        InputError, match=matches("an earlier page", "CNAME", "choose another folder")
+    ):
         to_web(exported / "batch_1.tflite", page)
     assert (page / "CNAME").read_text() == "mine"
 
@@ -148,14 +176,20 @@ def test_writing_a_page_of_a_file_needs_no_tensorflow(exported, tmp_path):
         "to_web(sys.argv[1], sys.argv[2]); assert demo_server.web.is_page(sys.argv[2])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program, exported / "batch_1.tflite", tmp_path / "page"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, exported / "batch_1.tflite", tmp_path / "page"], check=True
+    )
 
 
 # The server
 
 
 def test_every_file_has_the_type_that_browsers_insist_on(exported, tmp_path):
-    to_web(exported / "batch_1.tflite", tmp_path / "page", litert=fake_install(tmp_path / "node_modules"))
+    to_web(
+        exported / "batch_1.tflite",
+        tmp_path / "page",
+        litert=fake_install(tmp_path / "node_modules"),
+    )
     (tmp_path / "page" / "x.mjs").write_text("")
     expected = {
         "": "text/html",
@@ -187,7 +221,9 @@ def run_folder(exported, tmp_path):
 
 @pytest.mark.parametrize("kind", ["run", "file", "page"])
 def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, kind):
-    source = {"run": run_folder, "file": run_folder / "decoder.tflite", "page": tmp_path / "page"}[kind]
+    source = {"run": run_folder, "file": run_folder / "decoder.tflite", "page": tmp_path / "page"}[
+        kind
+    ]
     if kind == "page":
         to_web(run_folder / "decoder.tflite", source)
     command = [sys.executable, "-m", "tfvae", "demo", str(source), "--no-browser"]
@@ -220,7 +256,13 @@ def test_demo_refuses_what_it_cannot_serve(run_folder, tmp_path):
         (tmp_path / "page", {"litert": tmp_path}, ["leave --litert out"]),
         (run_folder, {"litert": tmp_path}, ["npm install"]),
     ):
-        with pytest.raises(InputError, match=matches(*words)), demo_server.page_of(source, **options):
+        with (
+            pytest.raises(InputError, match=matches(*words)),
+            demo_server.page_of(source, **options),
+        ):
             pass
-    with demo_server.server_of(run_folder) as server, pytest.raises(InputError, match=matches("a free port")):
+    with (
+        demo_server.server_of(run_folder) as server,
+        pytest.raises(InputError, match=matches("a free port")),
+    ):
         demo_server.server_of(run_folder, server.server_port)

@@ -11,7 +11,16 @@ import numpy as np
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import flows, gradients, likelihoods, objectives, pieces, posteriors, priors, regularizers
+from tfvae import (
+    flows,
+    gradients,
+    likelihoods,
+    objectives,
+    pieces,
+    posteriors,
+    priors,
+    regularizers,
+)
 
 tfd = tfp.distributions
 LATENT = 3
@@ -37,7 +46,9 @@ def real(n=12, shape=SHAPE):
 
 
 def incomplete(n=12, shape=SHAPE):
-    return np.where(np.random.default_rng(1).random((n, *shape)) < 0.3, np.nan, binary(n, shape)).astype(np.float32)
+    return np.where(
+        np.random.default_rng(1).random((n, *shape)) < 0.3, np.nan, binary(n, shape)
+    ).astype(np.float32)
 
 
 def eight_bit(n=12, shape=SHAPE):
@@ -49,7 +60,9 @@ def counts(n=12, shape=SHAPE):
 
 
 def one_hot(n=12, shape=(4, 3)):
-    return np.eye(shape[-1], dtype=np.float32)[np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))]
+    return np.eye(shape[-1], dtype=np.float32)[
+        np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))
+    ]
 
 
 FLOWS = {
@@ -100,12 +113,21 @@ LIKELIHOODS = {
     "student": (lambda: likelihoods.StudentT(0.5, df=3.0, learn_scale=True), real),
     "continuous_bernoulli": (likelihoods.ContinuousBernoulli, grey),
     "observed": (lambda: likelihoods.Observed(likelihoods.Bernoulli()), incomplete),
-    "discretized_logistic": (lambda: likelihoods.DiscretizedLogistic(0.3, learn_scale=True), eight_bit),
-    "discretized_mixture": (lambda: likelihoods.DiscretizedLogisticMixture(2), lambda: eight_bit(shape=(4, 4, 3))),
+    "discretized_logistic": (
+        lambda: likelihoods.DiscretizedLogistic(0.3, learn_scale=True),
+        eight_bit,
+    ),
+    "discretized_mixture": (
+        lambda: likelihoods.DiscretizedLogisticMixture(2),
+        lambda: eight_bit(shape=(4, 4, 3)),
+    ),
     "categorical": (likelihoods.Categorical, one_hot),
     "poisson": (likelihoods.Poisson, counts),
     "negative_binomial": (likelihoods.NegativeBinomial, counts),
-    "negative_binomial_per_element": (lambda: likelihoods.NegativeBinomial(per_element_dispersion=True), counts),
+    "negative_binomial_per_element": (
+        lambda: likelihoods.NegativeBinomial(per_element_dispersion=True),
+        counts,
+    ),
 }
 _SCHEDULE = keras.optimizers.schedules.PolynomialDecay(0.1, 10, end_learning_rate=1.0)
 OBJECTIVES = {
@@ -120,7 +142,9 @@ OBJECTIVES = {
     "ciwae": lambda: objectives.CIWAE(3, mix=0.2),
     "autoencoder": lambda: objectives.ELBO(beta=0.0) + 0.1 * regularizers.LatentNorm(),
     "wae": lambda: objectives.ELBO(beta=0.0) + 10.0 * regularizers.MMD(),
-    "beta_tc": lambda: objectives.ELBO() + 4.0 * regularizers.TotalCorrelation() + regularizers.MMD(),
+    "beta_tc": lambda: (
+        objectives.ELBO() + 4.0 * regularizers.TotalCorrelation() + regularizers.MMD()
+    ),
 }
 ESTIMATORS = {
     "pathwise": gradients.Pathwise,
@@ -134,7 +158,8 @@ SENSIBLE = {
     "pathwise": set(OBJECTIVES),
     "sticking": {"elbo", "elbo_schedule", "elbo_monte_carlo"},
     "doubly": {"iwae"},
-    "score": set(OBJECTIVES) - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "autoencoder", "wae", "beta_tc"},
+    "score": set(OBJECTIVES)
+    - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "autoencoder", "wae", "beta_tc"},
     "enumeration": set(),  # only for classes, see below
 }
 
@@ -210,7 +235,9 @@ class TwoNormals(pieces.Posterior):
         return [2 * size for size in latent_dim]
 
     def distribution(self, params):
-        return tfd.JointDistributionSequential([posteriors.DiagonalNormal().distribution(p) for p in params])
+        return tfd.JointDistributionSequential(
+            [posteriors.DiagonalNormal().distribution(p) for p in params]
+        )
 
     def summary(self, params):
         return {f"loc_{i}": loc for i, loc in enumerate(self.location(params))}
@@ -238,8 +265,12 @@ def _two_layers():
     flat = keras.layers.Flatten()(x)
     encoder = keras.Model(x, [keras.layers.Dense(4)(flat), keras.layers.Dense(6)(flat)])
     z = [keras.Input((2,)), keras.Input((3,))]
-    decoder = keras.Model(z, keras.layers.Reshape(SHAPE)(keras.layers.Dense(16)(keras.layers.concatenate(z))))
-    return Specimen(tfvae.VAE(encoder, decoder, TwoNormals(), TwoStandardNormals(), seed=1), binary())
+    decoder = keras.Model(
+        z, keras.layers.Reshape(SHAPE)(keras.layers.Dense(16)(keras.layers.concatenate(z)))
+    )
+    return Specimen(
+        tfvae.VAE(encoder, decoder, TwoNormals(), TwoStandardNormals(), seed=1), binary()
+    )
 
 
 def _named(*names):
@@ -253,7 +284,11 @@ def _crossed(likelihood, objective, estimator):
     # Of these three one is plain, one is fitted to its batch and one has several parameters for an element.
     if likelihood in ("bernoulli", "normal_optimal", "discretized_mixture"):
         return True
-    return (objective, estimator) in (("elbo", "pathwise"), ("iwae", "doubly"), ("piwae", "pathwise"))
+    return (objective, estimator) in (
+        ("elbo", "pathwise"),
+        ("iwae", "doubly"),
+        ("piwae", "pathwise"),
+    )
 
 
 # Every pair of (prior, posterior), and the triples that `_crossed` chooses.
@@ -265,8 +300,8 @@ BUILDERS = {
         if fitting(posterior, prior)
     },
     **{
-        _named(likelihood, objective, estimator): lambda a=likelihood, b=objective, c=estimator: _mlp(
-            "diagonal", "standard", a, b, c
+        _named(likelihood, objective, estimator): lambda a=likelihood, b=objective, c=estimator: (
+            _mlp("diagonal", "standard", a, b, c)
         )
         for likelihood in LIKELIHOODS
         for objective in OBJECTIVES
@@ -280,12 +315,16 @@ BUILDERS = {
     "conditional_vamp": _conditional_vamp,
     "score_function": _score_function,
     **{
-        f"enumeration_{name}": lambda name=name: _mlp("categorical", "categorical", "bernoulli", name, "enumeration")
+        f"enumeration_{name}": lambda name=name: _mlp(
+            "categorical", "categorical", "bernoulli", name, "enumeration"
+        )
         for name in ("elbo_schedule", "elbo_monte_carlo", "elbo_capacity")
     },
     "bottom_up": _hierarchical,
     "ladder": lambda: _hierarchical(ladder=True),
-    "ladder_conditional": lambda: _hierarchical(ladder=True, condition=10, top=priors.GaussianMixture(3)),
+    "ladder_conditional": lambda: _hierarchical(
+        ladder=True, condition=10, top=priors.GaussianMixture(3)
+    ),
     "ladder_doubly": lambda: _hierarchical(
         ladder=True, objective=objectives.IWAE(3), estimator=gradients.DoublyReparameterized()
     ),
@@ -321,7 +360,10 @@ ONE_OF_EACH_KIND = (
 # All that XLA compiles in pieces: what a step draws and weighs in, whatever the networks.
 IN_PIECES = (
     *(f"{likelihood}-iwae-doubly" for likelihood in LIKELIHOODS),
-    *(f"bernoulli-{objective}" for objective in ("elbo-sticking", "iwae-pathwise", "iwae-score", "piwae-pathwise")),
+    *(
+        f"bernoulli-{objective}"
+        for objective in ("elbo-sticking", "iwae-pathwise", "iwae-score", "piwae-pathwise")
+    ),
     "full-vamp",
     "iaf-vamp",
     "sphere-sphere",

@@ -27,7 +27,9 @@ def whole_folder(path):
     """The same for a folder, which replaces an earlier one."""
     path = Path(path)
     if path.exists() and not path.is_dir():
-        raise invalid(f"{path} to be a folder, or nothing yet", "a file of that name", "choose another path")
+        raise invalid(
+            f"{path} to be a folder, or nothing yet", "a file of that name", "choose another path"
+        )
     with _beside(path) as folder:
         written = folder / path.name
         written.mkdir()

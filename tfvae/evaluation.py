@@ -118,7 +118,8 @@ def evaluate(vae, x, num_samples=5000, seed=0, y=None):
     return Report(
         len(x), num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
         distortion, distortion_stderr, gap, gap_stderr,
-        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),  # NaN: not observed
+        # NaN: not observed
+        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),
         _active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_sizes)), note,
     )  # fmt: skip
 
@@ -146,7 +147,9 @@ def estimate(vae, x, num_samples=5000, seed=0, y=None):
 def _prepared(vae, x, y):
     """(x as the likelihood models it, how grey data became binary or None)."""
     data_checks.check_condition(x, y, vae)
-    return vae.likelihood.prepare_fixed(data_checks.check_events(x, vae.likelihood, vae.event_shape))
+    return vae.likelihood.prepare_fixed(
+        data_checks.check_events(x, vae.likelihood, vae.event_shape)
+    )
 
 
 def _estimate(vae, x, num_samples, seed, y):
@@ -154,15 +157,25 @@ def _estimate(vae, x, num_samples, seed, y):
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     examples, samples = _block(vae, len(x), num_samples)
-    accumulate = vae.compiled_function(("log_weights", samples), lambda plan: _accumulator(vae, samples, plan))
+    accumulate = vae.compiled_function(
+        ("log_weights", samples), lambda plan: _accumulator(vae, samples, plan)
+    )
     blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
     parts = []
     for first in range(0, len(x), blocks * examples):
-        rows = np.arange(first, first + blocks * examples).reshape(blocks, examples) % len(x)  # filled up, for one shape
+        # filled up, for one shape
+        rows = np.arange(first, first + blocks * examples).reshape(blocks, examples) % len(x)
         count = min(blocks, math.ceil((len(x) - first) / examples))
         # Tensors, of which no value is part of the program.
-        numbers = tf.constant([as_int32(seed), first], tf.int32), tf.constant(num_samples), tf.constant(count)
-        given = tf.constant(x[rows], tf.float32), None if y is None else tf.constant(np.asarray(y)[rows])
+        numbers = (
+            tf.constant([as_int32(seed), first], tf.int32),
+            tf.constant(num_samples),
+            tf.constant(count),
+        )
+        given = (
+            tf.constant(x[rows], tf.float32),
+            None if y is None else tf.constant(np.asarray(y)[rows]),
+        )
         found = accumulate(*given, *numbers)
         parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
@@ -186,7 +199,12 @@ def _block(vae, num_examples, num_samples):
 def _widest(network):
     """Numbers per example in the largest output of any layer."""
     layers = getattr(network, "layers", [network])
-    outputs = [t for layer in layers for t in tf.nest.flatten(getattr(layer, "output", None)) if t is not None]
+    outputs = [
+        t
+        for layer in layers
+        for t in tf.nest.flatten(getattr(layer, "output", None))
+        if t is not None
+    ]
     return max([math.prod(n for n in t.shape[1:] if n) for t in outputs], default=4096)
 
 
@@ -199,7 +217,9 @@ def _accumulator(vae, samples, plan):
 
         def block(i, found):
             block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")
-            estimates = _of_block(vae, x[i], None if y is None else y[i], block_seed, num_samples, samples)
+            estimates = _of_block(
+                vae, x[i], None if y is None else y[i], block_seed, num_samples, samples
+            )
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
         start = (0, tf.zeros([x.shape[0], len(Estimates._fields), x.shape[1]]))
@@ -216,7 +236,9 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     seed, zeros = random.seed_for(seed, "latents"), tf.zeros(x.shape[:1])
 
     def chunk(first, log_sum, log_weight_sum, distortion_sum):
-        terms = forward_pass.terms_given(vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False)
+        terms = forward_pass.terms_given(
+            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False
+        )
         # The last chunk counts only the latents still missing.
         used = (first + tf.range(samples) < num_samples)[:, None]
         log_weights = tf.where(used, terms.log_weights, -np.inf)
@@ -228,7 +250,9 @@ def _of_block(vae, x, y, seed, num_samples, samples):
         )
 
     start = (0, tf.fill(zeros.shape, -np.inf), zeros, zeros)
-    sums = tf.while_loop(lambda first, *_: first < num_samples, chunk, start, parallel_iterations=1)[1:]
+    sums = tf.while_loop(
+        lambda first, *_: first < num_samples, chunk, start, parallel_iterations=1
+    )[1:]
     count = tf.cast(num_samples, tf.float32)
     distortion = sums[2] / count
     rate = forward_pass.closed_form_rate(vae, params, y)

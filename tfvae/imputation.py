@@ -41,7 +41,11 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     draws = None if draws is None else arguments.whole_number("draws", draws, 1)
     if num_samples > _ROWS:
-        raise invalid(f"num_samples from 1 to {_ROWS}", f"num_samples={num_samples!r}", "pass num_samples=1000")
+        raise invalid(
+            f"num_samples from 1 to {_ROWS}",
+            f"num_samples={num_samples!r}",
+            "pass num_samples=1000",
+        )
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
     data_checks.check_condition(x, y, vae)
@@ -61,12 +65,16 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
 def _complete(vae, x, y, num_samples, seed, draws):
     seed = seed_for(seed, "imputation")
     x = vae.likelihood.prepare(x, seed_for(seed, "binarization"))
-    terms = forward_pass.batch_terms(vae, x, y, num_samples, seed_for(seed, "latents"), training=False)
+    terms = forward_pass.batch_terms(
+        vae, x, y, num_samples, seed_for(seed, "latents"), training=False
+    )
     z = vae.prior.for_decoder(terms.z)
     if draws is None:
         weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]
         means = vae.likelihood.mean(vae.decode_batch(z, y, training=False))  # [K, B, *event]
-        weights = tf.reshape(weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0))
+        weights = tf.reshape(
+            weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0)
+        )
         return tf.where(x == x, x, tf.reduce_sum(weights * means, axis=0))
     logits, choice = tf.transpose(terms.log_weights), seed_for(seed, "choice")
     chosen = tf.random.stateless_categorical(logits, draws, choice, dtype=tf.int32)  # [B, draws]

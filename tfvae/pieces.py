@@ -47,7 +47,11 @@ class Piece(keras.layers.Layer):
             return
         first = getattr(self, "_shape", shape)
         if self.kept(*first) != self.kept(*shape):
-            raise invalid(f"a model of the size {self!r} is built for, {first}", f"{shape}", "make a new one for each")
+            raise invalid(
+                f"a model of the size {self!r} is built for, {first}",
+                f"{shape}",
+                "make a new one for each",
+            )
 
     def kept(self, *shape):
         """What `build` keeps of `shape`: models that are equal in it may share this piece."""
@@ -65,12 +69,16 @@ class Piece(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         # Keras reads its own entry, the dtype policy, in a way that can be written again.
-        own = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items() if k != "dtype"}
+        own = {
+            k: keras.saving.deserialize_keras_object(v) for k, v in config.items() if k != "dtype"
+        }
         return super().from_config({**config, **own})
 
     def __repr__(self):
         arguments = inspect.signature(type(self).__init__).parameters
-        settings = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.get_config() if k in arguments)
+        settings = ", ".join(
+            f"{k}={getattr(self, k)!r}" for k in self.get_config() if k in arguments
+        )
         return f"{type(self).__name__}({settings})"
 
 

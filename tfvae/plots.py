@@ -58,7 +58,9 @@ def _cells(examples, value_range):
         examples = examples[:, None, :]
     if examples.ndim == 4 and examples.shape[-1] == 1:
         examples = examples[..., 0]
-    if len(examples) == 0 or not (examples.ndim == 3 or (examples.ndim == 4 and examples.shape[-1] == 3)):
+    if len(examples) == 0 or not (
+        examples.ndim == 3 or (examples.ndim == 4 and examples.shape[-1] == 3)
+    ):
         raise invalid(
             "examples [N, h, w], [N, h, w, 1 or 3] or [N, d], at least one",
             f"shape {list(examples.shape)}",

@@ -72,7 +72,9 @@ class Stream:
     def bits(self, size):
         """32 random bits per element, int32 `[B, size]`."""
         counter = self.indices[:, None] * size + tf.range(size, dtype=tf.int32)[None, :]
-        high, low = threefry2x32(self.key, (tf.zeros_like(counter), counter), unrolled=self.unrolled)
+        high, low = threefry2x32(
+            self.key, (tf.zeros_like(counter), counter), unrolled=self.unrolled
+        )
         return tf.bitwise.bitwise_xor(high, low)
 
     def uniform(self, size):
@@ -122,10 +124,14 @@ def threefry2x32(key, counter, unrolled=False):
     keys = [tf.reshape(word, []) for word in (*key, third)]
     # What each group of four rounds adds to the two words, [5] each.
     first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
-    second = tf.stack([keys[(group + 2) % 3] for group in range(5)]) + np.arange(1, 6, dtype=np.int32)
+    second = tf.stack([keys[(group + 2) % 3] for group in range(5)]) + np.arange(
+        1, 6, dtype=np.int32
+    )
 
     def four_rounds(group, x0, x1):
-        for left, right in zip(tf.unstack(tf.gather(_LEFT, group)), tf.unstack(tf.gather(_RIGHT, group))):
+        for left, right in zip(
+            tf.unstack(tf.gather(_LEFT, group)), tf.unstack(tf.gather(_RIGHT, group))
+        ):
             x0 = x0 + x1
             x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, left, right), x0)
         return group + 1, x0 + tf.gather(first, group), x1 + tf.gather(second, group)

@@ -49,7 +49,9 @@ class Regularizer(Stateful):
         return Regularized(objective, [self])
 
     def __add__(self, objective):
-        return objective + self if isinstance(objective, Objective) else Regularized(objective, [self])
+        return (
+            objective + self if isinstance(objective, Objective) else Regularized(objective, [self])
+        )
 
     def get_config(self):
         return {"weight": self.weight}
@@ -74,13 +76,21 @@ class Regularized(Objective):
 
     def __init__(self, objective, regularizers):
         if not isinstance(objective, Objective):
-            raise invalid("an objective to add a regularizer to", repr(objective), "write ELBO() + 10.0 * MMD()")
+            raise invalid(
+                "an objective to add a regularizer to",
+                repr(objective),
+                "write ELBO() + 10.0 * MMD()",
+            )
         super().__init__(objective.num_samples)
         self.objective = objective
         self.regularizers = list(regularizers)
         self.has_encoder_loss = objective.has_encoder_loss
-        self.needs_density = objective.needs_density or any(r.needs_density for r in self.regularizers)
-        self.needs_factorized = sum((r.needs_factorized for r in self.regularizers), objective.needs_factorized)
+        self.needs_density = objective.needs_density or any(
+            r.needs_density for r in self.regularizers
+        )
+        self.needs_factorized = sum(
+            (r.needs_factorized for r in self.regularizers), objective.needs_factorized
+        )
 
     def __call__(self, terms, step=0):
         return self.objective(terms, step) + self._penalty(terms)
@@ -100,7 +110,10 @@ class Regularized(Objective):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        return {"objective": serialize(self.objective), "regularizers": [serialize(r) for r in self.regularizers]}
+        return {
+            "objective": serialize(self.objective),
+            "regularizers": [serialize(r) for r in self.regularizers],
+        }
 
 
 @register
@@ -121,15 +134,25 @@ class MMD(Regularizer):
     SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
     def __call__(self, terms):
-        z = tf.concat(tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1)  # [B, D]
+        # [B, D]
+        z = tf.concat(
+            tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1
+        )
         # A prior p(z|y) has a distribution for each example, from which that example's draw is.
-        conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(terms.prior.batch_shape.rank)
+        conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(
+            terms.prior.batch_shape.rank
+        )
         seed = seed_for(terms.seed, "penalty")
-        drawn = terms.prior.sample(seed=seed) if conditional else terms.prior.sample(tf.shape(z)[0], seed=seed)
+        drawn = (
+            terms.prior.sample(seed=seed)
+            if conditional
+            else terms.prior.sample(tf.shape(z)[0], seed=seed)
+        )
         prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
         weights = terms.example_weights
         weights = tf.ones_like(z[:, 0]) if weights is None else weights
-        z, partners = weighting.present(z, weights), tf.cast(weights != 0.0, tf.float32)  # of the examples there are
+        # of the examples there are
+        z, partners = weighting.present(z, weights), tf.cast(weights != 0.0, tf.float32)
 
         within = _mean_of_pairs(self._kernel(z, z), weights, weights)
         within_prior = _mean_of_pairs(self._kernel(prior, prior), partners, partners)

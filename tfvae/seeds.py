@@ -28,7 +28,9 @@ def check_range(start, count, size):
     _whole("n", count)
     _whole("start", start)
     if count < 1 or start < 0:
-        raise invalid("n from 1 and start from 0", f"n={count}, start={start}", "ask for at least one sample")
+        raise invalid(
+            "n from 1 and start from 0", f"n={count}, start={start}", "ask for at least one sample"
+        )
     if (start + count) * size > 2**32:
         raise invalid(
             f"(start + n) * {size} of at most 2^32, the length of one seed's stream",
@@ -39,4 +41,6 @@ def check_range(start, count, size):
 
 def _whole(name, value):
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise invalid(f"{name} to be a whole number", f"{name}={value!r}", f"pass {name}=7", InputTypeError)
+        raise invalid(
+            f"{name} to be a whole number", f"{name}={value!r}", f"pass {name}=7", InputTypeError
+        )

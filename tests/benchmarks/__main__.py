@@ -19,14 +19,24 @@ from tests.benchmarks.worker import cores
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures tfvae beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description="Measures tfvae beside its peers."
+    )
     parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(every_case())}")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (5)")
     parser.add_argument("--seconds", type=float, default=3.0, help="least length of one turn (3)")
-    parser.add_argument("--quick", action="store_true", help="one short round: that everything works")
-    parser.add_argument("--record", action="store_true", help="write results/NAME.json and README.md")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round: that everything works"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="write results/NAME.json and README.md"
+    )
     parser.add_argument("--name", help="of the results; default the device")
-    parser.add_argument("--lock", metavar="FILE", help="hold the lock of this file while measuring, on a shared machine")
+    parser.add_argument(
+        "--lock",
+        metavar="FILE",
+        help="hold the lock of this file while measuring, on a shared machine",
+    )
     chosen = parser.parse_args()
     if chosen.quick and chosen.record:
         parser.error("--quick measures too little to --record")
@@ -54,7 +64,8 @@ def measure(name, chosen):
 
 def main():
     chosen = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no stopped worker is left behind
+    # so that no stopped worker is left behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in chosen.cases:
         try:
             result, devices, versions = measure(name, chosen)
@@ -64,7 +75,9 @@ def main():
         about = machine(devices, versions)
         print(report.head(about), "\n", *report.lines(name, result), sep="\n", flush=True)
         if chosen.record:
-            print(f"Recorded in {report.record(chosen.name or slug(about), about, {name: result}).name}")
+            print(
+                f"Recorded in {report.record(chosen.name or slug(about), about, {name: result}).name}"
+            )
 
 
 def machine(devices, versions):
@@ -72,7 +85,12 @@ def machine(devices, versions):
     others = sorted({device for device in devices if device != "CPU"})
     device = ", ".join([*others, processor()])
     versions = {"python": platform.python_version(), **versions}
-    return {"device": device, "cores": cores(), "versions": versions, "date": datetime.date.today().isoformat()}
+    return {
+        "device": device,
+        "cores": cores(),
+        "versions": versions,
+        "date": datetime.date.today().isoformat(),
+    }
 
 
 def processor():
@@ -85,7 +103,9 @@ def processor():
 
 
 def slug(about):
-    return re.sub(r"[^a-z0-9]+", "-", f"{about['device']} {about['cores']} cores".lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", f"{about['device']} {about['cores']} cores".lower()).strip(
+        "-"
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ class Contender:
 
     @property
     def address(self):
-        return {"module": f"{HERE}.{self.module}", "function": self.function, "options": self.options}
+        return {
+            "module": f"{HERE}.{self.module}",
+            "function": self.function,
+            "options": self.options,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,21 +64,38 @@ _IWAE = Shape(hidden=(200, 200), latent=50, samples=50, examples=2_560)
 _NLL = Shape(samples=5_000, examples=64)
 
 _OURS = Contender("tfvae", "ours", "fit", note="fit as a user calls it")
-_JAX = Contender("JAX", "jax_peer", "per_step", note="Flax and optax, one jitted step per NumPy batch, state donated")
+_JAX = Contender(
+    "JAX",
+    "jax_peer",
+    "per_step",
+    note="Flax and optax, one jitted step per NumPy batch, state donated",
+)
 _TENSORFLOW = tuple(
     Contender(
-        f"TensorFlow {name}", "tensorflow_peer", "train", {"by_xla": by_xla}, f"one {kind} step per NumPy batch, Keras' Adam"
+        f"TensorFlow {name}",
+        "tensorflow_peer",
+        "train",
+        {"by_xla": by_xla},
+        f"one {kind} step per NumPy batch, Keras' Adam",
     )
-    for name, by_xla, kind in (("XLA", True, "tf.function(jit_compile=True)"), ("graph", False, "tf.function"))
+    for name, by_xla, kind in (
+        ("XLA", True, "tf.function(jit_compile=True)"),
+        ("graph", False, "tf.function"),
+    )
 )
 _TORCH = Contender("PyTorch", "torch_peer", "train", note="eager, torch.optim.Adam")
-_TORCH_COMPILED = Contender("PyTorch compiled", "torch_peer", "train", {"compiled": True}, "torch.compile, fused Adam")
+_TORCH_COMPILED = Contender(
+    "PyTorch compiled", "torch_peer", "train", {"compiled": True}, "torch.compile, fused Adam"
+)
 
 
 def _limits(training):
     """The matrix products alone; the fastest is the limit."""
     modules = ("limit_tensorflow", "limit_jax", "limit_torch")
-    return tuple(Contender(name, module, "products", {"training": training}) for name, module in zip(LIMITS, modules))
+    return tuple(
+        Contender(name, module, "products", {"training": training})
+        for name, module in zip(LIMITS, modules)
+    )
 
 
 def _share(at_least):
@@ -87,12 +108,28 @@ CASES = {
         _MLP,
         (
             _OURS,
-            Contender("tfvae per step", "ours", "fit", {"compile": {"steps_per_execution": 1}}, "compile(steps_per_execution=1)"),
+            Contender(
+                "tfvae per step",
+                "ours",
+                "fit",
+                {"compile": {"steps_per_execution": 1}},
+                "compile(steps_per_execution=1)",
+            ),
             _JAX,
-            Contender("JAX scan", "jax_peer", "scanned", note="the whole epoch as one lax.scan, data on the device"),
+            Contender(
+                "JAX scan",
+                "jax_peer",
+                "scanned",
+                note="the whole epoch as one lax.scan, data on the device",
+            ),
             _TORCH,
             _TORCH_COMPILED,
-            Contender("pythae", "pythae_peer", "train", note="its trainer's epochs, without evaluation or checkpoints"),
+            Contender(
+                "pythae",
+                "pythae_peer",
+                "train",
+                note="its trainer's epochs, without evaluation or checkpoints",
+            ),
             *_limits(True),
         ),
         (
@@ -106,7 +143,9 @@ CASES = {
         "the same from grey data, binarized afresh in every step",
         _MLP,
         (
-            Contender("tfvae", "ours", "fit", {"grey": True}, "Bernoulli(dynamic_binarization=True)"),
+            Contender(
+                "tfvae", "ours", "fit", {"grey": True}, "Bernoulli(dynamic_binarization=True)"
+            ),
             Contender("tfvae, binary data", "ours", "fit", note="the case mlp"),
         ),
         (Target(("tfvae, binary data",), 0.85, "fit of binary data"),),
@@ -116,8 +155,20 @@ CASES = {
         _CONV,
         (
             _OURS,
-            Contender("tfvae, XLA", "ours", "fit", {"compile": {"jit_compile": True}}, "compile(jit_compile=True)"),
-            Contender("tfvae, graph", "ours", "fit", {"compile": {"jit_compile": False}}, "compile(jit_compile=False)"),
+            Contender(
+                "tfvae, XLA",
+                "ours",
+                "fit",
+                {"compile": {"jit_compile": True}},
+                "compile(jit_compile=True)",
+            ),
+            Contender(
+                "tfvae, graph",
+                "ours",
+                "fit",
+                {"compile": {"jit_compile": False}},
+                "compile(jit_compile=False)",
+            ),
             *_TENSORFLOW,
             _JAX,
             _TORCH,
@@ -126,7 +177,11 @@ CASES = {
         ),
         (
             Target(("PyTorch",), 1.5, "PyTorch eager"),
-            Target(tuple(c.name for c in _TENSORFLOW), 1.0, "the faster of TensorFlow's two compilers, by hand"),
+            Target(
+                tuple(c.name for c in _TENSORFLOW),
+                1.0,
+                "the faster of TensorFlow's two compilers, by hand",
+            ),
             Target(LIMITS, 0.0, "the convolutions' and matrix products' limit"),
         ),
     ),
@@ -140,9 +195,19 @@ CASES = {
         "log-likelihood of the model of mlp by 5,000 importance samples",
         _NLL,
         (
-            Contender("tfvae", "ours", "log_likelihood", note="evaluation.log_likelihood, 64 images a call"),
+            Contender(
+                "tfvae",
+                "ours",
+                "log_likelihood",
+                note="evaluation.log_likelihood, 64 images a call",
+            ),
             Contender("JAX", "jax_peer", "log_likelihood", note="one jitted lax.map over images"),
-            Contender("pythae", "pythae_peer", "log_likelihood", note="get_nll under no_grad, with its fastest batch size"),
+            Contender(
+                "pythae",
+                "pythae_peer",
+                "log_likelihood",
+                note="get_nll under no_grad, with its fastest batch size",
+            ),
             *_limits(False),
         ),
         (Target(("pythae",), 4.0, "pythae"), _share(0.8)),

@@ -41,7 +41,10 @@ STARTS = {
 def models():
     digits = tfvae.datasets.load("digits")
     settings = runs.choose(runs.Settings(data="digits"), digits)
-    return {"digits": runs.build(settings, digits), "conv 28x28": tfvae.conv_vae((28, 28, 1), 32, seed=0)}
+    return {
+        "digits": runs.build(settings, digits),
+        "conv 28x28": tfvae.conv_vae((28, 28, 1), 32, seed=0),
+    }
 
 
 def files(vae):
@@ -77,15 +80,24 @@ def starts(vae):
         tfvae.export.to_saved_model(vae, Path(folder) / "saved_model")
         for name, program in STARTS.items():
             command = [sys.executable, "-c", START.format(program), folder]
-            done = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(5)]
-            yield name, *map(statistics.median, zip(*(json.loads(out.splitlines()[-1]) for out in done)))
+            done = [
+                subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                for _ in range(5)
+            ]
+            yield (
+                name,
+                *map(statistics.median, zip(*(json.loads(out.splitlines()[-1]) for out in done))),
+            )
 
 
 def sizes(vae):
     """`{quantization: bytes}` of the file that `to_tflite` writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.tflite"
-        return {name or "float32": tfvae.export.to_tflite(vae, path, name)["bytes"] for name in quantize.QUANTIZATIONS}
+        return {
+            name or "float32": tfvae.export.to_tflite(vae, path, name)["bytes"]
+            for name in quantize.QUANTIZATIONS
+        }
 
 
 def main():
@@ -93,9 +105,14 @@ def main():
         alone, both = files(vae)
         decode, sample = latencies(both, vae)
         added = (len(both) - len(alone)) / 1000
-        print(f"{name}: decode {len(alone) / 1000:.1f} kB, with sample {len(both) / 1000:.1f} kB, {added:+.1f} kB")
+        print(
+            f"{name}: decode {len(alone) / 1000:.1f} kB, with sample {len(both) / 1000:.1f} kB, {added:+.1f} kB"
+        )
         print(f"{name}: decode {decode:.3f} ms, sample {sample:.3f} ms, {sample - decode:+.3f} ms")
-        print(f"{name}: " + ", ".join(f"{kind} {size / 1000:.0f} kB" for kind, size in sizes(vae).items()))
+        print(
+            f"{name}: "
+            + ", ".join(f"{kind} {size / 1000:.0f} kB" for kind, size in sizes(vae).items())
+        )
         for runtime, seconds, peak in starts(vae) if name == "digits" else ():
             print(f"{name}: import and first sample by {runtime}: {seconds:.2f} s, {peak:.0f} MB")
 

@@ -29,7 +29,9 @@ def probe(chosen, name, **arguments):
             capture_output=True, text=True, cwd=alternate.ROOT, env=alternate.environment(),
         )  # fmt: skip
     if done.returncode or not done.stdout.strip():
-        raise RuntimeError(f"{name} {arguments}: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
+        raise RuntimeError(
+            f"{name} {arguments}: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}"
+        )
     return {**json.loads(done.stdout.splitlines()[-1]), "before": before}
 
 
@@ -38,25 +40,47 @@ def stream(chosen):
     sizes = QUICK_SIZES if chosen.quick else SIZES
     with tempfile.TemporaryDirectory() as folder:
         if shutil.disk_usage(folder).free < 1.2 * RECORD * max(sizes):
-            raise RuntimeError(f"{RECORD * max(sizes) / 1e6:,.0f} MB are not free in the temporary folder")
+            raise RuntimeError(
+                f"{RECORD * max(sizes) / 1e6:,.0f} MB are not free in the temporary folder"
+            )
         path = Path(folder) / "records"
         _write(path, max(sizes))
         seconds = 1 if chosen.quick else 15
         rounds = [
-            {size: probe(chosen, "stream", path=str(path), examples=size, seconds=seconds) for size in sizes}
+            {
+                size: probe(chosen, "stream", path=str(path), examples=size, seconds=seconds)
+                for size in sizes
+            }
             for _ in range(chosen.rounds)
         ]
     rates = [statistics.median(one[size]["rate"] for one in rounds) for size in sizes]
-    shares = [statistics.median(one[size]["rate"] / one[size]["memory_rate"] for one in rounds) for size in sizes]
+    shares = [
+        statistics.median(one[size]["rate"] / one[size]["memory_rate"] for one in rounds)
+        for size in sizes
+    ]
     peaks = [statistics.median(one[size]["peak"] for one in rounds) for size in sizes]
-    checks = [report.check(f"examples/s of {size:,} examples", rate) for size, rate in zip(sizes, rates)]
-    checks += [report.check(f"of the rate from memory, {size:,} examples", share) for size, share in zip(sizes, shares)]
-    checks += [report.check(f"peak MB of {size:,} examples", peak) for size, peak in zip(sizes, peaks)]
+    checks = [
+        report.check(f"examples/s of {size:,} examples", rate) for size, rate in zip(sizes, rates)
+    ]
     checks += [
-        report.check("slowest to fastest, each beside memory", min(shares) / max(shares), at_least=1 - FLAT),
+        report.check(f"of the rate from memory, {size:,} examples", share)
+        for size, share in zip(sizes, shares)
+    ]
+    checks += [
+        report.check(f"peak MB of {size:,} examples", peak) for size, peak in zip(sizes, peaks)
+    ]
+    checks += [
+        report.check(
+            "slowest to fastest, each beside memory", min(shares) / max(shares), at_least=1 - FLAT
+        ),
         report.check("peak, most to fewest examples", peaks[-1] / peaks[0], at_most=1 + FLAT),
     ]
-    return "fit from a file of 8-bit records, binarized in the step", "", checks, list(rounds[0].values())
+    return (
+        "fit from a file of 8-bit records, binarized in the step",
+        "",
+        checks,
+        list(rounds[0].values()),
+    )
 
 
 def _write(path, examples):
@@ -76,20 +100,39 @@ def memory(chosen):
         path = str(Path(folder) / "data.npy")  # to load MNIST would take more than training does
         np.save(path, data.binary(10_000))
         training = {
-            network: probe(chosen, "memory_of_training", path=path, network=network, epochs=epochs) for network in ("mlp", "conv")
+            network: probe(chosen, "memory_of_training", path=path, network=network, epochs=epochs)
+            for network in ("mlp", "conv")
         }
-        few, many = (probe(chosen, "memory_of_nll", path=path, num_samples=count) for count in (500, 5_000))
-    checks = [check for network, answer in training.items() for check in _growth(network, epochs, answer["memory"])]
-    checks.append(report.check("log-likelihood of 64 images, peak MB with 5,000 samples", many["peak"]))
-    checks.append(report.check("log-likelihood, 5,000 samples to 500", many["peak"] / few["peak"], at_most=1 + NOISE))
+        few, many = (
+            probe(chosen, "memory_of_nll", path=path, num_samples=count) for count in (500, 5_000)
+        )
+    checks = [
+        check
+        for network, answer in training.items()
+        for check in _growth(network, epochs, answer["memory"])
+    ]
+    checks.append(
+        report.check("log-likelihood of 64 images, peak MB with 5,000 samples", many["peak"])
+    )
+    checks.append(
+        report.check(
+            "log-likelihood, 5,000 samples to 500", many["peak"] / few["peak"], at_most=1 + NOISE
+        )
+    )
     return "resident memory, which may not grow", "", checks, [*training.values(), few, many]
 
 
 def _growth(network, epochs, memory):
     (peak_before, before), (peak, after) = memory
     yield report.check(f"{network}, peak MB of {epochs[1]} epochs of 10,000", peak)
-    yield report.check(f"{network}, peak, {epochs[1]} epochs to {epochs[0]}", peak / peak_before, at_most=1 + NOISE)
-    yield report.check(f"{network}, resident then, {epochs[1]} epochs to {epochs[0]}", after / before, at_most=1 + NOISE)
+    yield report.check(
+        f"{network}, peak, {epochs[1]} epochs to {epochs[0]}", peak / peak_before, at_most=1 + NOISE
+    )
+    yield report.check(
+        f"{network}, resident then, {epochs[1]} epochs to {epochs[0]}",
+        after / before,
+        at_most=1 + NOISE,
+    )
 
 
 def cold_start(chosen):
@@ -105,10 +148,18 @@ def cold_start(chosen):
     extra = statistics.median(a - b for a, b in zip(started, alone))
     checks = [
         report.check("seconds to import TensorFlow", statistics.median(alone)),
-        report.check(f"seconds to the end of the first call, of {steps[-1]} steps", statistics.median(started)),
+        report.check(
+            f"seconds to the end of the first call, of {steps[-1]} steps",
+            statistics.median(started),
+        ),
         report.check("the second less the first, in each round", extra, at_most=START),
     ]
-    return "from the start of `tfvae train digits` to its first optimizer step", "s", checks, answers
+    return (
+        "from the start of `tfvae train digits` to its first optimizer step",
+        "s",
+        checks,
+        answers,
+    )
 
 
 def sampler(chosen):

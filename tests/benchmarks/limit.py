@@ -14,7 +14,8 @@ from tests.benchmarks.worker import fastest
 
 COPIES = 4  # inputs taken in turn, so that no compiler computes the same product only once
 STEPS = 8  # of one unit
-ROWS = (5000, 2500, 1000, 500)  # rows decoded at once where only the decoder runs; the fastest counts
+# rows decoded at once where only the decoder runs; the fastest counts
+ROWS = (5000, 2500, 1000, 500)
 
 
 def layers(shape):
@@ -28,7 +29,11 @@ def layers(shape):
     decoder = [("deconv", i, o) for i, o in itertools.pairwise(channels[::-1])]
     return (
         [*encoder, ("reshape", (flat,)), *_dense(flat, *shape.hidden, 2 * shape.latent)],
-        [*_dense(shape.latent, *shape.hidden, flat), ("reshape", (small, small, shape.filters[-1])), *decoder],
+        [
+            *_dense(shape.latent, *shape.hidden, flat),
+            ("reshape", (small, small, shape.filters[-1])),
+            *decoder,
+        ],
     )
 
 
@@ -79,7 +84,9 @@ def _with_rows(shape, rows):
 def choose(shape, training, program, options, work):
     """The `Work` of the fastest program among the variants and options."""
     candidates, unit = {}, STEPS * shape.batch if training else 1
-    for (name, (variant, examples)), option in itertools.product(variants(shape, training).items(), options):
+    for (name, (variant, examples)), option in itertools.product(
+        variants(shape, training).items(), options
+    ):
         steps = round(unit / examples)
         run = program(chains(variant, training), training, option)
         candidates[" ".join(filter(None, (option, name)))] = functools.partial(_repeat, run, steps)

@@ -15,10 +15,14 @@ def program(chains, training, form):
 
     def step(i, given):
         run = gradients if training else outputs
-        return [run(chain, x[i % limit.COPIES], weights) for chain, (x, weights) in zip(chains, given)]
+        return [
+            run(chain, x[i % limit.COPIES], weights) for chain, (x, weights) in zip(chains, given)
+        ]
 
     def loop(count, given):
-        kept = jax.tree.map(lambda part: jax.numpy.zeros(part.shape, part.dtype), jax.eval_shape(step, 0, given))
+        kept = jax.tree.map(
+            lambda part: jax.numpy.zeros(part.shape, part.dtype), jax.eval_shape(step, 0, given)
+        )
         return jax.lax.fori_loop(0, count, lambda i, _: step(i, given), kept)
 
     compiled = jax.jit(loop if form == "loop" else step)
@@ -47,6 +51,10 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 OPS = {
     "reshape": lambda x, size: x.reshape(-1, *size),
     "dense": jax.numpy.matmul,
-    "conv": lambda x, weight: jax.lax.conv_general_dilated(x, weight, (2, 2), "SAME", dimension_numbers=_LAYOUT),
-    "deconv": lambda x, weight: jax.lax.conv_transpose(x, weight, (2, 2), "SAME", dimension_numbers=_LAYOUT),
+    "conv": lambda x, weight: jax.lax.conv_general_dilated(
+        x, weight, (2, 2), "SAME", dimension_numbers=_LAYOUT
+    ),
+    "deconv": lambda x, weight: jax.lax.conv_transpose(
+        x, weight, (2, 2), "SAME", dimension_numbers=_LAYOUT
+    ),
 }

@@ -29,7 +29,12 @@ def program(chains, training, compiler):
 def step(chains, training, i, given):
     """All products of one step, as a flat list."""
     run = gradients if training else outputs
-    return tf.nest.flatten([run(chain, x[i % limit.COPIES], list(weights)) for chain, (x, weights) in zip(chains, given)])
+    return tf.nest.flatten(
+        [
+            run(chain, x[i % limit.COPIES], list(weights))
+            for chain, (x, weights) in zip(chains, given)
+        ]
+    )
 
 
 def outputs(chain, x, weights):

@@ -5,7 +5,8 @@ from torch.nn import functional
 
 from tests.benchmarks import limit, torch_peer
 
-_AXES = {"conv": (3, 2, 0, 1), "deconv": (2, 3, 0, 1), "dense": (0, 1)}  # from (height, width, inputs, outputs)
+# from (height, width, inputs, outputs)
+_AXES = {"conv": (3, 2, 0, 1), "deconv": (2, 3, 0, 1), "dense": (0, 1)}
 
 
 def products(shape, training):
@@ -44,7 +45,9 @@ def tensors(chain, layout):
     x, weights = limit.arrays(chain)
     weights = [w.transpose(_AXES[step[0]]) for w, step in zip(weights, limit.weighted(chain[0]))]
     x = [part.transpose(0, 3, 1, 2) if part.ndim == 4 else part for part in x]
-    return [on_device(part, layout, chain[2]) for part in x], [on_device(w, layout, True) for w in weights]
+    return [on_device(part, layout, chain[2]) for part in x], [
+        on_device(w, layout, True) for w in weights
+    ]
 
 
 def on_device(array, layout, gradient):

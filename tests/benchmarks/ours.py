@@ -13,7 +13,9 @@ def fit(shape, grey=False, compile=None):
     vae = model(shape, grey)
     vae.compile(keras.optimizers.Adam(1e-3), **(compile or {}))
     x = data.events(shape, (data.grey if grey else data.binary)(shape.examples))
-    return work(lambda epochs: vae.fit(x, batch_size=shape.batch, epochs=epochs, verbose=0), shape.examples)
+    return work(
+        lambda epochs: vae.fit(x, batch_size=shape.batch, epochs=epochs, verbose=0), shape.examples
+    )
 
 
 def log_likelihood(shape):
@@ -33,17 +35,34 @@ def model(shape, grey=False):
     likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=grey)
     if shape.network == "conv":
         event_shape = (shape.side, shape.side, 1)
-        return tfvae.conv_vae(event_shape, shape.latent, shape.filters, shape.hidden[0], likelihood=likelihood, seed=0)
+        return tfvae.conv_vae(
+            event_shape, shape.latent, shape.filters, shape.hidden[0], likelihood=likelihood, seed=0
+        )
     objective = tfvae.objectives.IWAE(num_samples=shape.samples) if shape.samples > 1 else None
-    return tfvae.mlp_vae((shape.pixels,), shape.latent, shape.hidden, likelihood=likelihood, objective=objective, seed=0)
+    return tfvae.mlp_vae(
+        (shape.pixels,),
+        shape.latent,
+        shape.hidden,
+        likelihood=likelihood,
+        objective=objective,
+        seed=0,
+    )
 
 
 def work(run, amount, note=""):
-    versions = {"tfvae": tfvae.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+    versions = {
+        "tfvae": tfvae.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
     return Work(run, amount, device(), versions, note)
 
 
 def device():
     """The name of the GPU, or "CPU"."""
     gpus = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+    return (
+        tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        if gpus
+        else "CPU"
+    )

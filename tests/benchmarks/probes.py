@@ -68,8 +68,17 @@ def stream(path, examples, seconds):
     from tests.benchmarks.cases import CASES
     from tfvae._keras.backend import keras
 
-    records = tf.data.FixedLengthRecordDataset(path, 784).take(examples).shuffle(10_000).batch(BATCH, drop_remainder=True)
-    pixels = records.map(lambda rows: tf.cast(tf.reshape(tf.io.decode_raw(rows, tf.uint8), [BATCH, 784]), tf.float32) / 255.0)
+    records = (
+        tf.data.FixedLengthRecordDataset(path, 784)
+        .take(examples)
+        .shuffle(10_000)
+        .batch(BATCH, drop_remainder=True)
+    )
+    pixels = records.map(
+        lambda rows: (
+            tf.cast(tf.reshape(tf.io.decode_raw(rows, tf.uint8), [BATCH, 784]), tf.float32) / 255.0
+        )
+    )
     vae = ours.model(CASES["mlp"].shape, grey=True)
     vae.compile(keras.optimizers.Adam(1e-3))
     x = np.concatenate(list(pixels.take(10_000 // BATCH)))
@@ -78,7 +87,12 @@ def stream(path, examples, seconds):
     before = _rate(vae, x, 2)
     epochs = max(1, round(seconds * before / examples))
     rate = _rate(vae, pixels.prefetch(tf.data.AUTOTUNE), epochs, examples // BATCH * BATCH)
-    return {"rate": rate, "memory_rate": (before + _rate(vae, x, 2)) / 2, "peak": resident(), **_about(ours)}
+    return {
+        "rate": rate,
+        "memory_rate": (before + _rate(vae, x, 2)) / 2,
+        "peak": resident(),
+        **_about(ours),
+    }
 
 
 def _rate(vae, x, epochs, examples=None):
@@ -119,7 +133,9 @@ def memory_of_nll(path, num_samples):
     from tests.benchmarks.cases import CASES
 
     shape = CASES["nll"].shape
-    tfvae.evaluation.log_likelihood(ours.model(shape), np.load(path)[: shape.examples], num_samples=num_samples)
+    tfvae.evaluation.log_likelihood(
+        ours.model(shape), np.load(path)[: shape.examples], num_samples=num_samples
+    )
     return {"peak": resident(), **_about(ours)}
 
 

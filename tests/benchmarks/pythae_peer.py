@@ -41,7 +41,9 @@ class Decoder(BaseDecoder):
 
 def model(shape):
     encoder, decoder = torch_peer.networks(shape)
-    config = VAEConfig(input_dim=(shape.pixels,), latent_dim=shape.latent, reconstruction_loss="bce")
+    config = VAEConfig(
+        input_dim=(shape.pixels,), latent_dim=shape.latent, reconstruction_loss="bce"
+    )
     return VAE(config, Encoder(encoder), Decoder(decoder)).to(torch_peer.DEVICE)
 
 
@@ -50,7 +52,9 @@ def train(shape):
     logging.disable(logging.INFO)
     x = torch.tensor(data.binary(shape.examples))
     folder = tempfile.TemporaryDirectory()
-    config = BaseTrainerConfig(output_dir=folder.name, per_device_train_batch_size=shape.batch, learning_rate=1e-3)
+    config = BaseTrainerConfig(
+        output_dir=folder.name, per_device_train_batch_size=shape.batch, learning_rate=1e-3
+    )
     trainer = BaseTrainer(model(shape), BaseDataset(x, torch.ones(len(x))), training_config=config)
     trainer.prepare_training()
     trainer.callback_handler.callbacks.clear()  # progress bars

@@ -25,9 +25,14 @@ def measure(run):
     found, samplers = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name in QUANTIZATIONS:
-            held_out = to_tflite(vae, Path(folder) / f"{name}_encoder.tflite", name, include_encoder=True, data=data)
+            held_out = to_tflite(
+                vae, Path(folder) / f"{name}_encoder.tflite", name, include_encoder=True, data=data
+            )
             path = Path(folder) / f"{name}.tflite"
-            found[name] = {**to_tflite(vae, path, name), "held_out": held_out["quality"]["distortion_change_nats"]}
+            found[name] = {
+                **to_tflite(vae, path, name),
+                "held_out": held_out["quality"]["distortion_change_nats"],
+            }
             samplers[name] = Sampler(path)
     for name, ratio in latencies(samplers).items():
         found[name].update(ratio)
@@ -43,13 +48,18 @@ def latencies(samplers):
                 sampler.sample(1, seed=7, start=call)
             times[name].append((time.perf_counter() - started) / _CALLS)
     ratios = {name: [a / b for a, b in zip(values, times[None])] for name, values in times.items()}
-    return {name: {"ms": 1e3 * statistics.median(times[name]), "ratio": statistics.median(ratios[name])} for name in samplers}
+    return {
+        name: {"ms": 1e3 * statistics.median(times[name]), "ratio": statistics.median(ratios[name])}
+        for name in samplers
+    }
 
 
 def main():
     for run in sys.argv[1:]:
         settings = json.loads((Path(run) / runs.REPORT).read_text(encoding="utf-8"))["settings"]
-        print(f"\n| {settings['data']}, {settings['network']} | kB | of float32 | largest pixel error | nats lost | one sample |")
+        print(
+            f"\n| {settings['data']}, {settings['network']} | kB | of float32 | largest pixel error | nats lost | one sample |"
+        )
         print("|---|---|---|---|---|---|")
         found = measure(run)
         whole = found[None]["bytes"]

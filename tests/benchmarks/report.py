@@ -24,17 +24,28 @@ def of_case(name, measured):
         for contender, found in measured.items()
     ]
     checks = [_check(target, ours, measured) for target in case.targets]
-    return {"title": case.title, "unit": case.unit, "rows": rows, "targets": [c for c in checks if c]}
+    return {
+        "title": case.title,
+        "unit": case.unit,
+        "rows": rows,
+        "targets": [c for c in checks if c],
+    }
 
 
 def _numbers(ours, found):
-    numbers = {"median": statistics.median(found["rates"]), "rounds": found["rates"], "device": found["device"]}
+    numbers = {
+        "median": statistics.median(found["rates"]),
+        "rounds": found["rates"],
+        "device": found["device"],
+    }
     return {**numbers, "ours": ratio(ours, [found])} if "rates" in ours else numbers
 
 
 def ratio(ours, others):
     """Median over rounds of ours to the fastest of the others in that round."""
-    return statistics.median(a / max(b) for a, b in zip(ours["rates"], zip(*(other["rates"] for other in others))))
+    return statistics.median(
+        a / max(b) for a, b in zip(ours["rates"], zip(*(other["rates"] for other in others)))
+    )
 
 
 def _check(target, ours, measured):
@@ -73,7 +84,13 @@ def lines(name, result):
 def _row(row):
     name = f"{row['name']} *" if row["name"] in LIMITS else row["name"]
     times = f"x {row['ours']:.2f}" if "ours" in row else ""
-    return [name, number(row["median"]), times, f"{number(min(row['rounds']))} to {number(max(row['rounds']))}", row["note"]]
+    return [
+        name,
+        number(row["median"]),
+        times,
+        f"{number(min(row['rounds']))} to {number(max(row['rounds']))}",
+        row["note"],
+    ]
 
 
 def _targets(name, result):
@@ -82,7 +99,9 @@ def _targets(name, result):
     columns, rows = ["", "measured", "target", ""], [_target(row) for row in result["targets"]]
     if any(limits):
         columns.insert(3, "the limit itself")
-        rows = [[*row[:3], number(limit) if limit else "", row[3]] for row, limit in zip(rows, limits)]
+        rows = [
+            [*row[:3], number(limit) if limit else "", row[3]] for row, limit in zip(rows, limits)
+        ]
     yield from _table(columns, rows)
 
 
@@ -90,22 +109,39 @@ def _limit(name, row, rates):
     """What the limit was to those whom a target names: the most there could have been."""
     targets = CASES[name].targets if name in CASES else ()
     of = next((target.of for target in targets if f"of {target.title}" == row["title"]), ())
-    others, limits = ([rates[contender] for contender in names if contender in rates] for names in (of, LIMITS))
+    others, limits = (
+        [rates[contender] for contender in names if contender in rates] for names in (of, LIMITS)
+    )
     if not others or not limits or set(of) & set(LIMITS):
         return None
-    return ratio({"rates": [max(one) for one in zip(*(limit["rates"] for limit in limits))]}, others)
+    return ratio(
+        {"rates": [max(one) for one in zip(*(limit["rates"] for limit in limits))]}, others
+    )
 
 
 def _target(row):
     wanted = "at least " + number(row["at_least"]) if row["at_least"] is not None else ""
     wanted = "at most " + number(row["at_most"]) if row["at_most"] is not None else wanted
-    return [row["title"], number(row["measured"]), wanted, {True: "met", False: "**not met**"}.get(row.get("met"), "")]
+    return [
+        row["title"],
+        number(row["measured"]),
+        wanted,
+        {True: "met", False: "**not met**"}.get(row.get("met"), ""),
+    ]
 
 
 def number(value):
     """Three figures or so, without an exponent."""
     size = abs(value)
-    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 0.1 else f"{value:.4f}"
+    return (
+        f"{value:,.0f}"
+        if size >= 100
+        else f"{value:.1f}"
+        if size >= 10
+        else f"{value:.2f}"
+        if size >= 0.1
+        else f"{value:.4f}"
+    )
 
 
 def _table(columns, rows):
@@ -118,7 +154,9 @@ def _table(columns, rows):
 
 def head(machine):
     """The machine and the versions in one paragraph."""
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(machine["versions"].items()))
+    versions = ", ".join(
+        f"{name} {version}" for name, version in sorted(machine["versions"].items())
+    )
     return f"{machine['device']}, {machine['cores']} cores. {versions}."
 
 
@@ -143,7 +181,10 @@ def tables():
         cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
         text.append(f"## {path.stem}\n")
         for name in sorted(cases, key=_order):
-            text += [*lines(name, cases[name]), f"{head(cases[name]['machine'])} {cases[name]['machine']['date']}.\n"]
+            text += [
+                *lines(name, cases[name]),
+                f"{head(cases[name]['machine'])} {cases[name]['machine']['date']}.\n",
+            ]
     return "\n".join(text)
 
 

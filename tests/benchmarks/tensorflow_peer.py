@@ -20,12 +20,19 @@ def networks(shape):
     """(encoder, decoder)."""
     small, pixels = shape.side // 2 ** len(shape.filters), (shape.side, shape.side, 1)
     image = (small, small, shape.filters[-1])
-    convolutions = [layers.Conv2D(filters, 4, 2, "same", activation="relu") for filters in shape.filters]
+    convolutions = [
+        layers.Conv2D(filters, 4, 2, "same", activation="relu") for filters in shape.filters
+    ]
     encoder = [*convolutions, layers.Flatten(), *mlp((*shape.hidden, 2 * shape.latent))]
-    back = [layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu") for filters in shape.filters[-2::-1]]
+    back = [
+        layers.Conv2DTranspose(filters, 4, 2, "same", activation="relu")
+        for filters in shape.filters[-2::-1]
+    ]
     dense = [*mlp((*shape.hidden[::-1], math.prod(image))), layers.ReLU(), layers.Reshape(image)]
     decoder = [*dense, *back, layers.Conv2DTranspose(1, 4, 2, "same")]
-    return keras.Sequential([layers.Input(pixels), *encoder]), keras.Sequential([layers.Input((shape.latent,)), *decoder])
+    return keras.Sequential([layers.Input(pixels), *encoder]), keras.Sequential(
+        [layers.Input((shape.latent,)), *decoder]
+    )
 
 
 def negative_bound(encoder, decoder, x):

@@ -30,15 +30,21 @@ def networks(shape):
 def conv_encoder(shape):
     channels = (1, *shape.filters)
     layers = [[nn.Conv2d(i, o, 4, 2, 1), nn.ReLU()] for i, o in zip(channels, channels[1:])]
-    return nn.Sequential(*sum(layers, []), nn.Flatten(), mlp((_flat(shape), *shape.hidden, 2 * shape.latent)))
+    return nn.Sequential(
+        *sum(layers, []), nn.Flatten(), mlp((_flat(shape), *shape.hidden, 2 * shape.latent))
+    )
 
 
 def conv_decoder(shape):
     channels = (*shape.filters[::-1], 1)
-    layers = [[nn.ConvTranspose2d(i, o, 4, 2, 1), nn.ReLU()] for i, o in zip(channels, channels[1:])]
+    layers = [
+        [nn.ConvTranspose2d(i, o, 4, 2, 1), nn.ReLU()] for i, o in zip(channels, channels[1:])
+    ]
     small = shape.side // 2 ** len(shape.filters)
     dense = mlp((shape.latent, *shape.hidden[::-1], _flat(shape)))
-    return nn.Sequential(dense, nn.ReLU(), nn.Unflatten(1, (channels[0], small, small)), *sum(layers, [])[:-1])
+    return nn.Sequential(
+        dense, nn.ReLU(), nn.Unflatten(1, (channels[0], small, small)), *sum(layers, [])[:-1]
+    )
 
 
 def _flat(shape):
@@ -58,7 +64,13 @@ class Bound(nn.Module):
         noise = torch.randn(self.samples, *mean.shape, device=x.device)
         z = mean + log_scale.exp() * noise
         logits = self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        log_p = -functional.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").flatten(2).sum(-1)
+        log_p = (
+            -functional.binary_cross_entropy_with_logits(
+                logits, x.expand_as(logits), reduction="none"
+            )
+            .flatten(2)
+            .sum(-1)
+        )
         if self.samples == 1:
             kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1 - 2 * log_scale).sum(-1)
             return (kl - log_p[0]).mean()
@@ -69,10 +81,15 @@ class Bound(nn.Module):
 def train(shape, compiled=False):
     """Steps on batches indexed from a tensor in memory; a unit is one epoch."""
     bound = Bound(shape).to(DEVICE)
-    optimizer = torch.optim.Adam(bound.parameters(), lr=1e-3, **({"fused": True} if compiled else {}))
+    optimizer = torch.optim.Adam(
+        bound.parameters(), lr=1e-3, **({"fused": True} if compiled else {})
+    )
     loss_of = torch.compile(bound) if compiled else bound
     values = data.binary(shape.examples)
-    x = torch.tensor(values if shape.network == "mlp" else values.reshape(-1, 1, shape.side, shape.side), device=DEVICE)
+    x = torch.tensor(
+        values if shape.network == "mlp" else values.reshape(-1, 1, shape.side, shape.side),
+        device=DEVICE,
+    )
 
     def run(epochs):
         for _ in range(epochs):

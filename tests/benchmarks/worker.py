@@ -58,7 +58,9 @@ def main():
     except ModuleNotFoundError as error:
         return _say(answers, absent=f"{error.name} is not installed")
     except Exception as error:  # whatever a framework raises: the others go on
-        return _say(answers, absent=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+        return _say(
+            answers, absent=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        )
     _say(answers, device=work.device, versions=work.versions, note=work.note)
     for _ in sys.stdin:
         _say(answers, rate=repeats * work.amount / seconds_of(work.run, repeats))

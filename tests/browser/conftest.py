@@ -39,7 +39,9 @@ def page_files(node_modules, exported, digits, tmp_path_factory):
         "labels": tfvae.mlp_vae(digits.event_shape, 4, (16,), condition=10, seed=0),
         "layers": tfvae.hierarchical_vae(digits.event_shape, (4, 2), seed=0),
         "vectors": tfvae.mlp_vae((6,), 3, (8,), likelihood=tfvae.likelihoods.Normal(0.5), seed=0),
-        "colours": tfvae.mlp_vae((5, 7, 3), 2, (8,), likelihood=tfvae.likelihoods.Normal(0.5), seed=0),
+        "colours": tfvae.mlp_vae(
+            (5, 7, 3), 2, (8,), likelihood=tfvae.likelihoods.Normal(0.5), seed=0
+        ),
     }
     sizes = {"labels": 5}  # so that one call takes several labels
     for name, model in models.items():

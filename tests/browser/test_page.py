@@ -21,7 +21,9 @@ def test_the_browser_shows_the_samples_of_the_seed(pages, exported):
     assert all(url.startswith(("blob:", "data:", pages)) for url in found["requests"])
 
 
-@pytest.mark.parametrize(("name", "signature", "batch"), [("batch_1", "sample", 1), ("batch_5_16", "sample_16", 16)])
+@pytest.mark.parametrize(
+    ("name", "signature", "batch"), [("batch_1", "sample", 1), ("batch_5_16", "sample_16", 16)]
+)
 def test_the_browsers_numbers_are_those_of_the_sampler(pages, exported, name, signature, batch):
     draws = [(seed, start) for seed in (7, -3) for start in (0, 32)]
     inputs = [{"seed": [seed], "index": [start]} for seed, start in draws]
@@ -68,7 +70,9 @@ def check_download(picture, grid, *, exact):
     height, width = sheet.shape[:2]
     factor = max(1, 640 // max(height, width))
     margin = (picture.width - factor * width) // 2
-    saved = np.array(picture.convert("RGB"))[margin:, margin:][factor // 2 :: factor, factor // 2 :: factor][:height, :width]
+    saved = np.array(picture.convert("RGB"))[margin:, margin:][
+        factor // 2 :: factor, factor // 2 :: factor
+    ][:height, :width]
     drawn = sheet[..., 3] == 255
     assert drawn.mean() > 0.7
     assert np.abs(saved.astype(int) - sheet[..., :3])[drawn].max() <= (0 if exact else 1)
@@ -78,7 +82,10 @@ def test_a_latent_of_layers_is_sampled_without_temperature_or_sliders(pages, tmp
     found = browse("controls", f"{pages}layers/", download=str(tmp_path / "grid.png"))
     assert found["next"] and found["previous"] and found["seed"]
     assert "temperature" not in found and "slider0" not in found
-    assert found["note"] == "The latent of this model has several layers: no temperature, and no sliders."
+    assert (
+        found["note"]
+        == "The latent of this model has several layers: no temperature, and no sliders."
+    )
 
 
 def test_the_page_is_usable_by_keyboard(pages):
@@ -111,7 +118,10 @@ def test_the_page_works_from_the_public_address(pages, exported):
     assert np.abs(cells(found["grid"], 8, 8) - expected).max() <= 1
     outside = [url for url in found["requests"] if not url.startswith((pages, "blob:", "data:"))]
     assert outside
-    assert all(re.match(rf"https://cdn\.jsdelivr\.net/npm/@litertjs/[a-z-]+@{web.LITERT_VERSION}/", url) for url in outside)
+    assert all(
+        re.match(rf"https://cdn\.jsdelivr\.net/npm/@litertjs/[a-z-]+@{web.LITERT_VERSION}/", url)
+        for url in outside
+    )
 
 
 def test_everything_fits_is_named_and_can_be_touched_at_any_width(pages, tmp_path):

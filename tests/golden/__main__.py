@@ -27,7 +27,11 @@ def models():
             zoo.binary(),
             np.arange(12) % 3,
         ),
-        "ladder": (tfvae.hierarchical_vae(zoo.SHAPE, (3, 2), (4,), seed=1, **hierarchy), zoo.binary(), None),
+        "ladder": (
+            tfvae.hierarchical_vae(zoo.SHAPE, (3, 2), (4,), seed=1, **hierarchy),
+            zoo.binary(),
+            None,
+        ),
         "colours": (
             tfvae.conv_vae((4, 4, 3), 2, (2,), 4, likelihood=mixture, seed=1),
             zoo.eight_bit(shape=(4, 4, 3)),

@@ -13,7 +13,14 @@ X = np.random.default_rng(0).normal(size=(COUNT, subjects.SIZE)).astype(np.float
 X[:, 0] = np.arange(COUNT) / 7  # which example it is
 WEIGHT = np.linspace(0.5, 2.0, COUNT).astype(np.float32)
 TRAIN_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
-EPOCH_HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end", "on_test_begin", "on_test_end")
+EPOCH_HOOKS = (
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_train_end",
+    "on_test_begin",
+    "on_test_end",
+)
 
 
 class Rows(keras.utils.PyDataset):
@@ -78,7 +85,9 @@ ENDLESS = ("infinite", "generator")
 def _fit(data, hooks=None, **options):
     def run(model, recorder, reads):
         callbacks = [recorder.watch(hooks)] if hooks else None
-        return model.fit(DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options)
+        return model.fit(
+            DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options
+        )
 
     return run
 
@@ -86,7 +95,9 @@ def _fit(data, hooks=None, **options):
 def _evaluate(data, hooks=None, **options):
     def run(model, recorder, reads):
         callbacks = [recorder.watch(hooks)] if hooks else None
-        return model.evaluate(DATA[data](reads), verbose=0, callbacks=callbacks, return_dict=True, **options)
+        return model.evaluate(
+            DATA[data](reads), verbose=0, callbacks=callbacks, return_dict=True, **options
+        )
 
     return run
 
@@ -112,7 +123,9 @@ def _sequence(*calls):
 def _with(callback, data="array", **options):
     def run(model, recorder, reads):
         callbacks = [callback(model), recorder.watch(EPOCH_HOOKS)]
-        return model.fit(DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options)
+        return model.fit(
+            DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options
+        )
 
     return run
 
@@ -124,17 +137,26 @@ def _on_batch(method, *data, **options):
 def _fits():
     for data, size, epochs in itertools.product(ARRAYS, (None, 3, 5, 20), (1, 3)):
         if data in ("array", "tensor") or (size, epochs) == (3, 3):
-            yield f"fit/{data}/batch_{size}/epochs_{epochs}", _fit(data, batch_size=size, epochs=epochs)
+            yield (
+                f"fit/{data}/batch_{size}/epochs_{epochs}",
+                _fit(data, batch_size=size, epochs=epochs),
+            )
     for data, steps, epochs in itertools.product(STREAMS, (None, 2, 3, 5), (1, 3)):
         if steps or data not in ENDLESS:
-            yield f"fit/{data}/steps_{steps}/epochs_{epochs}", _fit(data, steps_per_epoch=steps, epochs=epochs)
+            yield (
+                f"fit/{data}/steps_{steps}/epochs_{epochs}",
+                _fit(data, steps_per_epoch=steps, epochs=epochs),
+            )
     for steps, size in itertools.product((1, 2, 3, 7), (None, 3)):
         options = {"steps_per_epoch": steps, "batch_size": size, "epochs": 3}
         yield f"fit/array/batch_{size}/steps_{steps}", _fit("array", **options)
     for data, hooks in itertools.product(("array", *STREAMS), (TRAIN_HOOKS, subjects.HOOKS)):
         options = {"steps_per_epoch": 2} if data in ENDLESS else {}
         name = f"fit/{data}/hooks_{len(hooks)}"
-        yield name, _fit(data, hooks, epochs=2, validation_data=X[:5], validation_batch_size=2, **options)
+        yield (
+            name,
+            _fit(data, hooks, epochs=2, validation_data=X[:5], validation_batch_size=2, **options),
+        )
     yield "fit/initial_epoch", _fit("array", EPOCH_HOOKS, epochs=4, initial_epoch=2, batch_size=4)
     yield "fit/no_epochs", _fit("array", EPOCH_HOOKS, epochs=0)
     yield "fit/weights", _fit("array", batch_size=4, epochs=2, sample_weight=WEIGHT)
@@ -144,18 +166,35 @@ def _fits():
 
 def _validations():
     for split, size in itertools.product((0.2, 0.5), (None, 3)):
-        yield f"split/{split}/batch_{size}", _fit("array", EPOCH_HOOKS, validation_split=split, batch_size=size, epochs=2)
-    for data, steps, freq in itertools.product(("array", "known", "unknown", "infinite", "mixed"), (None, 1, 3), (1, 2)):
+        yield (
+            f"split/{split}/batch_{size}",
+            _fit("array", EPOCH_HOOKS, validation_split=split, batch_size=size, epochs=2),
+        )
+    for data, steps, freq in itertools.product(
+        ("array", "known", "unknown", "infinite", "mixed"), (None, 1, 3), (1, 2)
+    ):
         if not steps and data == "infinite":
             continue
 
         def run(model, recorder, reads, data=data, steps=steps, freq=freq):
-            options = {"validation_steps": steps, "validation_freq": freq, "validation_data": DATA[data](reads)}
-            return _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2, **options)(model, recorder, reads)
+            options = {
+                "validation_steps": steps,
+                "validation_freq": freq,
+                "validation_data": DATA[data](reads),
+            }
+            return _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2, **options)(
+                model, recorder, reads
+            )
 
         yield f"validation/{data}/steps_{steps}/freq_{freq}", run
-    yield "validation/freq_list", _fit("array", EPOCH_HOOKS, epochs=3, validation_data=X, validation_freq=[1, 3])
-    yield "validation/stream_fit", _fit("known", EPOCH_HOOKS, epochs=2, validation_data=X, validation_batch_size=3)
+    yield (
+        "validation/freq_list",
+        _fit("array", EPOCH_HOOKS, epochs=3, validation_data=X, validation_freq=[1, 3]),
+    )
+    yield (
+        "validation/stream_fit",
+        _fit("known", EPOCH_HOOKS, epochs=2, validation_data=X, validation_batch_size=3),
+    )
     yield "validation/weights", _fit("array", epochs=2, validation_data=(X, None, WEIGHT))
 
 
@@ -181,7 +220,11 @@ def _single_batches():
         yield f"{method}/array", _on_batch(method, X[:5])
         yield f"{method}/dict", _on_batch(method, X[:5], return_dict=True)
     yield "predict_on_batch", _on_batch("predict_on_batch", X[:5])
-    fit, evaluate, predict = _fit("array", batch_size=4), _evaluate("array", batch_size=3), _predict("array")
+    fit, evaluate, predict = (
+        _fit("array", batch_size=4),
+        _evaluate("array", batch_size=3),
+        _predict("array"),
+    )
     single = _on_batch("train_on_batch", X[:4])
     yield "sequence/fit_fit", _sequence(fit, fit)
     yield "sequence/fit_predict_fit", _sequence(fit, predict, fit)
@@ -200,12 +243,20 @@ def _callbacks():
         return on_epoch_end
 
     def on_batch(model):
-        return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: model.predict(X[:3], verbose=0))
+        return keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: model.predict(X[:3], verbose=0)
+        )
 
     yield "inside/predict", _with(inside("predict"), epochs=2, batch_size=4)
-    yield "inside/predict_small_batch", _with(inside("predict", batch_size=2), epochs=2, batch_size=4)
+    yield (
+        "inside/predict_small_batch",
+        _with(inside("predict", batch_size=2), epochs=2, batch_size=4),
+    )
     yield "inside/evaluate", _with(inside("evaluate", batch_size=4), epochs=2, batch_size=4)
-    yield "inside/evaluate_steps", _with(inside("evaluate", batch_size=2, steps=2), epochs=2, batch_size=4)
+    yield (
+        "inside/evaluate_steps",
+        _with(inside("evaluate", batch_size=2, steps=2), epochs=2, batch_size=4),
+    )
     yield "inside/predict_each_batch", _with(on_batch, epochs=2, batch_size=4)
     for data in ("array", "known", "unknown", "pydataset"):
         yield f"stop/{data}/batch", _with(lambda model: subjects.StopAt(batch=1), data, epochs=3)
@@ -216,12 +267,19 @@ def _callbacks():
     yield (
         "stop/evaluation",
         lambda model, recorder, reads: model.evaluate(
-            X, batch_size=2, verbose=0, callbacks=[subjects.StopAt(batch=1, evaluating=True)], return_dict=True
+            X,
+            batch_size=2,
+            verbose=0,
+            callbacks=[subjects.StopAt(batch=1, evaluating=True)],
+            return_dict=True,
         ),
     )
     rates = lambda model: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)  # noqa: E731
     yield "callback/learning_rate", _with(rates, epochs=3, batch_size=4)
-    yield "callback/nan", _with(lambda model: keras.callbacks.TerminateOnNaN(), epochs=2, batch_size=4)
+    yield (
+        "callback/nan",
+        _with(lambda model: keras.callbacks.TerminateOnNaN(), epochs=2, batch_size=4),
+    )
 
 
 def table():

@@ -42,7 +42,11 @@ def state_after(vae, x):
 
 
 def state_of(vae):
-    weights = [*vae.trainable_variables, *vae.encoder.non_trainable_weights, *vae.optimizer.variables]
+    weights = [
+        *vae.trainable_variables,
+        *vae.encoder.non_trainable_weights,
+        *vae.optimizer.variables,
+    ]
     return [v.numpy() for v in weights]
 
 
@@ -51,9 +55,13 @@ OPTIMIZERS = {
     "momentum": lambda: keras.optimizers.SGD(1e-2, momentum=0.9),
     "weight_decay": lambda: keras.optimizers.AdamW(1e-2, weight_decay=0.1, clipnorm=1.0),
     "accumulating": lambda: keras.optimizers.Lion(1e-2, gradient_accumulation_steps=2),
-    "averaging": lambda: keras.optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
+    "averaging": lambda: keras.optimizers.SGD(
+        1e-2, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2
+    ),
     "scaling": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-2)),
-    "several": lambda: keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.Adam(1e-2))),
+    "several": lambda: keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(keras.optimizers.Adam(1e-2))
+    ),
     "muon": lambda: keras.optimizers.Muon(1e-2, weight_decay=0.1),
     "of_the_user": lambda: Plain(1e-2),
 }
@@ -90,7 +98,9 @@ def test_a_run_stops_with_the_weights_of_the_last_finite_step(steps, jit_compile
     optimizer = OPTIMIZERS[optimizer]
     vae = model(jit_compile, optimizer(), steps=steps)
     # What runs after the bad step in its call is good, and must change nothing either.
-    with pytest.raises(NonFiniteLoss, match=matches(f"step {BAD}", "distortion inf", "learning rate", "skip")):
+    with pytest.raises(
+        NonFiniteLoss, match=matches(f"step {BAD}", "distortion inf", "learning rate", "skip")
+    ):
         vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0)
 
     expected = state_after(model(jit_compile, optimizer(), steps=steps), X[: 4 * BAD])
@@ -134,7 +144,9 @@ def test_a_gradient_that_is_not_finite_in_one_place_is_noticed(kind):
         def __call__(self, weight):
             @tf.custom_gradient
             def zero(w):
-                bad = tf.reshape(tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan), tf.shape(w))
+                bad = tf.reshape(
+                    tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan), tf.shape(w)
+                )
                 return tf.constant(0.0), lambda upstream: bad
 
             return zero(tf.convert_to_tensor(weight))
@@ -167,7 +179,9 @@ def test_the_logs_leave_out_what_was_skipped():
     vae = model(optimizer=keras.optimizers.SGD(0.0), on_nonfinite="skip")
     found = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0).history["distortion"][0]
     vae = model(optimizer=keras.optimizers.SGD(0.0))
-    losses = [vae.train_on_batch(X[i : i + 4], return_dict=True)["distortion"] for i in range(0, 32, 4)]
+    losses = [
+        vae.train_on_batch(X[i : i + 4], return_dict=True)["distortion"] for i in range(0, 32, 4)
+    ]
     expected = np.mean([loss for number, loss in enumerate(losses) if number != BAD])
     assert found == pytest.approx(expected, rel=1e-4)
 
@@ -183,7 +197,9 @@ def test_a_gradient_that_is_not_finite_is_noticed_at_a_finite_loss(jit_compile):
             return broken(x)
 
     vae = model(jit_compile)
-    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), Broken(), keras.layers.Dense(3)])
+    decoder = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(4), Broken(), keras.layers.Dense(3)]
+    )
     vae = tfvae.VAE(vae.encoder, decoder, likelihood=vae.likelihood.__class__(1.0), seed=0)
     vae.compile(jit_compile=jit_compile)
     before = [v.numpy() for v in vae.trainable_variables]
@@ -208,7 +224,9 @@ def test_keras_own_loop_and_single_batches_are_watched_too():
     "callbacks",
     [
         lambda model: [keras.callbacks.TerminateOnNaN()],
-        lambda model: keras.callbacks.CallbackList([keras.callbacks.TerminateOnNaN()], add_history=True, model=model),
+        lambda model: keras.callbacks.CallbackList(
+            [keras.callbacks.TerminateOnNaN()], add_history=True, model=model
+        ),
     ],
 )
 def test_a_callback_for_nan_stops_a_run_as_it_does_in_keras(callbacks):
@@ -220,7 +238,9 @@ def test_a_callback_for_nan_stops_a_run_as_it_does_in_keras(callbacks):
 
 def test_what_a_callback_was_told_is_not_raised_by_the_next_call():
     vae = model()
-    vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    vae.fit(
+        X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()]
+    )
     assert np.isfinite(vae.evaluate(X, verbose=0, return_dict=True)["loss"])
     assert np.isfinite(vae.train_on_batch(X[:4], return_dict=True)["loss"])
 

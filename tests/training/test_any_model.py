@@ -23,14 +23,22 @@ def batches(*parts):
 
 def fit(*data, **options):
     def run(model, recorder, reads):
-        given = {"epochs": 2, "shuffle": False, "verbose": 0, "callbacks": [recorder.watch()], **options}
+        given = {
+            "epochs": 2,
+            "shuffle": False,
+            "verbose": 0,
+            "callbacks": [recorder.watch()],
+            **options,
+        }
         return model.fit(*data, **given)
 
     return run
 
 
 def evaluate(*data, **options):
-    return lambda model, recorder, reads: model.evaluate(*data, verbose=0, callbacks=[recorder.watch()], **options)
+    return lambda model, recorder, reads: model.evaluate(
+        *data, verbose=0, callbacks=[recorder.watch()], **options
+    )
 
 
 def fit_then_predict(model, recorder, reads):
@@ -41,7 +49,9 @@ def fit_then_predict(model, recorder, reads):
 CALLS = {
     "fit": fit(X, Y, batch_size=4),
     "fit_with_weights": fit(X, Y, batch_size=4, sample_weight=WEIGHT),
-    "fit_with_validation": fit(X, Y, batch_size=4, validation_data=(X, Y, WEIGHT), validation_steps=2),
+    "fit_with_validation": fit(
+        X, Y, batch_size=4, validation_data=(X, Y, WEIGHT), validation_steps=2
+    ),
     "fit_with_split": fit(X, Y, batch_size=4, validation_split=0.3),
     "fit_a_dataset": fit(batches(X, Y)),
     "fit_a_weighted_dataset": fit(batches(X, Y, WEIGHT), validation_data=batches(X, Y)),
@@ -76,4 +86,6 @@ def test_a_model_made_of_inputs_and_outputs_leaves_other_models_as_they_are():
     """Keras changes the bases of a class that it makes a functional model of."""
     subjects.regression(run_eagerly=False)
     model = subjects.vae(run_eagerly=False)
-    assert not isinstance(model, type(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])._functional))
+    assert not isinstance(
+        model, type(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])._functional)
+    )

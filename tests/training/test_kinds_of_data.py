@@ -15,7 +15,9 @@ LATER = np.concatenate([X[:8], np.full_like(X[:4], np.nan)])
 
 
 def model(condition=None):
-    vae = tfvae.mlp_vae(zoo.SHAPE, 2, (4,), likelihood=tfvae.likelihoods.Normal(1.0), condition=condition)
+    vae = tfvae.mlp_vae(
+        zoo.SHAPE, 2, (4,), likelihood=tfvae.likelihoods.Normal(1.0), condition=condition
+    )
     vae.compile(keras.optimizers.SGD(1e-3), jit_compile=False)
     return vae
 
@@ -38,13 +40,19 @@ def too_large(x):
 
 REFUSED = {
     "dictionary": (lambda: {"image": X}, ["dictionary", "image"]),
-    "dataset_of_dictionaries": (lambda: tf.data.Dataset.from_tensors({"image": X}), ["dictionary", "map"]),
+    "dataset_of_dictionaries": (
+        lambda: tf.data.Dataset.from_tensors({"image": X}),
+        ["dictionary", "map"],
+    ),
     "sparse": (lambda: scipy.sparse.csr_matrix(X.reshape(len(X), -1)), ["sparse", "toarray"]),
     "masked": (lambda: masked(X), ["mask", "Observed"]),
     "objects": (lambda: X.astype(object), ["dtype object", "float32"]),
     "beyond_float32": (lambda: too_large(X), ["float32", r"\[1, 0, 0, 0\]"]),
     "later_batch_of_a_generator": (lambda: batches(LATER), ["nan"]),
-    "later_batch_of_a_dataset": (lambda: tf.data.Dataset.from_tensor_slices(LATER).batch(4), ["later batch"]),
+    "later_batch_of_a_dataset": (
+        lambda: tf.data.Dataset.from_tensor_slices(LATER).batch(4),
+        ["later batch"],
+    ),
 }
 
 
@@ -64,10 +72,15 @@ def test_weights_that_are_not_finite_are_refused(method, weight):
         getattr(model(), method)(X, sample_weight=weights, verbose=0)
 
 
-@pytest.mark.parametrize(("condition", "bad"), [(3, 3), (3, -1), (3, 0.9), ((1,), np.nan), ((1,), np.inf)])
+@pytest.mark.parametrize(
+    ("condition", "bad"), [(3, 3), (3, -1), (3, 0.9), ((1,), np.nan), ((1,), np.inf)]
+)
 @pytest.mark.parametrize("form", ["array", "dataset"])
 def test_conditions_out_of_range_are_refused_in_every_batch(condition, bad, form):
-    y = np.zeros(len(X) if condition == 3 else (len(X), 1), np.float32 if isinstance(bad, float) else np.int32)
+    y = np.zeros(
+        len(X) if condition == 3 else (len(X), 1),
+        np.float32 if isinstance(bad, float) else np.int32,
+    )
     y[9] = bad
     vae = model(condition)
     data = (X, y) if form == "array" else (tf.data.Dataset.from_tensor_slices((X, y)).batch(4),)

@@ -63,7 +63,9 @@ def test_another_estimator_is_checked_with_the_objective_there_is():
     assert np.isfinite(logs_of_fit(vae)["loss"])
 
 
-@pytest.mark.parametrize("name, fix", [("prior", "with_prior"), ("likelihood", "new VAE"), ("encoder", "new VAE")])
+@pytest.mark.parametrize(
+    "name, fix", [("prior", "with_prior"), ("likelihood", "new VAE"), ("encoder", "new VAE")]
+)
 def test_a_piece_that_the_optimizer_knows_is_not_exchanged(name, fix):
     vae, other = model(), model()
     with pytest.raises(ValueError, match=matches(name, "optimizer", fix)):
@@ -100,8 +102,13 @@ def test_a_changed_attribute_of_a_users_model_within_a_network_takes_effect():
             return x * self.factor
 
     inputs, scaled = keras.Input(zoo.SHAPE), Scaled()
-    encoder = keras.Model(inputs, keras.layers.Dense(4, bias_initializer="ones")(keras.layers.Flatten()(scaled(inputs))))
-    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)])
+    encoder = keras.Model(
+        inputs,
+        keras.layers.Dense(4, bias_initializer="ones")(keras.layers.Flatten()(scaled(inputs))),
+    )
+    decoder = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)]
+    )
     vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
     vae.compile(jit_compile=False)
     first = vae.evaluate(X, verbose=0, return_dict=True)["rate"]
@@ -145,7 +152,9 @@ def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplo
     class Sorted(keras.layers.Layer):
         def call(self, x):
             # An operation that XLA has no kernel for.
-            return x + 0.0 * tf.reshape(tf.numpy_function(np.float32, [tf.reduce_sum(x)], tf.float32), [1, 1])
+            return x + 0.0 * tf.reshape(
+                tf.numpy_function(np.float32, [tf.reduce_sum(x)], tf.float32), [1, 1]
+            )
 
     if refused == "layer":
         extra = Sorted()

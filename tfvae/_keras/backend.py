@@ -24,7 +24,8 @@ if keras.config.backend() != "tensorflow":
     raise _wrong_backend(keras.config.backend())
 
 
-_NAMESAKES = {"Categorical", "Flow", "RelaxedCategorical"}  # names that several kinds of pieces have
+# names that several kinds of pieces have
+_NAMESAKES = {"Categorical", "Flow", "RelaxedCategorical"}
 
 
 def register(cls):

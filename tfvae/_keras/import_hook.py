@@ -21,7 +21,11 @@ def install():
 
 
 def _register():
-    if "tfvae.models.vae" in sys.modules or "keras" not in sys.modules or any(map(_incomplete, list(sys.modules))):
+    if (
+        "tfvae.models.vae" in sys.modules
+        or "keras" not in sys.modules
+        or any(map(_incomplete, list(sys.modules)))
+    ):
         return
     # A process that uses another backend may import both packages; VAE refuses it when used.
     if sys.modules["keras"].config.backend() == "tensorflow":

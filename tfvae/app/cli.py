@@ -38,14 +38,32 @@ class Quantization(str, enum.Enum):
     int8 = "int8"
 
 
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")]
-NumExamples = Annotated[int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")]
-DataDir = Annotated[str | None, typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")
+]
+NumExamples = Annotated[
+    int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache."),
+]
 
 
-Data = Annotated[str, typer.Argument(help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images.")]
-Litert = Annotated[str | None, typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr.")]
-BatchSizes = Annotated[list[int] | None, typer.Option(min=1, help="Static batch of the file; may be given several times.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images."
+    ),
+]
+Litert = Annotated[
+    str | None,
+    typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr."),
+]
+BatchSizes = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help="Static batch of the file; may be given several times."),
+]
 
 
 @app.command()
@@ -53,12 +71,24 @@ def train(
     data: Data = "digits",
     data_dir: DataDir = None,
     latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
-    network: Annotated[Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")] = Network.auto,
-    likelihood: Annotated[LikelihoodName, typer.Option(help="auto: bernoulli for values from 0 to 1.")] = LikelihoodName.auto,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default 20; 120 for the digits.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Default 128; 64 for the digits.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")] = None,
-    num_samples: Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")] = 500,
+    network: Annotated[
+        Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")
+    ] = Network.auto,
+    likelihood: Annotated[
+        LikelihoodName, typer.Option(help="auto: bernoulli for values from 0 to 1.")
+    ] = LikelihoodName.auto,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default 20; 120 for the digits.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Default 128; 64 for the digits.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")
+    ] = None,
+    num_samples: Annotated[
+        int, typer.Option(min=1, help="Importance samples per held-out example.")
+    ] = 500,
     num_examples: NumExamples = 1000,
     seed: Seed = 0,
     out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
@@ -80,14 +110,18 @@ def train(
 @app.command()
 def evaluate(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
-    num_samples: Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")] = 5000,
+    num_samples: Annotated[
+        int, typer.Option(min=1, help="Importance samples per held-out example.")
+    ] = 5000,
     num_examples: NumExamples = 1000,
     data_dir: DataDir = None,
 ):
     """Estimate the log-likelihood of held-out data under a trained model."""
     from tfvae.app import runs
 
-    console.print(_evaluation_table(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict()))
+    console.print(
+        _evaluation_table(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict())
+    )
 
 
 @app.command()
@@ -109,11 +143,19 @@ def export(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
     out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
     batch_size: BatchSizes = None,
-    encoder: Annotated[bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")] = False,
-    quantization: Annotated[Quantization, typer.Option(help="Precision of the networks in the TFLite file.")] = Quantization.none,
-    max_quality_loss: Annotated[float | None, typer.Option(help="Refuse a file that loses more nats than this.")] = None,
+    encoder: Annotated[
+        bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")
+    ] = False,
+    quantization: Annotated[
+        Quantization, typer.Option(help="Precision of the networks in the TFLite file.")
+    ] = Quantization.none,
+    max_quality_loss: Annotated[
+        float | None, typer.Option(help="Refuse a file that loses more nats than this.")
+    ] = None,
     data_dir: DataDir = None,
-    web: Annotated[str | None, typer.Option(help="Folder for a page that samples in the browser.")] = None,
+    web: Annotated[
+        str | None, typer.Option(help="Folder for a page that samples in the browser.")
+    ] = None,
     litert: Litert = None,
 ):
     """Write the SavedModel and the TFLite file of a trained model, measured against it, or a page that samples it."""
@@ -130,7 +172,12 @@ def export(
     precision = None if quantization is Quantization.none else quantization.value
     table = _new_table()
     if out is not None:
-        _add_export(table, runs.export(vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss))
+        _add_export(
+            table,
+            runs.export(
+                vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss
+            ),
+        )
     if web is not None:
         size = runs.export_web(vae, web, litert, precision, max_quality_loss)
         table.add_row("the page", f"{size / 1000:,.0f} kB", "")
@@ -141,9 +188,13 @@ def export(
 
 @app.command()
 def demo(
-    run_or_folder: Annotated[str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")],
+    run_or_folder: Annotated[
+        str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")
+    ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only serve; open nothing.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only serve; open nothing.")
+    ] = False,
     litert: Litert = None,
 ):
     """Sample in the browser, from a server on this machine that only this machine reaches."""
@@ -151,7 +202,10 @@ def demo(
 
     from tfvae.app import demo_server
 
-    with demo_server.page_of(run_or_folder, litert) as folder, demo_server.server_of(folder, port) as server:
+    with (
+        demo_server.page_of(run_or_folder, litert) as folder,
+        demo_server.server_of(folder, port) as server,
+    ):
         address = f"http://{demo_server.HOST}:{server.server_port}/"
         _say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
         if not no_browser:
@@ -170,7 +224,9 @@ def main():
         with native_stderr():
             app()
     except (InputError, InputTypeError, OSError) as error:
-        Console(stderr=True, highlight=False).print(f"[red]tfvae:[/red] {_escape(error)}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"[red]tfvae:[/red] {_escape(error)}", soft_wrap=True
+        )
         sys.exit(2)
 
 
@@ -194,7 +250,11 @@ def _new_table():
 
 def _evaluation_table(found):
     table = _new_table()
-    notes = {"NLL": "-log p(x), importance sampling", "rate": "KL(q(z|x) || p(z))", "distortion": "-E log p(x|z)"}
+    notes = {
+        "NLL": "-log p(x), importance sampling",
+        "rate": "KL(q(z|x) || p(z))",
+        "distortion": "-E log p(x|z)",
+    }
     for title in ("NLL", "ELBO", "rate", "distortion"):
         value, error = found[title.lower()], found[title.lower() + "_stderr"]
         table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
@@ -211,8 +271,13 @@ def _add_export(table, exported):
     for name, size in exported["sizes"].items():
         table.add_row(name, f"{size / 1000:,.0f} kB", "")
     parity = exported["parity"]
-    for title, key in (("parity of the file, x", "max_abs_error_x"), ("parity of the file, z", "max_abs_error_z")):
+    for title, key in (
+        ("parity of the file, x", "max_abs_error_x"),
+        ("parity of the file, z", "max_abs_error_z"),
+    ):
         table.add_row(title, f"{parity[key]:.1e}", f"from Keras, largest of {parity['samples']}")
     table.add_row("mean difference of x", f"{parity['mean_abs_error_x']:.1e}", "")
     change = parity["distortion_change_nats"]
-    table.add_row("distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}")
+    table.add_row(
+        "distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}"
+    )

@@ -23,16 +23,27 @@ def page_of(run_or_folder, litert=None):
     path = Path(run_or_folder)
     if path.is_dir() and web.is_page(path):
         if litert is not None:
-            raise invalid("a run, where LiteRT.js is given", f"{path}, a page that has its own", "leave --litert out")
+            raise invalid(
+                "a run, where LiteRT.js is given",
+                f"{path}, a page that has its own",
+                "leave --litert out",
+            )
         yield path
         return
     model = path / TFLITE if path.is_dir() else path
     if not model.is_file():
         raise invalid(
-            f"a page, a run with {TFLITE}, or a .tflite file", f"{path}", "give a folder of tfvae train or export --web"
+            f"a page, a run with {TFLITE}, or a .tflite file",
+            f"{path}",
+            "give a folder of tfvae train or export --web",
         )
     with tempfile.TemporaryDirectory() as temporary:
-        web.to_web(model, Path(temporary) / "page", litert=litert, title=f"Samples of {model.resolve().parent.name}")
+        web.to_web(
+            model,
+            Path(temporary) / "page",
+            litert=litert,
+            title=f"Samples of {model.resolve().parent.name}",
+        )
         yield Path(temporary) / "page"
 
 
@@ -43,9 +54,13 @@ def server_of(folder, port=0):
         InputError: a port that is taken or not allowed.
     """
     try:
-        return http.server.ThreadingHTTPServer((HOST, port), functools.partial(_Files, directory=str(folder)))
+        return http.server.ThreadingHTTPServer(
+            (HOST, port), functools.partial(_Files, directory=str(folder))
+        )
     except OSError as error:
-        raise invalid("a free port", f"--port {port}: {error.strerror}", "leave --port out to get one") from error
+        raise invalid(
+            "a free port", f"--port {port}: {error.strerror}", "leave --port out to get one"
+        ) from error
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):

@@ -77,7 +77,9 @@ def train(settings, say=print):
     trained_on, evaluated_on = dataset.x_train, held_out(dataset, settings.num_examples)
     used = fingerprints.compare(trained_on, evaluated_on)
     if used["shared"]:
-        say(f"{used['shared']:,} of the held-out examples to evaluate on are among those to train on.")
+        say(
+            f"{used['shared']:,} of the held-out examples to evaluate on are among those to train on."
+        )
     before_fit = time.time()
     vae.fit(trained_on, batch_size=settings.batch_size, epochs=settings.epochs)
     trained = time.time()
@@ -90,7 +92,12 @@ def train(settings, say=print):
     draw_pictures(vae, dataset, out, settings.seed)
     report = {
         "settings": dataclasses.asdict(settings),
-        "data": {"note": dataset.note, "train": len(dataset.x_train), "held_out": len(dataset.x_test), **used},
+        "data": {
+            "note": dataset.note,
+            "train": len(dataset.x_train),
+            "held_out": len(dataset.x_test),
+            **used,
+        },
         "versions": versions(),
         "evaluation": found.to_dict(),
         "export": exported,
@@ -116,7 +123,15 @@ def held_out_of(settings, data_dir=None):
     return held_out(datasets.load(settings.data, data_dir or settings.data_dir), 1000)
 
 
-def export(vae, out, batch_size=1, include_encoder=False, quantization=None, data=None, max_quality_loss=None):
+def export(
+    vae,
+    out,
+    batch_size=1,
+    include_encoder=False,
+    quantization=None,
+    data=None,
+    max_quality_loss=None,
+):
     """Writes the SavedModel and the TFLite file of a model; returns their sizes and quality."""
     from tfvae.export import to_saved_model, to_tflite
 
@@ -132,7 +147,11 @@ def export(vae, out, batch_size=1, include_encoder=False, quantization=None, dat
     )
     to_saved_model(vae, out / SAVED_MODEL)
     return {
-        "sizes": {name: _size(out / name) for name in (MODEL, SAVED_MODEL, TFLITE) if (out / name).exists()},
+        "sizes": {
+            name: _size(out / name)
+            for name in (MODEL, SAVED_MODEL, TFLITE)
+            if (out / name).exists()
+        },
         "parity": metadata["quality"],
     }
 
@@ -154,7 +173,11 @@ def load(run):
     run = Path(run)
     for name in (MODEL, REPORT):
         if not (run / name).is_file():
-            raise invalid(f"a run, a folder with {MODEL} and {REPORT}", f"{run}, without {name}", "give the --out of tfvae train")
+            raise invalid(
+                f"a run, a folder with {MODEL} and {REPORT}",
+                f"{run}, without {name}",
+                "give the --out of tfvae train",
+            )
     from tfvae.models.vae import load_model
 
     try:
@@ -162,7 +185,9 @@ def load(run):
         return load_model(run / MODEL), settings
     except Exception as error:  # zipfile, HDF5, JSON and Keras errors, by what is damaged
         reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
-        raise invalid(f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again") from error
+        raise invalid(
+            f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again"
+        ) from error
 
 
 def sample(run_or_file, count, seed, out):
@@ -186,7 +211,9 @@ def choose(settings, dataset):
         settings,
         latent_dim=settings.latent_dim or (16 if math.prod(shape) < _SMALL else 32),
         network=("conv" if image else "mlp") if settings.network == "auto" else settings.network,
-        likelihood=("bernoulli" if unit and not colour else "normal") if settings.likelihood == "auto" else settings.likelihood,
+        likelihood=("bernoulli" if unit and not colour else "normal")
+        if settings.likelihood == "auto"
+        else settings.likelihood,
         **{name: getattr(settings, name) or value for name, value in defaults.items()},
         out=settings.out or f"runs/{Path(dataset.name).stem}",
     )
@@ -201,9 +228,13 @@ def build(settings, dataset):
     else:
         likelihood = likelihoods.Bernoulli(dynamic_binarization=datasets.is_grey(dataset.x_train))
     if settings.network == "conv":
-        return conv_vae(dataset.event_shape, settings.latent_dim, likelihood=likelihood, seed=settings.seed)
+        return conv_vae(
+            dataset.event_shape, settings.latent_dim, likelihood=likelihood, seed=settings.seed
+        )
     hidden = (256, 256) if math.prod(dataset.event_shape) < _SMALL else (512, 512)
-    return mlp_vae(dataset.event_shape, settings.latent_dim, hidden, likelihood=likelihood, seed=settings.seed)
+    return mlp_vae(
+        dataset.event_shape, settings.latent_dim, hidden, likelihood=likelihood, seed=settings.seed
+    )
 
 
 def draw_pictures(vae, dataset, out, seed):
@@ -211,7 +242,9 @@ def draw_pictures(vae, dataset, out, seed):
     sample(out, 64, seed, out / SAMPLES)
     x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
     pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
-    plots.save_png(out / RECONSTRUCTIONS, plots.grid(pairs, columns=16, value_range=vae.likelihood.value_range))
+    plots.save_png(
+        out / RECONSTRUCTIONS, plots.grid(pairs, columns=16, value_range=vae.likelihood.value_range)
+    )
 
 
 def held_out(dataset, num_examples):
@@ -234,7 +267,12 @@ def versions():
     import tensorflow
     import tensorflow_probability
 
-    packages = {"keras": keras, "tensorflow": tensorflow, "tensorflow_probability": tensorflow_probability, "numpy": np}
+    packages = {
+        "keras": keras,
+        "tensorflow": tensorflow,
+        "tensorflow_probability": tensorflow_probability,
+        "numpy": np,
+    }
     found = {name: module.__version__ for name, module in packages.items()}
     return {"tfvae": __version__, "python": platform.python_version(), **found}
 
@@ -244,4 +282,8 @@ def _count(num_examples, dataset):
 
 
 def _size(path):
-    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )

@@ -109,7 +109,11 @@ def _digits(folder):
     """scikit-learn's `load_digits`: 1,797 scans of 8x8 in 17 levels, in the package itself."""
     found = importlib.util.find_spec("sklearn")
     if found is None or not found.submodule_search_locations:
-        raise invalid("scikit-learn, which holds the digits", "it is not installed", "pip install 'tfvae[app]'")
+        raise invalid(
+            "scikit-learn, which holds the digits",
+            "it is not installed",
+            "pip install 'tfvae[app]'",
+        )
     file = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
     if file.is_file():  # read by ourselves, since importing scikit-learn takes a second
         table = np.loadtxt(file, delimiter=",")
@@ -118,7 +122,9 @@ def _digits(folder):
 
         table = np.column_stack(load_digits(return_X_y=True))
     images = (table[:, :-1].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
-    return _split("digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16")
+    return _split(
+        "digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16"
+    )
 
 
 def _idx_images(name):
@@ -136,14 +142,21 @@ def _idx_images(name):
     return load_named
 
 
-_IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 def _binarized_mnist(folder):
     """Larochelle's fixed binarization; its validation rows stay unused, as in the literature."""
     file = folder / "binarized_mnist" / "binarized_mnist.npz"
     parts = readers.read_npz(file) if file.exists() else _download_binarized_mnist(folder)
-    train, test = (np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) for k in ("train", "test"))
+    train, test = (
+        np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) for k in ("train", "test")
+    )
     return Dataset("binarized_mnist", train, test, note="binarized as published")
 
 
@@ -173,7 +186,10 @@ def _download_binarized_mnist(folder):
     try:
         import tensorflow_datasets as tfds
 
-        return {k: tfds.as_numpy(tfds.load("binarized_mnist", split=k, batch_size=-1))["image"] for k in ("train", "test")}
+        return {
+            k: tfds.as_numpy(tfds.load("binarized_mnist", split=k, batch_size=-1))["image"]
+            for k in ("train", "test")
+        }
     except Exception as error:  # not installed, or no network
         raise _absent(folder / "binarized_mnist", error) from error
 
@@ -217,19 +233,34 @@ def _examples(arrays, path):
     """The arrays of a file as float32, and what was done to them: 8-bit images are scaled to [0, 1]."""
     for x in arrays:
         if x.dtype.kind not in "fiub":
-            raise invalid(f"numbers in {path}", f"dtype {x.dtype}", "convert the array to float32", InputTypeError)
+            raise invalid(
+                f"numbers in {path}",
+                f"dtype {x.dtype}",
+                "convert the array to float32",
+                InputTypeError,
+            )
         if x.ndim < 2:
-            raise invalid(f"examples [N, ...] in {path}", f"shape {list(x.shape)}", "reshape the array to [N, features]")
+            raise invalid(
+                f"examples [N, ...] in {path}",
+                f"shape {list(x.shape)}",
+                "reshape the array to [N, features]",
+            )
     # Decided for all of a file at once, since a part of its images may be nearly black.
     if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):
-        return [readers.unit(x) if x.dtype == np.uint8 else x.astype(np.float32) for x in arrays], "8-bit values divided by 255"
+        return [
+            readers.unit(x) if x.dtype == np.uint8 else x.astype(np.float32) for x in arrays
+        ], "8-bit values divided by 255"
     return [x.astype(np.float32) for x in arrays], ""
 
 
 def _split(name, x, y=None, note=""):
     """Holds out a seeded random sixth."""
     if len(x) < 2:
-        raise invalid(f"examples to train on and to hold out in {name}", f"{len(x)} examples", "give more data")
+        raise invalid(
+            f"examples to train on and to hold out in {name}",
+            f"{len(x)} examples",
+            "give more data",
+        )
     order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
     held_out = max(1, len(x) // _HELD_OUT)
     test, train = order[:held_out], order[held_out:]

@@ -11,7 +11,8 @@ from tfvae.errors import invalid
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 _IDX_DTYPES: dict[int, np.dtype] = {
-    code: np.dtype(kind) for code, kind in ((8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"))
+    code: np.dtype(kind)
+    for code, kind in ((8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"))
 }
 
 
@@ -29,7 +30,11 @@ def read_idx(file):
             raise ValueError("it does not start with two zero bytes")
         return np.frombuffer(data, _IDX_DTYPES[code], offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, struct.error, KeyError, ValueError) as error:
-        raise invalid(f"{file} to be a gzipped IDX file", f"{type(error).__name__}: {error}", "fetch the file again") from error
+        raise invalid(
+            f"{file} to be a gzipped IDX file",
+            f"{type(error).__name__}: {error}",
+            "fetch the file again",
+        ) from error
 
 
 def read_images(folder):
@@ -41,7 +46,9 @@ def read_images(folder):
     """
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise invalid(f"images in {folder} ({' '.join(sorted(IMAGE_SUFFIXES))})", "none", "check the path")
+        raise invalid(
+            f"images in {folder} ({' '.join(sorted(IMAGE_SUFFIXES))})", "none", "check the path"
+        )
     images = [_read_image(file) for file in files]
     if len({i.ndim for i in images}) > 1:
         images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=-1) for i in images]
@@ -91,7 +98,11 @@ def read_npy(path):
 
 
 def _unreadable(path, error):
-    return invalid(f"{path} to be a NumPy file of numbers", f"{type(error).__name__}: {error}", "save it with numpy.save")
+    return invalid(
+        f"{path} to be a NumPy file of numbers",
+        f"{type(error).__name__}: {error}",
+        "save it with numpy.save",
+    )
 
 
 def unit(x):

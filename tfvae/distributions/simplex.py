@@ -52,7 +52,9 @@ def draw_relaxed(logits, temperature, num_classes, noise):
 
 def grouped(x, num_classes):
     """`[..., D] -> [..., G, C]`."""
-    return tf.reshape(x, tf.concat([tf.shape(x)[:-1], [x.shape[-1] // num_classes, num_classes]], axis=0))
+    return tf.reshape(
+        x, tf.concat([tf.shape(x)[:-1], [x.shape[-1] // num_classes, num_classes]], axis=0)
+    )
 
 
 def flat(x):

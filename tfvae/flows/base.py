@@ -71,20 +71,33 @@ class Conditioner(Piece):
 
     def build(self, inputs, outputs=0, context_size=0, *, autoregressive=False):
         sizes = [inputs, *self.hidden, 2 * outputs]
-        self.masks = made_masks(inputs, self.hidden) if autoregressive else [None] * (len(sizes) - 1)
+        self.masks = (
+            made_masks(inputs, self.hidden) if autoregressive else [None] * (len(sizes) - 1)
+        )
         self.kernels, self.biases = [], []
         for i, shape in enumerate(zip(sizes[:-1], sizes[1:])):
             initial = "zeros" if i == len(sizes) - 2 else "glorot_uniform"
-            self.kernels.append(self.add_weight(shape=shape, initializer=initial, name=f"kernel_{i}"))
-            self.biases.append(self.add_weight(shape=shape[1:], initializer="zeros", name=f"bias_{i}"))
+            self.kernels.append(
+                self.add_weight(shape=shape, initializer=initial, name=f"kernel_{i}")
+            )
+            self.biases.append(
+                self.add_weight(shape=shape[1:], initializer="zeros", name=f"bias_{i}")
+            )
         if context_size:
             initial = "zeros" if len(sizes) == 2 else "glorot_uniform"
-            self.context_kernel = self.add_weight(shape=(context_size, sizes[1]), initializer=initial, name="context")
+            self.context_kernel = self.add_weight(
+                shape=(context_size, sizes[1]), initializer=initial, name="context"
+            )
         self.built = True
 
     def shift_and_log_scale(self, x, context):
         for i, (kernel, bias, mask) in enumerate(zip(self.kernels, self.biases, self.masks)):
-            x = tf.tensordot(tf.tanh(x) if i else x, kernel.value if mask is None else kernel.value * mask, 1) + bias
+            x = (
+                tf.tensordot(
+                    tf.tanh(x) if i else x, kernel.value if mask is None else kernel.value * mask, 1
+                )
+                + bias
+            )
             if i == 0 and context is not None:
                 x += tf.tensordot(context, self.context_kernel.value, 1)
         shift, raw = tf.split(x, 2, axis=-1)
@@ -98,7 +111,9 @@ def made_masks(inputs, hidden):
         degrees.append(1 + np.arange(width) % max(1, inputs - 1))
     masks = [(a[:, None] <= b[None]) for a, b in zip(degrees[:-1], degrees[1:])]
     last = degrees[-1][:, None] < degrees[0][None]
-    return [mask.astype(np.float32) for mask in masks] + [np.concatenate([last, last], axis=1).astype(np.float32)]
+    return [mask.astype(np.float32) for mask in masks] + [
+        np.concatenate([last, last], axis=1).astype(np.float32)
+    ]
 
 
 def with_rows_of(x, context):

@@ -24,7 +24,11 @@ class RealNVP(Stacked):
 
     def build(self, latent_dim, context_size=0):
         if latent_dim < 2:
-            raise invalid("a latent of at least 2 numbers for RealNVP", f"latent size {latent_dim}", "use Planar()")
+            raise invalid(
+                "a latent of at least 2 numbers for RealNVP",
+                f"latent size {latent_dim}",
+                "use Planar()",
+            )
         halves = latent_dim // 2, latent_dim - latent_dim // 2
         self.networks = [Conditioner(self.hidden) for _ in range(self.num_layers)]
         for i, network in enumerate(self.networks):
@@ -32,11 +36,19 @@ class RealNVP(Stacked):
         self.built = True
 
     def forward(self, x, context=None):
-        return self._run(x, context, range(self.num_layers), lambda b, shift, scale: b * tf.exp(scale) + shift, 1.0)
+        return self._run(
+            x,
+            context,
+            range(self.num_layers),
+            lambda b, shift, scale: b * tf.exp(scale) + shift,
+            1.0,
+        )
 
     def inverse(self, y, context=None):
         layers = reversed(range(self.num_layers))
-        return self._run(y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0)
+        return self._run(
+            y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0
+        )
 
     def _run(self, x, context, layers, change, sign):
         x = with_rows_of(x, context)

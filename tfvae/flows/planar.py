@@ -29,9 +29,13 @@ class Planar(Flow):
 
     def build(self, latent_dim, context_size=0):
         size = self.num_layers * (2 * latent_dim + 1)
-        self.bias = self.add_weight(shape=(size,), initializer=keras.initializers.RandomNormal(stddev=0.1), name="bias")
+        self.bias = self.add_weight(
+            shape=(size,), initializer=keras.initializers.RandomNormal(stddev=0.1), name="bias"
+        )
         if context_size:
-            self.kernel = self.add_weight(shape=(context_size, size), initializer="zeros", name="kernel")
+            self.kernel = self.add_weight(
+                shape=(context_size, size), initializer="zeros", name="kernel"
+            )
         self.built = True
 
     def forward(self, x, context=None):
@@ -52,7 +56,11 @@ class Planar(Flow):
 
     def _planes(self, context):
         """(u, w, b) of each layer, `[..., D]`, `[..., D]` and `[...]`."""
-        params = self.bias.value if context is None else self.bias + tf.tensordot(context, self.kernel.value, 1)
+        params = (
+            self.bias.value
+            if context is None
+            else self.bias + tf.tensordot(context, self.kernel.value, 1)
+        )
         latent_dim = (self.bias.shape[0] // self.num_layers - 1) // 2
         layers = []
         for part in tf.split(params, self.num_layers, axis=-1):
@@ -80,4 +88,6 @@ def _root(target, product):
         low, high = tf.where(below, middle, low), tf.where(below, high, middle)
     a = tf.stop_gradient((low + high) / 2.0)
     # One Newton step from the root changes nothing but carries the gradient.
-    return a - (a + product * tf.tanh(a) - target) / tf.stop_gradient(1.0 + product * (1.0 - tf.tanh(a) ** 2))
+    return a - (a + product * tf.tanh(a) - target) / tf.stop_gradient(
+        1.0 + product * (1.0 - tf.tanh(a) ** 2)
+    )

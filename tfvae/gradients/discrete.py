@@ -34,7 +34,11 @@ class ScoreFunction(Estimator):
                 "set the objective's num_samples to 2 or more",
             )
         if objective.has_encoder_loss or objective.needs_sample_gradients:
-            raise invalid("one loss that is a function of the log-weights", repr(objective), "use gradients.Pathwise()")
+            raise invalid(
+                "one loss that is a function of the log-weights",
+                repr(objective),
+                "use gradients.Pathwise()",
+            )
 
     def latents(self, vae, params, num_samples, seed, training=False):
         states = random_states(vae)
@@ -74,11 +78,16 @@ class Enumeration(Estimator):
         if values is None or len(values) > self.max_values:
             raise invalid(
                 f"a posterior whose z has at most {self.max_values} values, for Enumeration",
-                f"{posterior!r} of latent size {latent_dim}" + ("" if values is None else f", {len(values)} values"),
+                f"{posterior!r} of latent size {latent_dim}"
+                + ("" if values is None else f", {len(values)} values"),
                 "use gradients.ScoreFunction() for many classes, gradients.Pathwise() for real vectors",
             )
         if not objective.of_expectations:
-            raise invalid("an objective made of expectations under q, such as ELBO()", repr(objective), "use ELBO()")
+            raise invalid(
+                "an objective made of expectations under q, such as ELBO()",
+                repr(objective),
+                "use ELBO()",
+            )
 
     def latents(self, vae, params, num_samples, seed, training=False):
         q = in_mode(vae.posterior.distribution, params, training=training)
@@ -98,5 +107,8 @@ def _leave_out(terms, k, count):
         others = (tf.reduce_sum(rows, axis=0) - rows[k]) / (count - 1)
         return tf.concat([rows[:k], others[None], rows[k + 1 :]], axis=0)
 
-    rows = {name: replace(getattr(terms, name)) for name in ("log_likelihood", "log_prior", "log_posterior")}
+    rows = {
+        name: replace(getattr(terms, name))
+        for name in ("log_likelihood", "log_prior", "log_posterior")
+    }
     return terms._replace(**rows)

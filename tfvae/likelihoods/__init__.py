@@ -7,7 +7,9 @@ from tfvae.likelihoods.categorical import Categorical as Categorical
 from tfvae.likelihoods.counts import NegativeBinomial as NegativeBinomial
 from tfvae.likelihoods.counts import Poisson as Poisson
 from tfvae.likelihoods.discretized_logistic import DiscretizedLogistic as DiscretizedLogistic
-from tfvae.likelihoods.discretized_mixture import DiscretizedLogisticMixture as DiscretizedLogisticMixture
+from tfvae.likelihoods.discretized_mixture import (
+    DiscretizedLogisticMixture as DiscretizedLogisticMixture,
+)
 from tfvae.likelihoods.location_scale import Laplace as Laplace
 from tfvae.likelihoods.location_scale import Normal as Normal
 from tfvae.likelihoods.location_scale import StudentT as StudentT

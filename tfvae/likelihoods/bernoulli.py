@@ -103,7 +103,9 @@ def _log_prob(x, logits):
 
     def gradient(upstream):
         upstream = upstream[..., None]
-        return _sum_like(x, upstream * logits), _sum_like(logits, upstream * x - upstream * tf.sigmoid(logits))
+        return _sum_like(x, upstream * logits), _sum_like(
+            logits, upstream * x - upstream * tf.sigmoid(logits)
+        )
 
     log_prob = tf.reduce_sum(linear - tf.math.log(product), axis=-1)
     # A probability is at most 1. The comparison also keeps XLA from merging this sum with the means over
@@ -113,7 +115,9 @@ def _log_prob(x, logits):
 
 def _flat(events, rank):
     """`[..., *event]` with an event of that rank as one axis."""
-    return tf.reshape(events, tf.concat([tf.shape(events)[:-rank], [math.prod(events.shape[-rank:])]], axis=0))
+    return tf.reshape(
+        events, tf.concat([tf.shape(events)[:-rank], [math.prod(events.shape[-rank:])]], axis=0)
+    )
 
 
 def _sum_like(tensor, gradient):
@@ -144,7 +148,9 @@ class ContinuousBernoulli(Elements):
         small = tf.abs(params) < 1.0
         logit = tf.where(small, tf.ones_like(params), params)
         s = params * params
-        series = 0.5 + params * (1 / 12 - s * (1 / 720 - s * (1 / 30240 - s * (1 / 1209600 - s / 47900160))))
+        series = 0.5 + params * (
+            1 / 12 - s * (1 / 720 - s * (1 / 30240 - s * (1 / 1209600 - s / 47900160)))
+        )
         return tf.where(small, series, 1.0 / (1.0 - tf.exp(-logit)) - 1.0 / logit)
 
     def draw(self, params, noise):

@@ -41,7 +41,9 @@ class Categorical(Elements):
         return math.prod(event_shape[:-1])
 
     def distribution(self, params):
-        return tfd.Independent(tfd.OneHotCategorical(logits=params, dtype=tf.float32), self.event_rank - 1)
+        return tfd.Independent(
+            tfd.OneHotCategorical(logits=params, dtype=tf.float32), self.event_rank - 1
+        )
 
     def mean(self, params):
         return tf.nn.softmax(params)

@@ -94,7 +94,9 @@ class NegativeBinomial(_Counts):
     def build(self, event_shape):
         if not self.per_element_dispersion:
             initial = keras.initializers.Constant(math.log(self.dispersion))
-            self.log_dispersion = self.add_weight(shape=event_shape, initializer=initial, name="log_dispersion")
+            self.log_dispersion = self.add_weight(
+                shape=event_shape, initializer=initial, name="log_dispersion"
+            )
         super().build(event_shape)
 
     def kept(self, event_shape):
@@ -102,7 +104,9 @@ class NegativeBinomial(_Counts):
 
     def distribution(self, params):
         log_mean, log_r = self._split(params)
-        return tfd.Independent(tfd.NegativeBinomial(tf.exp(log_r), logits=log_mean - log_r), self.event_rank)
+        return tfd.Independent(
+            tfd.NegativeBinomial(tf.exp(log_r), logits=log_mean - log_r), self.event_rank
+        )
 
     def mean(self, params):
         return tf.exp(self._split(params)[0])
@@ -120,7 +124,10 @@ class NegativeBinomial(_Counts):
         return _bounded_log(log_mean), _bounded_log(log_r, _LOG_LEAST_DISPERSION)
 
     def get_config(self):
-        mine = {"dispersion": self.dispersion, "per_element_dispersion": self.per_element_dispersion}
+        mine = {
+            "dispersion": self.dispersion,
+            "per_element_dispersion": self.per_element_dispersion,
+        }
         return {**super().get_config(), **mine}
 
 

@@ -25,7 +25,9 @@ class EightBit(Likelihood):
     value_range = (0.0, 1.0)
 
     def in_support(self, x):
-        level = (tf.cast(x, tf.float32) if tf.is_tensor(x) else np.asarray(x, np.float32)) * float(_TOP)
+        level = (tf.cast(x, tf.float32) if tf.is_tensor(x) else np.asarray(x, np.float32)) * float(
+            _TOP
+        )
         return inverse_cdf.is_whole(level, _TOLERANCE) & (x >= 0) & (x <= 1)
 
     def hint(self, x):
@@ -60,7 +62,9 @@ class DiscretizedLogistic(EightBit, _LocationScale):
     min_scale = _MIN_SCALE
 
     def __init__(self, scale=0.1, *, learn_scale=False, per_element_scale=False, **kwargs):
-        super().__init__(scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs)
+        super().__init__(
+            scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs
+        )
 
     def mean(self, params):
         """The mean before rounding to levels, which moves it by less than 1e-4 for scales from 1/255, 1/510 at most."""
@@ -115,7 +119,10 @@ def levels_log_prob(x, loc, scale):
     level = tf.round(x * float(_TOP))
     width = 1.0 / (_TOP * scale)
     centre = (level / _TOP - loc) / scale
-    log_below, log_above = tf.math.log_sigmoid(centre + width / 2), tf.math.log_sigmoid(width / 2 - centre)
+    log_below, log_above = (
+        tf.math.log_sigmoid(centre + width / 2),
+        tf.math.log_sigmoid(width / 2 - centre),
+    )
     inner = log_below + log_above + tf.math.log(-tf.math.expm1(-width))
     return tf.where(level <= 0, log_below, tf.where(level >= _TOP, log_above, inner))
 

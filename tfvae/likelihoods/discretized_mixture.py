@@ -7,7 +7,13 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
-from tfvae.likelihoods.discretized_logistic import EightBit, clipped_mean, levels_log_prob, nearest_level, uniforms
+from tfvae.likelihoods.discretized_logistic import (
+    EightBit,
+    clipped_mean,
+    levels_log_prob,
+    nearest_level,
+    uniforms,
+)
 from tfvae.ops import inverse_cdf
 from tfvae.validation import arguments
 
@@ -69,7 +75,9 @@ class DiscretizedLogisticMixture(EightBit):
     def draw(self, params, noise):
         height, width = params.shape[1:3]
         u = noise.uniform(height * width * (1 + self.channels))
-        return _Pixels.read(params, self.channels).draw(tf.reshape(u, [-1, height, width, 1 + self.channels]))
+        return _Pixels.read(params, self.channels).draw(
+            tf.reshape(u, [-1, height, width, 1 + self.channels])
+        )
 
     def get_config(self):
         return {**super().get_config(), "num_components": self.num_components}
@@ -86,7 +94,11 @@ class _Pixels(NamedTuple):
     @classmethod
     def read(cls, params, channels):
         logits, *rest = tf.split(params, _rows(channels), axis=-1)
-        means, log_scales, couplings = rest[:channels], rest[channels : 2 * channels], rest[2 * channels :]
+        means, log_scales, couplings = (
+            rest[:channels],
+            rest[channels : 2 * channels],
+            rest[2 * channels :],
+        )
         scales = [0.5 * tf.exp(tf.clip_by_value(s, -7.0, 7.0)) for s in log_scales]
         return cls(logits, means, scales, [tf.tanh(k) for k in couplings])
 
@@ -99,7 +111,9 @@ class _Pixels(NamedTuple):
     def log_prob(self, x):
         """Of each pixel, `[..., H, W]`."""
         x = tf.split(x, len(self.means), axis=-1)
-        log_probs = [levels_log_prob(x[c], self.loc(c, x), scale) for c, scale in enumerate(self.scales)]
+        log_probs = [
+            levels_log_prob(x[c], self.loc(c, x), scale) for c, scale in enumerate(self.scales)
+        ]
         return tf.reduce_logsumexp(tf.nn.log_softmax(self.logits) + sum(log_probs), axis=-1)
 
     def draw(self, u):
@@ -117,7 +131,9 @@ class _Pixels(NamedTuple):
         means: list = []
         for channel, scale in enumerate(self.scales):
             means.append(clipped_mean(self.loc(channel, means), scale))
-        return tf.concat([tf.reduce_sum(weights * mean, axis=-1, keepdims=True) for mean in means], axis=-1)
+        return tf.concat(
+            [tf.reduce_sum(weights * mean, axis=-1, keepdims=True) for mean in means], axis=-1
+        )
 
 
 class _LevelsMixture(tfp.distributions.Distribution):
@@ -142,7 +158,9 @@ class _LevelsMixture(tfp.distributions.Distribution):
         return _Pixels.read(self.params, self.channels).mean()
 
     def _sample_n(self, n, seed=None):
-        u = uniforms([n], tf.concat([tf.shape(self.params)[:-1], [1 + self.channels]], axis=0), seed)
+        u = uniforms(
+            [n], tf.concat([tf.shape(self.params)[:-1], [1 + self.channels]], axis=0), seed
+        )
         return _Pixels.read(self.params, self.channels).draw(u)
 
 

@@ -122,8 +122,18 @@ class Normal(_LocationScale):
         [1] Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders. ICML 2021. arXiv:2006.13202.
     """
 
-    def __init__(self, scale=1.0, *, learn_scale=False, per_element_scale=False, optimal_scale=False, **kwargs):
-        super().__init__(scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs)
+    def __init__(
+        self,
+        scale=1.0,
+        *,
+        learn_scale=False,
+        per_element_scale=False,
+        optimal_scale=False,
+        **kwargs,
+    ):
+        super().__init__(
+            scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs
+        )
         if optimal_scale and (learn_scale or per_element_scale):
             raise invalid(
                 "an optimal scale, a learned one or one per element",
@@ -136,23 +146,32 @@ class Normal(_LocationScale):
         super().build(event_shape)
         if self.optimal_scale:
             for name in ("variance_sum", "variance_weight"):
-                weight = self.add_weight(shape=(), initializer="zeros", trainable=False, aggregation="mean", name=name)
+                weight = self.add_weight(
+                    shape=(), initializer="zeros", trainable=False, aggregation="mean", name=name
+                )
                 setattr(self, name, weight)
 
     @property
     def fits_batches(self):
-        return self.optimal_scale or type(self).training_distribution is not Normal.training_distribution
+        return (
+            self.optimal_scale
+            or type(self).training_distribution is not Normal.training_distribution
+        )
 
     def training_distribution(self, params, x, example_weights=None):
         if not self.optimal_scale:
             return self.distribution(params)
         observed = tf.cast(x == x, tf.float32)  # NaN where `Observed` has missing elements
-        squares = tf.reduce_mean(tf.where(x == x, tf.square(x - params), 0.0), axis=0)  # over latents
+        # over latents
+        squares = tf.reduce_mean(tf.where(x == x, tf.square(x - params), 0.0), axis=0)
         share = _mean_of_elements(observed, example_weights)
-        variance = tf.stop_gradient(tf.math.divide_no_nan(_mean_of_elements(squares, example_weights), share))
+        variance = tf.stop_gradient(
+            tf.math.divide_no_nan(_mean_of_elements(squares, example_weights), share)
+        )
 
         # Their quotient is the average of the steps there were, also of the first few.
-        new = tf.where(share > 0.0, 1 - _DECAY, 0.0)  # a batch of which nothing counts says nothing of the scale
+        # a batch of which nothing counts says nothing of the scale
+        new = tf.where(share > 0.0, 1 - _DECAY, 0.0)
         self.variance_sum.assign((1 - new) * self.variance_sum + new * variance)
         self.variance_weight.assign((1 - new) * self.variance_weight + new)
         scale = tf.maximum(tf.sqrt(variance), _MIN_SCALE)
@@ -161,7 +180,9 @@ class Normal(_LocationScale):
     def _loc_scale(self, params):
         if not self.optimal_scale:
             return super()._loc_scale(params)
-        total, weight = (tf.cast(value, tf.float32) for value in (self.variance_sum, self.variance_weight))
+        total, weight = (
+            tf.cast(value, tf.float32) for value in (self.variance_sum, self.variance_weight)
+        )
         fitted = tf.maximum(tf.sqrt(total / tf.maximum(weight, 1 - _DECAY)), _MIN_SCALE)
         return params, tf.where(weight > 0, fitted, self.scale)
 
@@ -177,7 +198,9 @@ class Normal(_LocationScale):
 
 def _mean_of_elements(values, example_weights):
     """The mean over the elements of a batch `[B, *event]`, each example by its weight."""
-    return weighting.mean(tf.reduce_mean(values, axis=list(range(1, len(values.shape)))), example_weights)
+    return weighting.mean(
+        tf.reduce_mean(values, axis=list(range(1, len(values.shape)))), example_weights
+    )
 
 
 @register
@@ -191,7 +214,8 @@ class Laplace(_LocationScale):
         return tfd.Laplace(loc, scale)
 
     def _standard(self, noise, size):
-        u = noise.uniform(size) - np.float32(0.5 - 2.0**-24)  # between -0.5 and 0.5, never at an end
+        # between -0.5 and 0.5, never at an end
+        u = noise.uniform(size) - np.float32(0.5 - 2.0**-24)
         return -tf.sign(u) * tf.math.log(1.0 - 2.0 * tf.abs(u))
 
 
@@ -212,7 +236,9 @@ class StudentT(_LocationScale):
     """
 
     def __init__(self, scale=1.0, *, df=4.0, learn_scale=False, per_element_scale=False, **kwargs):
-        super().__init__(scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs)
+        super().__init__(
+            scale, learn_scale=learn_scale, per_element_scale=per_element_scale, **kwargs
+        )
         self.df = float(arguments.positive_number("df", df))
 
     def _element(self, loc, scale):

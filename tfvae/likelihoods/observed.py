@@ -48,7 +48,11 @@ class Observed(Likelihood):
         self.base.build_once(event_shape)
         found = self.base.distribution(tf.zeros([1, *self.params_shape(event_shape)]))
         if not isinstance(found, tfd.Independent):
-            raise invalid("a likelihood of independent elements, for Observed", repr(self.base), "use Normal() or Bernoulli()")
+            raise invalid(
+                "a likelihood of independent elements, for Observed",
+                repr(self.base),
+                "use Normal() or Bernoulli()",
+            )
         self.built = True
 
     def kept(self, event_shape):
@@ -94,7 +98,11 @@ class Observed(Likelihood):
         return self.base.hint(x[x == x])
 
     def get_config(self):
-        return {**super().get_config(), "base": keras.saving.serialize_keras_object(self.base), "fill": self.fill}
+        return {
+            **super().get_config(),
+            "base": keras.saving.serialize_keras_object(self.base),
+            "fill": self.fill,
+        }
 
 
 class _ObservedElements(tfp.distributions.Distribution):
@@ -102,7 +110,11 @@ class _ObservedElements(tfp.distributions.Distribution):
 
     def __init__(self, complete):
         super().__init__(
-            complete.dtype, complete.reparameterization_type, validate_args=False, allow_nan_stats=True, name="Observed"
+            complete.dtype,
+            complete.reparameterization_type,
+            validate_args=False,
+            allow_nan_stats=True,
+            name="Observed",
         )
         self._complete = complete
 

@@ -41,7 +41,11 @@ def mlp_vae(
     event_shape, (latent_dim,), hidden = _sizes(event_shape, (latent_dim,), hidden)
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
     params_shape = likelihood.params_shape(event_shape)
-    outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
+    outputs = [
+        *_dense(reversed(hidden), activation),
+        layers.Dense(math.prod(params_shape)),
+        layers.Reshape(params_shape),
+    ]
     encoder = _network(
         "encoder",
         event_shape,
@@ -88,7 +92,11 @@ def conv_vae(
     event_shape, (latent_dim,), (*filters, dense) = _sizes(event_shape, (latent_dim,), widths)
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
     if len(event_shape) not in (2, 3):
-        raise invalid("images of shape (H, W) or (H, W, C)", f"event_shape={event_shape}", "use mlp_vae, or reshape the data")
+        raise invalid(
+            "images of shape (H, W) or (H, W, C)",
+            f"event_shape={event_shape}",
+            "use mlp_vae, or reshape the data",
+        )
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
         *[layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters],
@@ -96,7 +104,9 @@ def conv_vae(
     ]
     ends = [layers.Dense(dense, activation), layers.Dense(posterior.params_size(latent_dim))]
     encoder = _network("encoder", event_shape, condition, convolutions, ends)
-    outputs = _deconvolutions(event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation)
+    outputs = _deconvolutions(
+        event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation
+    )
     decoder = _network("decoder", (latent_dim,), condition, [], outputs)
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
@@ -136,9 +146,15 @@ def hierarchical_vae(
     event_shape, latent_dims, hidden = _sizes(event_shape, latent_dims, hidden)
     likelihood = likelihood or defaults.likelihood()
     if len(latent_dims) < 2:
-        raise invalid("at least two layers of latents", f"latent_dims={tuple(latent_dims)}", "use mlp_vae for one")
+        raise invalid(
+            "at least two layers of latents",
+            f"latent_dims={tuple(latent_dims)}",
+            "use mlp_vae for one",
+        )
     upwards = list(zip(latent_dims[:-1], latent_dims[1:]))
-    prior = Hierarchy([_step(above, below, hidden, activation) for below, above in reversed(upwards)], top)
+    prior = Hierarchy(
+        [_step(above, below, hidden, activation) for below, above in reversed(upwards)], top
+    )
     if ladder:
         ends, posterior = [_ladder(latent_dims, hidden, activation)], Ladder()
     else:
@@ -146,7 +162,11 @@ def hierarchical_vae(
         posterior = BottomUp([_step(below, above, hidden, activation) for below, above in upwards])
     encoder = _network("encoder", event_shape, condition, [layers.Flatten()], ends)
     params_shape = likelihood.params_shape(event_shape)
-    outputs = [*_dense(reversed(hidden), activation), layers.Dense(math.prod(params_shape)), layers.Reshape(params_shape)]
+    outputs = [
+        *_dense(reversed(hidden), activation),
+        layers.Dense(math.prod(params_shape)),
+        layers.Reshape(params_shape),
+    ]
     decoder = _network("decoder", (latent_dims[0],), condition, [], outputs)
     return VAE(encoder, decoder, posterior=posterior, prior=prior, likelihood=likelihood, **kwargs)
 
@@ -161,7 +181,11 @@ def _network(name, input_shape, condition, before, after):
     y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(condition)
     # Labels as one-hot vectors by a lookup, since the converter's int8 gets the op for them wrong.
     lookup = {"embeddings_initializer": "identity", "trainable": False, "name": "label"}
-    encoding = layers.Embedding(condition, condition, **lookup) if isinstance(condition, int) else layers.Flatten()
+    encoding = (
+        layers.Embedding(condition, condition, **lookup)
+        if isinstance(condition, int)
+        else layers.Flatten()
+    )
     joined = layers.concatenate([hidden, encoding(y)])
     return keras.Model([x, y], _chain(joined, after), name=name)
 
@@ -178,7 +202,9 @@ def _dense(widths, activation):
 
 def _step(inputs, outputs, hidden, activation):
     """From one layer of latents to the parameters of its neighbour's normal."""
-    return _network(None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)])
+    return _network(
+        None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)]
+    )
 
 
 def _ladder(latent_dims, hidden, activation):
@@ -202,7 +228,10 @@ def _deconvolutions(image_size, params_shape, filters, dense, activation):
         layers.Dense(dense, activation),
         layers.Dense(height * width * filters[-1], activation),
         layers.Reshape((height, width, filters[-1])),
-        *[layers.Conv2DTranspose(n, 4, 2, "same", activation=activation) for n in reversed(filters[:-1])],
+        *[
+            layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)
+            for n in reversed(filters[:-1])
+        ],
         layers.Conv2DTranspose(channels, 4, 2, "same"),
         *([layers.Cropping2D(tuple((0, n) for n in crop))] if any(crop) else []),
         layers.Reshape(params_shape),

@@ -26,7 +26,9 @@ def batch_terms(vae, x, y, num_samples, seed, training, estimator=None, example_
     return terms_given(vae, params, x, y, num_samples, seed, training, estimator, example_weights)
 
 
-def terms_given(vae, params, x, y, num_samples, seed, training, estimator=None, example_weights=None):
+def terms_given(
+    vae, params, x, y, num_samples, seed, training, estimator=None, example_weights=None
+):
     """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
     draw = (estimator or Pathwise()).latents
     drawn = in_mode(draw, vae, params, num_samples, seed, training=training)
@@ -61,4 +63,8 @@ def _log_likelihood(likelihood, params, x, training, example_weights):
             return likelihood.distribution(params).log_prob(x)
         return networks.fitted(likelihood, params, x, example_weights).log_prob(x)
 
-    return log_prob(params) if training and likelihood.fits_batches else xla_fusion.fused(log_prob, params)
+    return (
+        log_prob(params)
+        if training and likelihood.fits_batches
+        else xla_fusion.fused(log_prob, params)
+    )

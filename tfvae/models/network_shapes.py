@@ -35,7 +35,12 @@ def read(encoder, decoder, event_shape=None, latent_dim=None):
     """
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(network, keras.layers.Layer):
-            raise invalid(f"{name} to be a Keras model or layer", repr(network), "pass a keras.Model", InputTypeError)
+            raise invalid(
+                f"{name} to be a Keras model or layer",
+                repr(network),
+                "pass a keras.Model",
+                InputTypeError,
+            )
     encoder_inputs, decoder_inputs = _inputs(encoder), _inputs(decoder)
     condition = encoder_inputs[1] if encoder_inputs and len(encoder_inputs) == 2 else None
     if event_shape is None:
@@ -63,7 +68,11 @@ def check(shapes, encoder, decoder, posterior, likelihood, latent_sizes):
     Raises:
         InputError: an encoder or decoder output of the wrong size, naming both sizes.
     """
-    y = [] if shapes.condition_shape is None else [_symbol(shapes.condition_shape, shapes.condition_dtype)]
+    y = (
+        []
+        if shapes.condition_shape is None
+        else [_symbol(shapes.condition_shape, shapes.condition_dtype)]
+    )
     params = encoder(network_input(_symbol(shapes.event_shape), *y))
     _check_encoder(params, latent_sizes, posterior)
     if _inputs(decoder) is None or len(_inputs(decoder)) > len(y):
@@ -94,7 +103,9 @@ def _inputs(network):
 def _known(inputs, name, argument):
     if inputs is None:
         raise invalid(
-            f"an {name} with known input shape" if name == "encoder" else f"a {name} with known input shape",
+            f"an {name} with known input shape"
+            if name == "encoder"
+            else f"a {name} with known input shape",
             f"{name} without keras.Input and no {argument}",
             f"start the {name} with keras.Input(shape), or pass {argument}=... to VAE",
         )
@@ -113,7 +124,9 @@ def _latent_size(tensor):
 
 def _check_encoder(params, latent_dim, posterior):
     needed = posterior.params_size(latent_dim)
-    got = tf.nest.map_structure(lambda p: p.shape[-1] if len(p.shape) == 2 else tuple(p.shape[1:]), params)
+    got = tf.nest.map_structure(
+        lambda p: p.shape[-1] if len(p.shape) == 2 else tuple(p.shape[1:]), params
+    )
     if got != needed:
         raise invalid(
             f"encoder output of {needed} numbers per example, which {type(posterior).__name__} "

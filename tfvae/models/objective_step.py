@@ -43,13 +43,17 @@ class ObjectiveSteps(LoopHooks):
         variables = [v.value for v in model.trainable_variables]
         weights = weighting.of_batch(sample_weight)
         with tf.GradientTape(persistent=True) as tape:
-            terms = self._terms(x, y, seed, training=True, estimator=model.estimator, weights=weights)
+            terms = self._terms(
+                x, y, seed, training=True, estimator=model.estimator, weights=weights
+            )
             penalty = sum(model.losses)  # the networks' own, of their pass over the batch
             losses = model.estimator.losses(model.objective, terms, tf.identity(self.trained))
             totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
             # A strategy adds up the gradients of its replicas.
             scaled = [model.optimizer.scale_loss(total / _replicas()) for total in totals]
-        gradients = model.estimator.gradients(tape, scaled, terms, variables, self.belong_to_encoder())
+        gradients = model.estimator.gradients(
+            tape, scaled, terms, variables, self.belong_to_encoder()
+        )
         model.objective.update(terms, tf.identity(self.trained))
         clear = self._apply(gradients, totals[0], terms, state)
         return self._track(totals[0], terms, clear)
@@ -121,7 +125,8 @@ class ObjectiveSteps(LoopHooks):
 
     def load(self, store):
         """Reads what `save` wrote, and returns the rest of what is stored."""
-        stored = {key: store[key] for key in list(store.keys())}  # iterating over a store gives values
+        # iterating over a store gives values
+        stored = {key: store[key] for key in list(store.keys())}
         for i, state in enumerate(self._random_states()):
             state.assign(stored.pop(f"random_state_{i}"))
         self.trained.assign(int(np.asarray(stored.pop("steps_trained", 0))))
@@ -151,7 +156,9 @@ class ObjectiveSteps(LoopHooks):
         x = xla.compute_once(model.likelihood.prepare(x, seed_for(seed, "binarization")), seed)
         y = None if model.condition_shape is None else weighting.filled(model.condition(y), weights)
         num_samples, seed = model.objective.num_samples, seed_for(seed, "latents")
-        return forward_pass.batch_terms(model, x, y, num_samples, seed, training, estimator, weights)
+        return forward_pass.batch_terms(
+            model, x, y, num_samples, seed, training, estimator, weights
+        )
 
     def _apply(self, gradients, loss, terms, state):
         """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""
@@ -165,7 +172,9 @@ class ObjectiveSteps(LoopHooks):
                 return None
 
             # A scaled optimizer minds gradients that overflow by itself.
-            looked_at = [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
+            looked_at = (
+                [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
+            )
             clear = model.alarm.is_clear(loss, looked_at)
             means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
             model.alarm.note(clear, step, loss, means)

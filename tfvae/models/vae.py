@@ -79,7 +79,8 @@ class VAE(CompiledFit, keras.Model):
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
-        self._state = [*state_of(self.objective), *state_of(self.estimator)]  # which Keras then tracks and saves
+        # which Keras then tracks and saves
+        self._state = [*state_of(self.objective), *state_of(self.estimator)]
         # Last, after all that may be refused: a prior that is built belongs to a model.
         self.prior.build_once(self.latent_sizes)
         self.likelihood.build_once(self.event_shape)
@@ -101,7 +102,9 @@ class VAE(CompiledFit, keras.Model):
 
     def encode(self, x, y=None):
         """q(z|x), a `tfd.Distribution` of batch `[B]`, for x `[B, *event]`."""
-        return self.posterior.distribution(self.encoder_params(self.events(x), self.condition(y), training=False))
+        return self.posterior.distribution(
+            self.encoder_params(self.events(x), self.condition(y), training=False)
+        )
 
     def decode(self, z, y=None):
         """p(x|z), a `tfd.Distribution` of batch `[...]`, for z `[..., D]`: of several layers what the decoder takes."""
@@ -125,7 +128,9 @@ class VAE(CompiledFit, keras.Model):
         pair = seed_for(tf.constant([seed, 0]), "terms")
         x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
         latents = seed_for(pair, "latents")
-        return forward_pass.batch_terms(self, x, self.condition(y), num_samples, latents, training=False)
+        return forward_pass.batch_terms(
+            self, x, self.condition(y), num_samples, latents, training=False
+        )
 
     # ---- pictures
 
@@ -157,7 +162,11 @@ class VAE(CompiledFit, keras.Model):
 
     def call(self, inputs):
         """`reconstruct`, so that `predict(x)` does what it says; `[x, y]` when conditional."""
-        return self.reconstruct(*inputs) if self.condition_shape is not None else self.reconstruct(inputs)
+        return (
+            self.reconstruct(*inputs)
+            if self.condition_shape is not None
+            else self.reconstruct(inputs)
+        )
 
     # ---- training
 
@@ -220,7 +229,9 @@ class VAE(CompiledFit, keras.Model):
         return None if y is None else tf.cast(y, self.condition_dtype)
 
     def get_config(self):
-        pieces = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED}
+        pieces = {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED
+        }
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return {**super().get_config(), **pieces, **shapes, "seed": self.seed}
 
@@ -255,5 +266,10 @@ def load_model(path):
     """
     model = keras.saving.load_model(path)
     if not isinstance(model, VAE):
-        raise invalid("a saved tfvae.VAE", f"{type(model).__name__} in {path}", "load it with Keras", InputTypeError)
+        raise invalid(
+            "a saved tfvae.VAE",
+            f"{type(model).__name__} in {path}",
+            "load it with Keras",
+            InputTypeError,
+        )
     return model

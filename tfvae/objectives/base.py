@@ -74,4 +74,8 @@ def at_step(value, step):
 
 def number_or_schedule(name, value, maximum=math.inf):
     scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
-    return value if scheduled else arguments.real_number(f"{name}, where it is no schedule,", value, 0, maximum)
+    return (
+        value
+        if scheduled
+        else arguments.real_number(f"{name}, where it is no schedule,", value, 0, maximum)
+    )

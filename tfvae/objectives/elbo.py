@@ -34,14 +34,20 @@ class ELBO(Objective):
         [4] Burgess et al., Understanding disentangling in beta-VAE. 2018. arXiv:1804.03599, equation 8.
     """
 
-    def __init__(self, num_samples=1, beta=1.0, *, free_bits=0.0, capacity=None, analytic_rate=True):
+    def __init__(
+        self, num_samples=1, beta=1.0, *, free_bits=0.0, capacity=None, analytic_rate=True
+    ):
         super().__init__(num_samples)
         self.beta = number_or_schedule("beta", beta)
         self.free_bits = number_or_schedule("free_bits", free_bits)
         self.capacity = None if capacity is None else number_or_schedule("capacity", capacity)
         self.analytic_rate = analytic_rate
         if capacity is not None and free_bits:
-            raise invalid("free_bits or a capacity", f"free_bits={free_bits!r} and capacity={capacity!r}", "set one of them")
+            raise invalid(
+                "free_bits or a capacity",
+                f"free_bits={free_bits!r} and capacity={capacity!r}",
+                "set one of them",
+            )
         self.linear = not free_bits and capacity is None
         self.of_expectations = not free_bits
         self.needs_factorized = ("posterior", "prior") if free_bits else ()
@@ -62,5 +68,7 @@ class ELBO(Objective):
 
     def get_config(self):
         schedules = ("beta", "free_bits", "capacity")
-        values = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in schedules}
+        values = {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in schedules
+        }
         return {**super().get_config(), **values, "analytic_rate": self.analytic_rate}

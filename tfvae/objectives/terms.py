@@ -43,7 +43,11 @@ class Terms(NamedTuple):
 
     def expectation(self, values):
         """E_q of values `[K, B]`: their mean over K, or their sum by `weights`."""
-        return tf.reduce_mean(values, axis=0) if self.weights is None else tf.reduce_sum(self.weights * values, axis=0)
+        return (
+            tf.reduce_mean(values, axis=0)
+            if self.weights is None
+            else tf.reduce_sum(self.weights * values, axis=0)
+        )
 
     def mean_over_examples(self, values):
         """Returns the mean of values `[B, ...]` over the batch, by `example_weights`: `[...]`, 0 where all are 0."""
@@ -106,7 +110,11 @@ class Terms(NamedTuple):
 def closed_form_kl(q, p):
     """KL(q || p), `[B]`, or None where TFP has no closed form."""
     # Joint distributions raise the other error where a layer depends on another.
-    unknown = (NotImplementedError, ValueError) if isinstance(q, tfd.JointDistribution) else (NotImplementedError,)
+    unknown = (
+        (NotImplementedError, ValueError)
+        if isinstance(q, tfd.JointDistribution)
+        else (NotImplementedError,)
+    )
     try:
         return q.kl_divergence(p)
     except unknown:

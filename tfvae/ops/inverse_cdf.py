@@ -55,7 +55,9 @@ def negative_binomial(u, mean, r):
         r: broadcastable to them.
     """
     log_odds = -_log1p(r / mean)  # log m / (m + r)
-    return _search(u, mean, -r * _log1p(mean / r), lambda k: tf.math.log((k + r) / (k + 1.0)) + log_odds)
+    return _search(
+        u, mean, -r * _log1p(mean / r), lambda k: tf.math.log((k + r) / (k + 1.0)) + log_odds
+    )
 
 
 def _search(u, mean, log_first, log_ratio):
@@ -83,7 +85,9 @@ def _search(u, mean, log_first, log_ratio):
     left = (u - tf.exp(log_p[0]), zeros)  # of u, beyond the cumulative probability
     # What is not a number is never active.
     start = (tf.constant(0.0), zeros, left[0] >= 0.0, log_p, left)
-    return tf.while_loop(lambda k, draw, active, *_: tf.reduce_any(active) & (k < _MOST), body, start)[1]
+    return tf.while_loop(
+        lambda k, draw, active, *_: tf.reduce_any(active) & (k < _MOST), body, start
+    )[1]
 
 
 def _add(total, step):

@@ -38,7 +38,11 @@ def fitted(likelihood, params, x, example_weights):
         return likelihood.training_distribution(params, x)
     if not _takes(likelihood.training_distribution, "example_weights"):
         fix = "give it the argument example_weights=None, and fit by it: an example of weight 0 is not there"
-        raise invalid("a training_distribution that takes example_weights, beside sample_weight", repr(likelihood), fix)
+        raise invalid(
+            "a training_distribution that takes example_weights, beside sample_weight",
+            repr(likelihood),
+            fix,
+        )
     return likelihood.training_distribution(params, x, example_weights=example_weights)
 
 
@@ -58,7 +62,9 @@ def beside_the_batch(network):
 
     Keras keeps those of the last call alone: what `activity_regularizer` and `add_loss` made of the call before is lost.
     """
-    kept = [(layer, list(internals.penalties(layer))) for layer in internals.flatten_layers(network)]
+    kept = [
+        (layer, list(internals.penalties(layer))) for layer in internals.flatten_layers(network)
+    ]
     try:
         yield
     finally:

@@ -28,7 +28,11 @@ def filled(values, weights=None):
 
 def present(values, weights=None):
     """Returns values `[B, ...]` with 0 for examples of weight 0, whatever stood there, infinity included."""
-    return values if weights is None else tf.where(_beside(weights, values) != 0.0, values, tf.zeros_like(values))
+    return (
+        values
+        if weights is None
+        else tf.where(_beside(weights, values) != 0.0, values, tf.zeros_like(values))
+    )
 
 
 def mean(values, weights=None):

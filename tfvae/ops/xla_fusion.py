@@ -24,10 +24,13 @@ def fused(function, *inputs):
 
     @tf.custom_gradient
     def program(*inputs):
-        given = [tf.stop_gradient(t) for t in inputs]  # or TensorFlow's own gradient is prepared as well
+        # or TensorFlow's own gradient is prepared as well
+        given = [tf.stop_gradient(t) for t in inputs]
         outputs = _by_xla(function)(*given)
         structure.append(outputs)
-        return tf.nest.flatten(outputs), lambda *upstream, variables=(): _gradient(function, given, upstream, variables)
+        return tf.nest.flatten(outputs), lambda *upstream, variables=(): _gradient(
+            function, given, upstream, variables
+        )
 
     outputs = program(*inputs)
     return tf.nest.pack_sequence_as(structure[-1], tf.nest.flatten(outputs))
@@ -40,7 +43,9 @@ def _gradient(function, inputs, upstream, variables):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = tf.nest.flatten(function(*inputs))
-        return tape.gradient(outputs, [inputs, list(variables)], upstream, unconnected_gradients="zero")
+        return tape.gradient(
+            outputs, [inputs, list(variables)], upstream, unconnected_gradients="zero"
+        )
 
     of_inputs, of_variables = _by_xla(anew)(inputs, list(upstream))
     return (of_inputs, of_variables) if variables else of_inputs

@@ -16,7 +16,9 @@ class _Classes(Posterior):
 
     def __init__(self, num_classes=None, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
+        self.num_classes = (
+            None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
+        )
 
     def build(self, latent_dim):
         self._classes = simplex.check_classes(self.num_classes, latent_dim)
@@ -96,12 +98,16 @@ class RelaxedCategorical(_Classes):
 
     def __init__(self, num_classes=None, initial_temperature=0.67, **kwargs):
         super().__init__(num_classes, **kwargs)
-        self.initial_temperature = arguments.positive_number("initial_temperature", initial_temperature)
+        self.initial_temperature = arguments.positive_number(
+            "initial_temperature", initial_temperature
+        )
 
     def build(self, latent_dim):
         super().build(latent_dim)
         initial = keras.initializers.Constant(self.initial_temperature)
-        self.temperature = self.add_weight(shape=(), initializer=initial, trainable=False, name="temperature")
+        self.temperature = self.add_weight(
+            shape=(), initializer=initial, trainable=False, name="temperature"
+        )
 
     def distribution(self, params):
         return simplex.relaxed(params, self.temperature.value, self._classes)

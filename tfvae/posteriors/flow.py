@@ -43,7 +43,11 @@ class Flow(Posterior):
         if not isinstance(flow, FlowMap):
             raise invalid("a flow of tfvae.flows", repr(flow), "pass flows.InverseAutoregressive()")
         if self.base.support != REAL or not self.base.has_density:
-            raise invalid("a base with a density over real vectors", repr(self.base), "pass base=DiagonalNormal()")
+            raise invalid(
+                "a base with a density over real vectors",
+                repr(self.base),
+                "pass base=DiagonalNormal()",
+            )
 
     def build(self, latent_dim):
         self.base.build_once(latent_dim)
@@ -70,7 +74,9 @@ class Flow(Posterior):
         return {"loc": self.location(params)}
 
     def _split(self, params):
-        params, context = tf.split(params, [params.shape[-1] - self.context_size, self.context_size], axis=-1)
+        params, context = tf.split(
+            params, [params.shape[-1] - self.context_size, self.context_size], axis=-1
+        )
         return params, context if self.context_size else None
 
     def get_config(self):

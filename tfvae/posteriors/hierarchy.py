@@ -58,14 +58,18 @@ class BottomUp(Posterior):
         return tfd.TransformedDistribution(upwards, tfb.Restructure(order[::-1], order))
 
     def _conditional(self, network):
-        return lambda below, training: _NORMAL.distribution(networks.on_rows(network, below, training=training))
+        return lambda below, training: _NORMAL.distribution(
+            networks.on_rows(network, below, training=training)
+        )
 
     def location(self, params):
         return self._upwards(params, lambda layer, params: _NORMAL.location(params))
 
     def sample(self, params, noise):
         keyed = noise.fold_in(random.TAGS["posterior_layer"])
-        return self._upwards(params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer)))
+        return self._upwards(
+            params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer))
+        )
 
     def summary(self, params):
         scales: list = []
@@ -84,7 +88,10 @@ class BottomUp(Posterior):
         return z
 
     def get_config(self):
-        return {**super().get_config(), "networks": [keras.saving.serialize_keras_object(n) for n in self.networks]}
+        return {
+            **super().get_config(),
+            "networks": [keras.saving.serialize_keras_object(n) for n in self.networks],
+        }
 
 
 @register
@@ -111,7 +118,11 @@ class Ladder(Posterior):
     def connect(self, vae):
         prior = vae.prior
         if not hasattr(prior, "conditional"):
-            raise invalid("the prior Hierarchy, whose path Ladder shares", repr(prior), "pass prior=priors.Hierarchy(...)")
+            raise invalid(
+                "the prior Hierarchy, whose path Ladder shares",
+                repr(prior),
+                "pass prior=priors.Hierarchy(...)",
+            )
         if self.built and self._prior_of != prior.conditional:
             other = type(self).from_config(self.get_config())
             other._prior_of = prior.conditional
@@ -128,11 +139,16 @@ class Ladder(Posterior):
         return Chain(_NORMAL.distribution(params[0]), lower, training)
 
     def _conditional(self, layer, params):
-        return lambda above, training: NormalVector(Normal(*self._combined(layer, params, above, training)), 1)
+        return lambda above, training: NormalVector(
+            Normal(*self._combined(layer, params, above, training)), 1
+        )
 
     def _combined(self, layer, params, above, training=False):
         """Mean and deviation of q(z_layer | z_above, x), `[..., D]` each."""
-        (ours, our_scale), (theirs, their_scale) = _NORMAL.loc_scale(params), self._prior_of(layer, above, training)
+        (ours, our_scale), (theirs, their_scale) = (
+            _NORMAL.loc_scale(params),
+            self._prior_of(layer, above, training),
+        )
         precision, their_precision = our_scale**-2, their_scale**-2
         total = precision + their_precision
         return (ours * precision + theirs * their_precision) / total, tf.math.rsqrt(total)
@@ -142,7 +158,10 @@ class Ladder(Posterior):
 
     def sample(self, params, noise):
         keyed = noise.fold_in(random.TAGS["posterior_layer"])
-        return self._downwards(params, lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1]))
+        return self._downwards(
+            params,
+            lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1]),
+        )
 
     def summary(self, params):
         scales: list = []
@@ -162,5 +181,8 @@ class Ladder(Posterior):
 
 def _summary(locs, scales):
     """`{"loc_0": ..., "scale_0": ..., ...}`, the top layer first; each layer's at the means of those it depends on."""
-    named = [*((f"loc_{i}", loc) for i, loc in enumerate(locs)), *((f"scale_{i}", s) for i, s in enumerate(scales))]
+    named = [
+        *((f"loc_{i}", loc) for i, loc in enumerate(locs)),
+        *((f"scale_{i}", s) for i, s in enumerate(scales)),
+    ]
     return dict(named)

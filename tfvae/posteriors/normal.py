@@ -74,7 +74,9 @@ class FullNormal(Posterior):
         loc, raw = tf.split(params, [latent_dim, size - latent_dim], axis=-1)
         scale_tril = tfp.math.fill_triangular(raw)  # [B, D, D]
         # Not diag_part, which TFLite does not have.
-        diagonal = tf.nn.softplus(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1)) + _MIN_SCALE
+        diagonal = (
+            tf.nn.softplus(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1)) + _MIN_SCALE
+        )
         return loc, tf.linalg.set_diag(scale_tril, diagonal)
 
 
@@ -83,4 +85,6 @@ def _kl_full_factorized(q, p, name=None):
     """KL of a full normal from a factorized one, which TFP has only between multivariate normals."""
     if not isinstance(p.distribution, tfd.Normal):
         raise NotImplementedError
-    return q.kl_divergence(tfd.MultivariateNormalDiag(p.distribution.loc, p.distribution.scale), name=name)
+    return q.kl_divergence(
+        tfd.MultivariateNormalDiag(p.distribution.loc, p.distribution.scale), name=name
+    )

@@ -80,7 +80,13 @@ class _VonMisesFisher(tfp.distributions.Distribution):
 
     def __init__(self, direction, concentration):
         reparameterized = tfd.FULLY_REPARAMETERIZED
-        super().__init__(tf.float32, reparameterized, validate_args=False, allow_nan_stats=True, name="VonMisesFisher")
+        super().__init__(
+            tf.float32,
+            reparameterized,
+            validate_args=False,
+            allow_nan_stats=True,
+            name="VonMisesFisher",
+        )
         self.direction, self.concentration = direction, concentration
         self._angle = AngleGrid(concentration, direction.shape[-1])
 
@@ -142,31 +148,50 @@ class AngleGrid:
     """
 
     def __init__(self, concentration, size):
-        self._b = (size - 1.0) / (2.0 * concentration + tf.sqrt(4.0 * concentration**2 + (size - 1.0) ** 2))
+        self._b = (size - 1.0) / (
+            2.0 * concentration + tf.sqrt(4.0 * concentration**2 + (size - 1.0) ** 2)
+        )
         b = self._b[..., None]
-        self._half = min(math.pi / 2, 8.0 / math.sqrt(size - 1))  # of the range of phi, which holds all but 1e-13
+        # of the range of phi, which holds all but 1e-13
+        self._half = min(math.pi / 2, 8.0 / math.sqrt(size - 1))
         phi = self._phi(tf.range(_INTERVALS + 1, dtype=tf.float32))
         away = _one_minus_cosine_of(phi, b)  # [B, M + 1]
-        log_density = -concentration[..., None] * away + (size - 2.0) * tf.math.log(tf.maximum(tf.sin(phi), 1e-30))
+        log_density = -concentration[..., None] * away + (size - 2.0) * tf.math.log(
+            tf.maximum(tf.sin(phi), 1e-30)
+        )
         log_density -= (size - 1.0) * tf.math.log(1.0 - (1.0 - b) * tf.sin(phi / 2.0) ** 2)
         highest = tf.reduce_max(log_density, axis=-1, keepdims=True)
         self._density = tf.exp(log_density - highest)
         total = tf.reduce_sum(_trapezoids(self._density), axis=-1)
-        around = math.log(2.0) + (size - 1) / 2 * math.log(math.pi) - math.lgamma((size - 1) / 2)  # area of the S^(D-2)
+        # area of the S^(D-2)
+        around = math.log(2.0) + (size - 1) / 2 * math.log(math.pi) - math.lgamma((size - 1) / 2)
         step = math.log(2.0 * self._half / _INTERVALS)
-        self.log_normalizer = around + step + (size - 1) / 2 * tf.math.log(self._b) + highest[..., 0] + tf.math.log(total)
+        self.log_normalizer = (
+            around
+            + step
+            + (size - 1) / 2 * tf.math.log(self._b)
+            + highest[..., 0]
+            + tf.math.log(total)
+        )
         self.mean = tf.reduce_sum(_trapezoids(self._density * away), axis=-1) / total
 
     def quantile(self, u):
         """1 - cos below which a share u `[..., B]` lies."""
-        low, high, areas = self._density[..., :-1], self._density[..., 1:], _trapezoids(self._density)
+        low, high, areas = (
+            self._density[..., :-1],
+            self._density[..., 1:],
+            _trapezoids(self._density),
+        )
         wanted = u * tf.reduce_sum(areas, axis=-1)
         passed = tf.cast(wanted[..., None] >= tf.cumsum(areas, axis=-1)[..., :-1], tf.float32)
         # The interval as a one-hot vector: a sum with it is a lookup that every runtime has.
         edge = tf.ones_like(passed[..., :1])
         chosen = tf.concat([edge, passed], axis=-1) - tf.concat([passed, 0.0 * edge], axis=-1)
         rest = tf.maximum(wanted - tf.reduce_sum(passed * areas[..., :-1], axis=-1), 0.0)
-        first, slope = tf.reduce_sum(chosen * low, axis=-1), tf.reduce_sum(chosen * (high - low), axis=-1)
+        first, slope = (
+            tf.reduce_sum(chosen * low, axis=-1),
+            tf.reduce_sum(chosen * (high - low), axis=-1),
+        )
         # first t + slope t^2 / 2 = rest, solved in the form that holds for a slope of 0.
         root = tf.sqrt(tf.maximum(first**2 + 2.0 * slope * rest, 1e-30))
         t = tf.clip_by_value(2.0 * rest / tf.maximum(first + root, 1e-30), 0.0, 1.0)

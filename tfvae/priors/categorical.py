@@ -26,13 +26,17 @@ class Categorical(Prior):
 
     def __init__(self, num_classes=None, *, learn_weights=False, **kwargs):
         super().__init__(**kwargs)
-        self.num_classes = None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
+        self.num_classes = (
+            None if num_classes is None else arguments.whole_number("num_classes", num_classes, 2)
+        )
         self.learn_weights = learn_weights
 
     def build(self, latent_dim):
         self.latent_dim = latent_dim
         self._classes = simplex.check_classes(self.num_classes, latent_dim)
-        self.logits = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=self.learn_weights, name="logits")
+        self.logits = self.add_weight(
+            shape=(latent_dim,), initializer="zeros", trainable=self.learn_weights, name="logits"
+        )
         self.built = True
 
     def distribution(self, y=None):
@@ -46,7 +50,11 @@ class Categorical(Prior):
         return tf.cast(self.logits, tf.float32)
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes, "learn_weights": self.learn_weights}
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "learn_weights": self.learn_weights,
+        }
 
 
 @register

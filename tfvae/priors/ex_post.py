@@ -44,11 +44,15 @@ class ExPostMixture(Mixture):
         count, size = self.num_components, self.latent_dim
 
         def weight(shape, initial, name):
-            return self.add_weight(shape=shape, initializer=lambda *_, **__: initial, trainable=False, name=name)
+            return self.add_weight(
+                shape=shape, initializer=lambda *_, **__: initial, trainable=False, name=name
+            )
 
         self.probabilities = weight((count,), tf.fill([count], 1.0 / count), "probabilities")
         self.loc = weight((count, size), tf.zeros([count, size]), "loc")
-        self.scale_tril = weight((count, size, size), tf.eye(size, batch_shape=[count]), "scale_tril")
+        self.scale_tril = weight(
+            (count, size, size), tf.eye(size, batch_shape=[count]), "scale_tril"
+        )
         self.built = True
 
     def fit(self, vae, x, y=None):
@@ -62,7 +66,11 @@ class ExPostMixture(Mixture):
         """
         z = _aggregate(vae, x, y, self.seed)
         if len(z) < self.num_components:
-            raise invalid(f"at least {self.num_components} examples", f"{len(z)}", "pass the training data, or fewer components")
+            raise invalid(
+                f"at least {self.num_components} examples",
+                f"{len(z)}",
+                "pass the training data, or fewer components",
+            )
         found = _sklearn_mixture()(self.num_components, random_state=self.seed).fit(z)
         self.build_once(z.shape[1])
         self.probabilities.assign(found.weights_)
@@ -77,7 +85,9 @@ class ExPostMixture(Mixture):
     def sample(self, noise, y=None):
         chosen = self.choose(noise, self.probabilities.value)
         scale_tril = tf.gather(self.scale_tril.value, chosen)
-        return tf.gather(self.loc.value, chosen) + tf.linalg.matvec(scale_tril, noise.normal(self.latent_dim))
+        return tf.gather(self.loc.value, chosen) + tf.linalg.matvec(
+            scale_tril, noise.normal(self.latent_dim)
+        )
 
     def get_config(self):
         return {**super().get_config(), "num_components": self.num_components, "seed": self.seed}
@@ -86,11 +96,17 @@ class ExPostMixture(Mixture):
 def _aggregate(vae, x, y, seed):
     """One latent of q(z|x) for each example, NumPy `[N, D]`."""
     if vae.posterior.support != REAL:
-        raise invalid("a model whose latents are real vectors, for ExPostMixture", repr(vae.posterior), "use its own prior")
+        raise invalid(
+            "a model whose latents are real vectors, for ExPostMixture",
+            repr(vae.posterior),
+            "use its own prior",
+        )
     x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
     pages = []
     for first in range(0, len(x), 1024):
-        q = vae.encode(x[first : first + 1024], None if y is None else np.asarray(y)[first : first + 1024])
+        q = vae.encode(
+            x[first : first + 1024], None if y is None else np.asarray(y)[first : first + 1024]
+        )
         pages.append(q.sample(seed=seed_for(tf.constant([seed, first]), "aggregate")).numpy())
     return np.concatenate(pages)
 
@@ -99,5 +115,9 @@ def _sklearn_mixture():
     try:
         from sklearn.mixture import GaussianMixture as Mixture
     except ImportError as error:
-        raise invalid("scikit-learn, which fits the mixture", "it is not installed", "pip install 'tfvae[app]'") from error
+        raise invalid(
+            "scikit-learn, which fits the mixture",
+            "it is not installed",
+            "pip install 'tfvae[app]'",
+        ) from error
     return Mixture

@@ -37,7 +37,11 @@ class Flow(Prior):
         if not isinstance(flow, FlowMap):
             raise invalid("a flow of tfvae.flows", repr(flow), "pass flows.RealNVP()")
         if self.base.support != REAL or self.base.starts_from_data:
-            raise invalid("a base over real vectors without data", repr(self.base), "pass base=StandardNormal()")
+            raise invalid(
+                "a base over real vectors without data",
+                repr(self.base),
+                "pass base=StandardNormal()",
+            )
 
     def build(self, latent_dim):
         self.base.build_once(latent_dim)
@@ -45,7 +49,9 @@ class Flow(Prior):
         self.built = True
 
     def distribution(self, y=None, training=False):
-        return tfd.TransformedDistribution(in_mode(self.base.distribution, y, training=training), self.flow.bijector())
+        return tfd.TransformedDistribution(
+            in_mode(self.base.distribution, y, training=training), self.flow.bijector()
+        )
 
     def sample(self, noise, y=None):
         return self.flow.forward(self.base.sample(noise, y))[0]

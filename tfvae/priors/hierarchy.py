@@ -46,9 +46,17 @@ class Hierarchy(Prior):
         self.networks = list(networks)
         self.top = top or StandardNormal()
         if self.top.support != REAL or self.top.starts_from_data:
-            raise invalid("a top over real vectors that does not start from data", repr(top), "pass top=GaussianMixture()")
+            raise invalid(
+                "a top over real vectors that does not start from data",
+                repr(top),
+                "pass top=GaussianMixture()",
+            )
         if not self.networks:
-            raise invalid("networks from each layer to the one below", "none", "pass one network, or use StandardNormal()")
+            raise invalid(
+                "networks from each layer to the one below",
+                "none",
+                "pass one network, or use StandardNormal()",
+            )
 
     def latent_sizes(self, latent_dim):
         return [network.input_shape[-1] for network in self.networks] + [latent_dim]
@@ -64,7 +72,9 @@ class Hierarchy(Prior):
 
     def conditional(self, layer, above, training=False):
         """Mean and deviation of p(z_layer | z_above), `[..., D]` each; layer 0 is the top."""
-        loc, raw_scale = tf.split(networks.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1)
+        loc, raw_scale = tf.split(
+            networks.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1
+        )
         return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
 
     def distribution(self, y=None, training=False):
@@ -72,15 +82,24 @@ class Hierarchy(Prior):
         return Chain(in_mode(self.top.distribution, y, training=training), lower, training)
 
     def _normal(self, layer):
-        return lambda above, training: NormalVector(tfd.Normal(*self.conditional(layer, above, training)), 1)
+        return lambda above, training: NormalVector(
+            tfd.Normal(*self.conditional(layer, above, training)), 1
+        )
 
     def sample(self, noise, y=None):
         z = [self.top.sample(noise, y)]
         for layer in range(1, len(self.networks) + 1):
             loc, scale = self.conditional(layer, z[-1])
-            z.append(loc + scale * noise.fold_in(random.TAGS["layer"]).fold_in(layer).normal(loc.shape[-1]))
+            z.append(
+                loc
+                + scale * noise.fold_in(random.TAGS["layer"]).fold_in(layer).normal(loc.shape[-1])
+            )
         return z
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        return {**super().get_config(), "networks": [serialize(n) for n in self.networks], "top": serialize(self.top)}
+        return {
+            **super().get_config(),
+            "networks": [serialize(n) for n in self.networks],
+            "top": serialize(self.top),
+        }

@@ -46,15 +46,21 @@ class GaussianMixture(Mixture):
         self.latent_dim = int(latent_dim)
         shape = (self.num_components, self.latent_dim)
         initial = keras.initializers.RandomNormal(stddev=self.spread, seed=0)
-        self.logits = self.add_weight(shape=(self.num_components,), initializer="zeros", name="logits")
+        self.logits = self.add_weight(
+            shape=(self.num_components,), initializer="zeros", name="logits"
+        )
         self.loc = self.add_weight(shape=shape, initializer=initial, name="loc")
         # softplus(0.5413) = 1
-        self.raw_scale = self.add_weight(shape=shape, initializer=keras.initializers.Constant(0.5413), name="raw_scale")
+        self.raw_scale = self.add_weight(
+            shape=shape, initializer=keras.initializers.Constant(0.5413), name="raw_scale"
+        )
         self.built = True
 
     def distribution(self, y=None):
         components = tfd.Independent(tfd.Normal(tf.cast(self.loc, tf.float32), self._scale()), 1)
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.cast(self.logits, tf.float32)), components)
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=tf.cast(self.logits, tf.float32)), components
+        )
 
     def sample(self, noise, y=None):
         chosen = self.choose(noise, tf.nn.softmax(tf.cast(self.logits, tf.float32)))
@@ -65,4 +71,8 @@ class GaussianMixture(Mixture):
         return tf.nn.softplus(tf.cast(self.raw_scale, tf.float32)) + _MIN_SCALE
 
     def get_config(self):
-        return {**super().get_config(), "num_components": self.num_components, "spread": self.spread}
+        return {
+            **super().get_config(),
+            "num_components": self.num_components,
+            "spread": self.spread,
+        }

@@ -45,7 +45,9 @@ class VampPrior(Mixture):
     def connect(self, vae):
         if not vae.posterior.has_density or isinstance(vae.latent_sizes, list):
             fix = "use GaussianMixture(), or ExPostMixture() after training"
-            raise invalid("a posterior of one layer with a density, for VampPrior", repr(vae.posterior), fix)
+            raise invalid(
+                "a posterior of one layer with a density, for VampPrior", repr(vae.posterior), fix
+            )
         encoder, posterior, likelihood = parts = vae.encoder, vae.posterior, vae.likelihood
         if self.built:
             self._check_same(parts)
@@ -79,10 +81,14 @@ class VampPrior(Mixture):
         shape = (self.num_components, *self.event_shape)
         initial = keras.initializers.RandomUniform(0.0, 1.0, seed=self.seed)
         self.pseudo_inputs = self.add_weight(shape=shape, initializer=initial, name="pseudo_inputs")
-        self.initialized = self.add_weight(shape=(), initializer="zeros", trainable=False, name="initialized")
+        self.initialized = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, name="initialized"
+        )
         if self.condition_shape is not None:
             shape = (self.num_components, *self.condition_shape)
-            self.pseudo_conditions = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="conditions")
+            self.pseudo_conditions = self.add_weight(
+                shape=shape, initializer="zeros", trainable=False, name="conditions"
+            )
         self.built = True
 
     def initialize(self, x, y=None):

@@ -31,7 +31,9 @@ class Alarm:
         self.on_nonfinite = on_nonfinite
         self._names = tuple(terms)
         # Not a weight of the model: TensorFlow's own kind, which Keras does not track.
-        self._record = tf.Variable(np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False)
+        self._record = tf.Variable(
+            np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False
+        )
 
     def is_clear(self, loss, gradients):
         """Returns a Boolean scalar: whether a step may change the weights.
@@ -124,7 +126,11 @@ def guarded_apply(optimizer, gradients, variables, clear, apply):
 
 def _assigns_by_its_methods(optimizer, variables):
     """Whether all that an optimizer changes goes through `Optimizer.assign` and its like."""
-    directly = (keras.optimizers.LossScaleOptimizer, keras.optimizers.MultiOptimizer, keras.optimizers.Muon)
+    directly = (
+        keras.optimizers.LossScaleOptimizer,
+        keras.optimizers.MultiOptimizer,
+        keras.optimizers.Muon,
+    )
     if isinstance(optimizer, directly) or not type(optimizer).__module__.startswith("keras."):
         return False
     if optimizer.use_ema or optimizer.gradient_accumulation_steps:
@@ -197,7 +203,11 @@ def telling_parts(model, gradients):
 def _kernel_of_sums(layer):
     """The kernel of a layer each of whose outputs is a sum over all inputs, where no penalty is its own."""
     kinds = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-    if type(layer) not in kinds or layer.kernel_regularizer is not None or getattr(layer, "groups", 1) > 1:
+    if (
+        type(layer) not in kinds
+        or layer.kernel_regularizer is not None
+        or getattr(layer, "groups", 1) > 1
+    ):
         return None
     return layer.kernel
 

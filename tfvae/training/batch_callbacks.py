@@ -20,7 +20,9 @@ def acts_on_batches(callbacks, training):
 
 def handles_nan(callbacks):
     """Returns True if one of the callbacks is Keras' own for a loss that is not finite."""
-    return any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in _flat(callbacks))
+    return any(
+        isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in _flat(callbacks)
+    )
 
 
 def _flat(callbacks):
@@ -64,5 +66,9 @@ def _acts_by_arguments(callback, owner):
     if owner.__name__ in ("ModelCheckpoint", "BackupAndRestore"):
         return callback.save_freq != "epoch"
     if owner.__name__ == "TensorBoard":
-        return callback.update_freq != "epoch" or callback.write_steps_per_second or internals.profiles(callback)
+        return (
+            callback.update_freq != "epoch"
+            or callback.write_steps_per_second
+            or internals.profiles(callback)
+        )
     return True

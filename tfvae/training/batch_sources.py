@@ -30,10 +30,13 @@ class IndexedArrays:
         self.num_batches = math.ceil(self.num_examples / batch_size)
         self.dtypes = tf.nest.map_structure(step_dtype, arrays)
         self.bytes_per_example = sum(
-            dtype.size * math.prod(array.shape[1:]) for array, dtype in zip(tf.nest.flatten(arrays), tf.nest.flatten(self.dtypes))
+            dtype.size * math.prod(array.shape[1:])
+            for array, dtype in zip(tf.nest.flatten(arrays), tf.nest.flatten(self.dtypes))
         )
         self.element_spec = tf.nest.map_structure(
-            lambda array, dtype: tf.TensorSpec((self.batch_size, *array.shape[1:]), dtype), arrays, self.dtypes
+            lambda array, dtype: tf.TensorSpec((self.batch_size, *array.shape[1:]), dtype),
+            arrays,
+            self.dtypes,
         )
         self.arrays = tf.nest.map_structure(_on_device, arrays)
         self._batch_size = batch_size
@@ -67,7 +70,9 @@ class DatasetBatches:
         count = int(dataset.cardinality())
         self.num_batches = count if count > 0 else None
         self.batch_size = spec[0].shape[0] or UNKNOWN_BATCH_SIZE
-        self.bytes_per_example = sum(part.dtype.size * math.prod(size or 1 for size in part.shape[1:]) for part in spec)
+        self.bytes_per_example = sum(
+            part.dtype.size * math.prod(size or 1 for size in part.shape[1:]) for part in spec
+        )
         self.prefetched = 0  # batches that are made while steps run
         self._dataset = dataset
         self._passes = passes
@@ -141,7 +146,11 @@ def shapes(batch):
 
 def _is_array_of_rows(array):
     if isinstance(array, np.ndarray):
-        return array.ndim > 0 and array.dtype.kind in "fiub" and not isinstance(array, np.ma.MaskedArray)
+        return (
+            array.ndim > 0
+            and array.dtype.kind in "fiub"
+            and not isinstance(array, np.ma.MaskedArray)
+        )
     return isinstance(array, tf.Tensor) and array.shape.rank and array.dtype != tf.string
 
 

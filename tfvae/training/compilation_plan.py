@@ -12,12 +12,20 @@ from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.ops.xla import CompilationPlan
 
-_SECONDS = 1.0  # of one call: long enough to hide what a call costs, and for a progress bar that moves
+# of one call: long enough to hide what a call costs, and for a progress bar that moves
+_SECONDS = 1.0
 _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
 _MAX_BYTES = 2**26  # of the batches of one call, which are stacked
 _MAX_STEPS = 1024
 _MANY_ROWS = 4096  # of one product, from where oneDNN's is worth the way into and out of XLA
-_REFUSALS = ("unsupported operations", "not compilable", "XLA_CPU_JIT", "XLA_GPU_JIT", "xla::", "XLA can't")
+_REFUSALS = (
+    "unsupported operations",
+    "not compilable",
+    "XLA_CPU_JIT",
+    "XLA_GPU_JIT",
+    "xla::",
+    "XLA can't",
+)
 
 
 def choose(model, rows=0):
@@ -61,13 +69,15 @@ def choose_steps(model, source):
         model: a `CompiledFit` model.
         source: of `batch_sources`.
     """
-    seconds = 3 * model.loop_hooks.flops_per_example() * source.batch_size / _FLOPS[xla.device()]  # backward is twice forward
+    # backward is twice forward
+    seconds = 3 * model.loop_hooks.flops_per_example() * source.batch_size / _FLOPS[xla.device()]
     size = max(1, source.batch_size * source.bytes_per_example)
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MAX_BYTES // size, _MAX_STEPS))
     whole = source.num_batches
     if source.num_examples:  # a partial batch waits for a call of its own
         whole = max(1, source.num_examples // source.batch_size)
-    return math.ceil(whole / math.ceil(whole / steps)) if whole else steps  # calls of much the same length
+    # calls of much the same length
+    return math.ceil(whole / math.ceil(whole / steps)) if whole else steps
 
 
 def is_refusal(error, plan):
@@ -79,7 +89,9 @@ def is_refusal(error, plan):
 def reason_of_refusal(error):
     """Returns the line of XLA's error that names what it cannot compile."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
-    return next((line for line in lines if any(words in line for words in _REFUSALS)), lines[0])[:300]
+    return next((line for line in lines if any(words in line for words in _REFUSALS)), lines[0])[
+        :300
+    ]
 
 
 def is_trusted_by_keras_loop(model):
@@ -109,7 +121,11 @@ def is_convolution(layer):
 
 
 def _is_transposed(layer):
-    bases = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+    bases = (
+        keras.layers.Conv1DTranspose,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Conv3DTranspose,
+    )
     return isinstance(layer, bases)
 
 

@@ -69,9 +69,15 @@ class CompiledFit(StepSettings):
             InputError: a number of steps below 1, or another `on_nonfinite`.
         """
         if steps_per_execution != "auto":
-            steps_per_execution = arguments.whole_number("steps_per_execution", steps_per_execution, 1)
+            steps_per_execution = arguments.whole_number(
+                "steps_per_execution", steps_per_execution, 1
+            )
         if on_nonfinite not in ON_NONFINITE:
-            raise invalid(f"on_nonfinite, one of {ON_NONFINITE}", repr(on_nonfinite), 'pass on_nonfinite="raise"')
+            raise invalid(
+                f"on_nonfinite, one of {ON_NONFINITE}",
+                repr(on_nonfinite),
+                'pass on_nonfinite="raise"',
+            )
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
         self._runs = RunState(self)
         self._runs.prepare()
@@ -80,7 +86,9 @@ class CompiledFit(StepSettings):
             trusted = compilation_plan.is_trusted_by_keras_loop(self)
             jit_compile = plan.whole_step and trusted and not kwargs.get("run_eagerly")
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
-        super().compile(optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
+        super().compile(
+            optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs
+        )
 
     def get_compile_config(self):
         """Returns what `compile` was given: "auto" is written, not what it meant on this machine."""

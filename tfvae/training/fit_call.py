@@ -23,7 +23,11 @@ def run_of_fit(model, call):
     Returns:
         (run, validation), where validation is None if there is none; or None.
     """
-    if not _is_known(model) or call["class_weight"] is not None or call["shuffle"] not in (True, False):
+    if (
+        not _is_known(model)
+        or call["class_weight"] is not None
+        or call["shuffle"] not in (True, False)
+    ):
         return None
     x, y, sample_weight = (call[name] for name in ("x", "y", "sample_weight"))
     held_out = call["validation_data"]
@@ -57,7 +61,9 @@ def run_of_evaluate(model, call):
     if not _is_known(model):
         return None
     steps = call["steps"]
-    source = _source(call["x"], call["y"], call["sample_weight"], call["batch_size"], steps, most=steps)
+    source = _source(
+        call["x"], call["y"], call["sample_weight"], call["batch_size"], steps, most=steps
+    )
     if source is None:
         return None
     return _run(model, source, steps, call["callbacks"], training=False)
@@ -70,7 +76,10 @@ def most_batches(call):
 
 def _is_known(model):
     """Whether a model runs compiled on one device, by steps that the loop knows how to call."""
-    alone = not tf.distribute.has_strategy() and model.distribute_strategy is tf.distribute.get_strategy()
+    alone = (
+        not tf.distribute.has_strategy()
+        and model.distribute_strategy is tf.distribute.get_strategy()
+    )
     limited = keras.config.max_epochs() or keras.config.max_steps_per_epoch()
     return alone and not model.run_eagerly and not limited and model.makes_own_functions()
 
@@ -156,4 +165,7 @@ def _split(x, y, sample_weight, share):
 
 
 def _sliced(parts, rows):
-    return [None if part is None else tf.nest.map_structure(lambda array: array[rows], part) for part in parts]
+    return [
+        None if part is None else tf.nest.map_structure(lambda array: array[rows], part)
+        for part in parts
+    ]

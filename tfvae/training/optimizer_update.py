@@ -24,7 +24,9 @@ def update(model, gradients, clear):
         clear: a Boolean scalar: where it is False nothing changes.
     """
     optimizer = model.optimizer
-    alarm.guarded_apply(optimizer, gradients, model.trainable_variables, clear, lambda given: _apply(model, given))
+    alarm.guarded_apply(
+        optimizer, gradients, model.trainable_variables, clear, lambda given: _apply(model, given)
+    )
 
 
 def _apply(model, gradients):
@@ -49,7 +51,11 @@ def _plainly(model, gradients):
 def is_adam(optimizer):
     """Whether an optimizer updates weights as plain Adam does, AdamW and clipping included."""
     adam = keras.optimizers.Adam
-    return isinstance(optimizer, adam) and type(optimizer).update_step is adam.update_step and not optimizer.amsgrad
+    return (
+        isinstance(optimizer, adam)
+        and type(optimizer).update_step is adam.update_step
+        and not optimizer.amsgrad
+    )
 
 
 @contextlib.contextmanager

@@ -102,7 +102,9 @@ class StepPrograms:
         key = (plan, source.arrays is not None)
         if source.arrays is None:
             return self._functions.get(key, lambda: self._make(plan, None))(*arguments)
-        function = self._functions.get((*key, dtypes_key(source.dtypes)), lambda: self._make(plan, source.dtypes))
+        function = self._functions.get(
+            (*key, dtypes_key(source.dtypes)), lambda: self._make(plan, source.dtypes)
+        )
         return function(source.arrays, *arguments)
 
     def _make(self, plan, dtypes):
@@ -116,11 +118,17 @@ class StepPrograms:
             types = dtypes or tf.nest.map_structure(lambda part: part.dtype, batches)
             with xla.tracing_for(plan):
                 step = tf.function(step_of_model, autograph=False, jit_compile=step_by_xla)
-                spec = tf.nest.map_structure(lambda part, dtype: tf.TensorSpec(part.shape[1:], dtype), batches, types)
+                spec = tf.nest.map_structure(
+                    lambda part, dtype: tf.TensorSpec(part.shape[1:], dtype), batches, types
+                )
                 step = step.get_concrete_function(spec)
 
             def step_at(i):
-                return step(tf.nest.map_structure(lambda part, dtype: tf.cast(part[i], dtype), batches, types))
+                return step(
+                    tf.nest.map_structure(
+                        lambda part, dtype: tf.cast(part[i], dtype), batches, types
+                    )
+                )
 
             return _loop(step_at, step.structured_outputs, count)
 
@@ -172,7 +180,9 @@ def give_up_xla(model, plan, error):
         raise error
 
     reason = compilation_plan.reason_of_refusal(error)
-    _LOG.warning("XLA cannot compile the steps of this model, which run as a TensorFlow graph: %s", reason)
+    _LOG.warning(
+        "XLA cannot compile the steps of this model, which run as a TensorFlow graph: %s", reason
+    )
     model.refuse_xla()
 
 
@@ -202,7 +212,10 @@ class FunctionCache:
 def _state_of_steps(model):
     """What a step changes beside the weights that are trained, and its values now."""
     untrained = [v for v in model.variables if not v.trainable]
-    variables = [*(v.value for v in [*untrained, *model.metrics_variables]), *model.loop_hooks.counters()]
+    variables = [
+        *(v.value for v in [*untrained, *model.metrics_variables]),
+        *model.loop_hooks.counters(),
+    ]
     return [(variable, tf.identity(variable)) for variable in variables]
 
 

@@ -51,7 +51,9 @@ class StepSettings(_Trainer):
             return compilation_plan.stated(self._choices["jit_compile"])
         if self._runs.refused_by_xla:
             return xla.CompilationPlan("a TensorFlow graph, since XLA cannot compile them")
-        return compilation_plan.choose(self, batch_size * self.loop_hooks.rows_per_example() if training else 0)
+        return compilation_plan.choose(
+            self, batch_size * self.loop_hooks.rows_per_example() if training else 0
+        )
 
     def may_choose_compiler(self):
         """Returns True if `compile` has not been told what compiles the steps."""
@@ -80,4 +82,6 @@ class StepSettings(_Trainer):
     def update_by_xla(self, update):
         """Returns `update`, a function of gradients, compiled by XLA, once for all programs of steps."""
         key = tuple(id(variable) for variable in self.trainable_variables)
-        return self._runs.functions.get(key, lambda: tf.function(update, autograph=False, jit_compile=True))
+        return self._runs.functions.get(
+            key, lambda: tf.function(update, autograph=False, jit_compile=True)
+        )

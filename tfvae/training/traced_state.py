@@ -94,7 +94,12 @@ def _is_opaque(value):
         keras.random.SeedGenerator,
         keras.Function,
     )
-    return isinstance(value, kinds) or tf.is_tensor(value) or callable(value) and not _has_config(value)
+    return (
+        isinstance(value, kinds)
+        or tf.is_tensor(value)
+        or callable(value)
+        and not _has_config(value)
+    )
 
 
 def _has_config(value):

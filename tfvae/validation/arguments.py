@@ -35,7 +35,12 @@ def sizes(name, values):
     """
     found = list(values) if hasattr(values, "__len__") else [values]
     if not found or not all(_is_a(numbers.Integral, size) and size >= 1 for size in found):
-        raise invalid(f"{name} of whole numbers from 1", f"{values!r}", "pass sizes such as 32", InputTypeError)
+        raise invalid(
+            f"{name} of whole numbers from 1",
+            f"{values!r}",
+            "pass sizes such as 32",
+            InputTypeError,
+        )
     found = [int(size) for size in found]
     if not hasattr(values, "__len__"):
         return found[0]
@@ -50,8 +55,15 @@ def real_number(name, value, minimum=-math.inf, maximum=math.inf):
     """
     if _is_a(numbers.Real, value) and math.isfinite(value) and minimum <= value <= maximum:
         return _as_python(value)
-    ends = [f" from {minimum}" if minimum > -math.inf else "", f" to {maximum}" if maximum < math.inf else ""]
-    raise invalid(f"{name} to be a finite number{''.join(ends)}", f"{name}={value!r}", f"pass a number such as {name}=1.0")
+    ends = [
+        f" from {minimum}" if minimum > -math.inf else "",
+        f" to {maximum}" if maximum < math.inf else "",
+    ]
+    raise invalid(
+        f"{name} to be a finite number{''.join(ends)}",
+        f"{name}={value!r}",
+        f"pass a number such as {name}=1.0",
+    )
 
 
 def positive_number(name, value):
@@ -62,7 +74,11 @@ def positive_number(name, value):
     """
     if _is_a(numbers.Real, value) and 0 < value < math.inf:
         return _as_python(value)
-    raise invalid(f"{name} to be a positive, finite number", f"{name}={value!r}", f"pass a number such as {name}=1.0")
+    raise invalid(
+        f"{name} to be a positive, finite number",
+        f"{name}={value!r}",
+        f"pass a number such as {name}=1.0",
+    )
 
 
 def _is_a(kind, value):

@@ -43,7 +43,9 @@ def of_fit(vae, call, most):
     """
     call = _with_checked_data(vae, call, most)
     if call["validation_data"] is not None:
-        call["validation_data"] = _validation(vae, call["validation_data"], call["validation_steps"])
+        call["validation_data"] = _validation(
+            vae, call["validation_data"], call["validation_steps"]
+        )
     if vae.prior.starts_from_data:
         x, y = call["x"], None if vae.condition_shape is None else call["y"]
         vae.prior.initialize(*data_checks.first_examples(x, y))

@@ -55,7 +55,11 @@ def check_sphere(latent_dim):
         InputError: a size below 2.
     """
     if latent_dim < 2:
-        raise invalid("a latent of at least 2 numbers for a sphere", f"latent size {latent_dim}", "pass latent_dim=3")
+        raise invalid(
+            "a latent of at least 2 numbers for a sphere",
+            f"latent size {latent_dim}",
+            "pass latent_dim=3",
+        )
 
 
 def check_networks(owner, networks, expected):

@@ -32,7 +32,11 @@ def check_events(x, likelihood, event_shape, name="x"):
             _shape_fix(x.shape, tuple(event_shape), name),
         )
     if len(x) == 0:
-        raise invalid(f"at least one example in {name}", f"{name} of shape {list(x.shape)}", "pass data that is not empty")
+        raise invalid(
+            f"at least one example in {name}",
+            f"{name} of shape {list(x.shape)}",
+            "pass data that is not empty",
+        )
     kinds.check_numbers(x, name)
     _check_support(x, likelihood, name)
     return x
@@ -73,7 +77,9 @@ def check_latent(z, latent_dim):
     """Refuses latents of other sizes than the model's."""
     sizes = [part.shape[-1] if len(part.shape) else None for part in tf.nest.flatten(z)]
     if sizes != tf.nest.flatten(latent_dim):
-        raise invalid(f"z of latent size {latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]")
+        raise invalid(
+            f"z of latent size {latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]"
+        )
 
 
 def first_examples(x, y=None):
@@ -97,7 +103,9 @@ def check_condition(x, y, vae, name="x"):
         twice = y is x or tuple(np.shape(y)) == tuple(np.shape(x))
         raise invalid(
             "no targets: the loss of a VAE is its objective, computed from x alone",
-            f"y equal in shape to {name}, as for an autoencoder" if twice else f"y of shape {list(np.shape(y))}",
+            f"y equal in shape to {name}, as for an autoencoder"
+            if twice
+            else f"y of shape {list(np.shape(y))}",
             "call fit(x); for a dataset of pairs, map them to x first",
         )
     expected = f"y of shape [N, {', '.join(map(str, vae.condition_shape))}] beside {name}, for a conditional model"
@@ -122,7 +130,9 @@ def check_presence(y, condition_shape):
         raise invalid(
             "y for a conditional model, and none for any other",
             "no y" if y is None else "y for a model whose encoder takes x alone",
-            "pass y=..." if y is None else "leave y out, or build networks that take [x, y] and [z, y]",
+            "pass y=..."
+            if y is None
+            else "leave y out, or build networks that take [x, y] and [z, y]",
         )
 
 
@@ -156,9 +166,15 @@ def _checked_batches(batches, vae, name):
 def _check_dataset(dataset, vae, name):
     first = next(iter(dataset.take(1)), None)
     if first is None:
-        raise invalid(f"at least one batch in {name}", "an empty tf.data.Dataset", "pass a dataset that is not empty")
+        raise invalid(
+            f"at least one batch in {name}",
+            "an empty tf.data.Dataset",
+            "pass a dataset that is not empty",
+        )
     _check_element(first, vae, name)
-    outside = _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
+    outside = (
+        _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
+    )
     beside = _MARK + ": " + str(_not_finite_later(vae, name))
 
     def check(*element):
@@ -219,7 +235,11 @@ def _check_support(x, likelihood, name):
 
 def _outside(likelihood, name, received, fix):
     expected = f"{name} within what {type(likelihood).__name__} models: {likelihood.support}"
-    return invalid(expected, received, fix or "check the data with tfvae.validation.data_checks.check_events first")
+    return invalid(
+        expected,
+        received,
+        fix or "check the data with tfvae.validation.data_checks.check_events first",
+    )
 
 
 def _shape_fix(shape, event_shape, name):

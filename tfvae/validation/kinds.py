@@ -21,7 +21,9 @@ def check_kind(x, name="x"):
             f"pass the array that is to be modelled, such as {name}[{first!r}]; of a dataset, map it first",
         )
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
-        raise invalid(f"{name} as a dense array", f"a sparse {type(x).__name__}", f"pass {name}.toarray()")
+        raise invalid(
+            f"{name} as a dense array", f"a sparse {type(x).__name__}", f"pass {name}.toarray()"
+        )
     if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
         raise invalid(
             f"{name} without masked elements, since a mask would be lost",
@@ -97,12 +99,20 @@ def check_finite(y, name="y"):
     """
     values = np.asarray(y)
     check_numbers(values, name)
-    _refuse_first(~np.isfinite(values), values, name, f"finite numbers in {name}", "remove or repair such examples")
+    _refuse_first(
+        ~np.isfinite(values),
+        values,
+        name,
+        f"finite numbers in {name}",
+        "remove or repair such examples",
+    )
 
 
 def _refuse_first(wrong, values, name, expected, fix):
     """Raises a refusal that names the first of the values that are wrong, and the range of all, if there is one."""
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        received = f"{name}{list(first)} = {values[first]} ({name} from {values.min()} to {values.max()})"
+        received = (
+            f"{name}{list(first)} = {values[first]} ({name} from {values.min()} to {values.max()})"
+        )
         raise invalid(expected, received, fix)

@@ -23,8 +23,8 @@ MUTANTS = [
     Mutant(
         name="only-first-batch-size-measured",
         path="export/quality.py",
-        old='for size in metadata["batch_sizes"]]',
-        new='for size in metadata["batch_sizes"][:1]]',
+        old='        for size in metadata["batch_sizes"]\n',
+        new='        for size in metadata["batch_sizes"][:1]\n',
         note="Signatures of other batch sizes are not measured.",
         about="batch_size=\\(",
     ),
@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         name="calibration-pairs-misplaced",
         path="export/quantize.py",
-        old="np.asarray(y)[chosen] if of_data",
-        new="np.asarray(y)[: len(chosen)] if of_data",
+        old="                np.asarray(y)[chosen]\n",
+        new="                np.asarray(y)[: len(chosen)]\n",
         note="The encoder is calibrated on examples beside other examples' conditions.",
         about="condition|\\by=",
     ),
@@ -156,8 +156,12 @@ MUTANTS = [
     Mutant(
         name="page-limit-not-passed",
         path="export/web.py",
-        old="batch_size=(1, 16), max_quality_loss=max_quality_loss)",
-        new="batch_size=(1, 16))",
+        old=(
+            "    return to_tflite(\n"
+            "        vae, folder / _MODEL, quantization, batch_size=(1, 16), max_quality_loss=max_quality_loss\n"
+            "    )\n"
+        ),
+        new="    return to_tflite(vae, folder / _MODEL, quantization, batch_size=(1, 16))\n",
         note="to_web ignores its max_quality_loss.",
         about="max_quality_loss",
     ),

@@ -72,8 +72,8 @@ MUTANTS = [
     Mutant(
         name="coupling-inverse-log-det-sign",
         path="tfvae/flows/coupling.py",
-        old="(b - shift) * tf.exp(-scale), -1.0)",
-        new="(b - shift) * tf.exp(-scale), 1.0)",
+        old="            y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0\n",
+        new="            y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), 1.0\n",
         note="The log-determinant of the inverse has the sign of the forward one.",
     ),
     Mutant(

@@ -20,8 +20,8 @@ MUTANTS = [
     Mutant(
         name="full-normal-kl-reversed",
         path="tfvae/posteriors/normal.py",
-        old="q.kl_divergence(tfd.MultivariateNormalDiag(",
-        new="(lambda d, name: d.kl_divergence(q))(tfd.MultivariateNormalDiag(",
+        old="    return q.kl_divergence(\n",
+        new="    return (lambda d, name: d.kl_divergence(q))(\n",
         note="The registered KL of a full normal is the one from p to q.",
         about="FullNormal",
     ),

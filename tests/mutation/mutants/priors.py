@@ -111,8 +111,11 @@ MUTANTS = [
     Mutant(
         name="flow-prior-density-inverted",
         path="tfvae/priors/flow.py",
-        old="self.flow.bijector())",
-        new="tfp.bijectors.Invert(self.flow.bijector()))",
+        old="            in_mode(self.base.distribution, y, training=training), self.flow.bijector()\n",
+        new=(
+            "            in_mode(self.base.distribution, y, training=training),\n"
+            "            tfp.bijectors.Invert(self.flow.bijector()),\n"
+        ),
         note="The density is that of the inverse of the flow that samples.",
     ),
     Mutant(

@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant(
         name="likelihood-option-ignored",
         path="tfvae/app/runs.py",
-        old='if settings.likelihood == "auto" else settings.likelihood',
-        new='if settings.likelihood else "auto"',
+        old=('        if settings.likelihood == "auto"\n        else settings.likelihood,\n'),
+        new=('        if settings.likelihood\n        else "auto",\n'),
         note="--likelihood is ignored.",
     ),
     Mutant(
@@ -152,8 +152,14 @@ MUTANTS = [
     Mutant(
         name="report-counts-swapped",
         path="tfvae/app/runs.py",
-        old='"train": len(dataset.x_train), "held_out": len(dataset.x_test)',
-        new='"train": len(dataset.x_test), "held_out": len(dataset.x_train)',
+        old=(
+            '            "train": len(dataset.x_train),\n'
+            '            "held_out": len(dataset.x_test),\n'
+        ),
+        new=(
+            '            "train": len(dataset.x_test),\n'
+            '            "held_out": len(dataset.x_train),\n'
+        ),
         note="The report swaps how many were trained on and held out.",
     ),
     Mutant(

@@ -211,8 +211,12 @@ MUTANTS = [
     Mutant(
         name="programs-keyed-without-dtypes",
         path="tfvae/training/step_programs.py",
-        old="self._functions.get((*key, dtypes_key(source.dtypes)), lambda",
-        new="self._functions.get(key, lambda",
+        old=(
+            "        function = self._functions.get(\n"
+            "            (*key, dtypes_key(source.dtypes)), lambda: self._make(plan, source.dtypes)\n"
+            "        )\n"
+        ),
+        new="        function = self._functions.get(key, lambda: self._make(plan, source.dtypes))\n",
         note="After a fit on uint8 a fit on floats casts them to uint8.",
         about="uint8|dtype",
     ),

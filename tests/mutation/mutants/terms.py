@@ -22,8 +22,14 @@ MUTANTS = [
     Mutant(
         name="expectation-ignores-weights",
         path="tfvae/objectives/terms.py",
-        old="if self.weights is None else tf.reduce_sum(self.weights * values, axis=0)",
-        new="",
+        old=(
+            "        return (\n"
+            "            tf.reduce_mean(values, axis=0)\n"
+            "            if self.weights is None\n"
+            "            else tf.reduce_sum(self.weights * values, axis=0)\n"
+            "        )\n"
+        ),
+        new="        return tf.reduce_mean(values, axis=0)\n",
         note="Enumerated values are averaged as if they were samples of q.",
         about="Enumeration",
     ),
@@ -38,8 +44,8 @@ MUTANTS = [
     Mutant(
         name="expectation-sums-samples",
         path="tfvae/objectives/terms.py",
-        old="tf.reduce_mean(values, axis=0) if",
-        new="tf.reduce_sum(values, axis=0) if",
+        old="            tf.reduce_mean(values, axis=0)\n",
+        new="            tf.reduce_sum(values, axis=0)\n",
         note="Samples of q are summed and not averaged.",
     ),
     Mutant(

@@ -22,8 +22,8 @@ MUTANTS = [
     Mutant(
         name="terms-in-training-mode",
         path="tfvae/models/vae.py",
-        old="num_samples, latents, training=False)",
-        new="num_samples, latents, training=True)",
+        old="            self, x, self.condition(y), num_samples, latents, training=False\n",
+        new="            self, x, self.condition(y), num_samples, latents, training=True\n",
         note="Dropout is on in `log_weights`.",
         about="Dropout|BatchNormalization|training",
     ),
@@ -87,8 +87,12 @@ MUTANTS = [
     Mutant(
         name="config-loses-estimator",
         path="tfvae/models/vae.py",
-        old="getattr(self, name)) for name in _COMPOSED}",
-        new='getattr(self, name)) for name in _COMPOSED if name != "estimator"}',
+        old="            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED\n",
+        new=(
+            "            name: keras.saving.serialize_keras_object(getattr(self, name))\n"
+            "            for name in _COMPOSED\n"
+            '            if name != "estimator"\n'
+        ),
         note="A reloaded model has the default estimator.",
         about="load_model|get_config|from_config",
     ),
@@ -191,8 +195,8 @@ MUTANTS = [
     Mutant(
         name="hierarchical-top-not-passed",
         path="tfvae/models/builders.py",
-        old="for below, above in reversed(upwards)], top)",
-        new="for below, above in reversed(upwards)])",
+        old="        [_step(above, below, hidden, activation) for below, above in reversed(upwards)], top\n",
+        new="        [_step(above, below, hidden, activation) for below, above in reversed(upwards)]\n",
         note="hierarchical_vae forgets the top it was given.",
         about="hierarchical_vae",
     ),

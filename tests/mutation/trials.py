@@ -1,5 +1,6 @@
 """Plants mutants, runs the tests that should notice, and keeps what was found."""
 
+import ast
 import hashlib
 import json
 import os
@@ -95,11 +96,44 @@ def measure(copy, file, state):
 def digest_of(mutant, root):
     """A hash of the file with the mistake in it: of another one, a result is old.
 
-    Without its imports, so that a module that is only moved, or imports one that is, keeps its results.
+    Of Python only what runs, so that a result outlives new words, annotations, line breaks and
+    imports of what has moved.
     """
     text = mutant.applied((root / mutant.path).read_text(encoding="utf-8"))
-    lines = [line for line in text.splitlines() if not line.startswith(("import ", "from "))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    if mutant.path.endswith(".py"):
+        text = ast.dump(_Running().visit(ast.parse(text)))
+
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class _Running(ast.NodeTransformer):
+    """Leaves out imports, docstrings and annotations."""
+
+    def visit_Import(self, node):
+        return None
+
+    def visit_ImportFrom(self, node):
+        return None
+
+    def visit_If(self, node):
+        only_for_types = ast.unparse(node.test).endswith("TYPE_CHECKING")
+        return None if only_for_types else self.generic_visit(node)
+
+    def visit_Expr(self, node):
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return None
+        return ast.Assign([node.target], self.visit(node.value))
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
 
 
 def _run(copy, files, target, state, red, limit):

@@ -11,6 +11,8 @@ from tfvae._keras import import_hook
 from tfvae._version import __version__
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from tfvae import datasets as datasets
     from tfvae import evaluation as evaluation
     from tfvae import export as export
@@ -60,7 +62,12 @@ _NAMES = {
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> "Any":
+    """Loads a module or a name of the package when it is first used.
+
+    Raises:
+        AttributeError: a name that the package does not have.
+    """
     if name in _MODULES:
         return importlib.import_module(f"tfvae.{name}")
     if name in _NAMES:
@@ -68,7 +75,8 @@ def __getattr__(name):
     raise AttributeError(f"module 'tfvae' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
+    """Returns the names of the package, those not loaded yet included."""
     return sorted({*globals(), *__all__})
 
 

@@ -9,13 +9,18 @@ class InputTypeError(TypeError):
     """A value of a kind the package cannot work with."""
 
 
-def invalid(expected, received, fix, error=InputError):
-    """Returns the exception to raise.
+def invalid(
+    expected: str, received: str, fix: str, error: type[Exception] = InputError
+) -> Exception:
+    """Returns the exception to raise, with a message of three parts.
 
     Args:
-        expected: what the package needs, as the rest of "Expected ...".
+        expected: the rest of "Expected ...": what the package needs.
         received: what it was given: shape, dtype, range, offending index.
         fix: the likely remedy, an imperative sentence.
         error: `InputError` (a `ValueError`) or `InputTypeError` (a `TypeError`).
+
+    Returns:
+        An exception of the class `error`.
     """
     return error(f"Expected {expected}. Received: {received}. Fix: {fix}.")

@@ -1,22 +1,22 @@
-"""The base of what a VAE is composed of: posteriors, priors and likelihoods.
+"""The base class of the pieces of a VAE: posteriors, priors and likelihoods.
 
-A piece is a Keras layer only so that Keras tracks its weights and writes them into
-`.keras` files. It is never called: its methods take tensors and return TFP
-distributions, which cannot pass through a layer's `call`. To write one, subclass
-`posteriors.Posterior`, `priors.Prior` or `likelihoods.Likelihood`, decorate it with
-`keras.saving.register_keras_serializable`, and return constructor arguments from
-`get_config`.
+A piece is a Keras layer only so that Keras tracks its weights and writes them into `.keras`
+files. It is never called: its methods take tensors and return TFP distributions, which cannot
+pass through a layer's `call`. To write a piece, subclass `posteriors.Posterior`, `priors.Prior`
+or `likelihoods.Likelihood`, decorate it with `keras.saving.register_keras_serializable`, and
+return the constructor's arguments from `get_config`.
 """
 
 import importlib
 import inspect
+from typing import Any
 
 import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 
-# Where latents lie. A posterior and a prior over different sets have no rate.
+# The sets in which latents lie. A posterior and a prior over different sets have no rate.
 REAL = "real vectors"
 SPHERE = "unit vectors"
 ONE_HOT = "one-hot vectors"
@@ -27,24 +27,29 @@ LAYERS = "several layers of real vectors"
 class Piece(keras.layers.Layer):
     """A part of the model that makes distributions, with or without weights of its own."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
+        """Passes `kwargs`, such as `name`, to `keras.layers.Layer`."""
         super().__init__(**kwargs)
 
-    def build(self, shape):
-        """Creates weights. `shape` is the latent structure's or the event's, see subclasses."""
+    def build(self, shape: Any) -> None:
+        """Creates weights for a latent's sizes or an event's shape; see subclasses."""
         del shape
         self.built = True
 
-    def build_once(self, *shape):
-        """Builds this piece, unless it is built for such a `shape`: then it is shared, with its weights.
+    def build_once(self, *shape: Any) -> None:
+        """Builds this piece if it is not built. A built one is shared, with its weights.
+
+        Args:
+            *shape: the arguments of `build`.
 
         Raises:
-            InputError: a piece that is built for another shape, of which it keeps something.
+            InputError: a piece that is built for another shape, if `kept` differs for the two.
         """
         if not self.built:
             self._shape = shape
             self.build(*shape)
             return
+
         first = getattr(self, "_shape", shape)
         if self.kept(*first) != self.kept(*shape):
             raise invalid(
@@ -53,28 +58,35 @@ class Piece(keras.layers.Layer):
                 "make a new one for each",
             )
 
-    def kept(self, *shape):
-        """What `build` keeps of `shape`: models that are equal in it may share this piece."""
+    def kept(self, *shape: Any) -> int | tuple[int, ...]:
+        """Returns the part of `shape` that `build` keeps.
+
+        Models for which this part is equal may share the piece.
+        """
         if type(self).build is Piece.build:
             return ()
         return tuple(tf.nest.flatten(shape))
 
     # The VAE builds its pieces itself, from its own networks, when it is constructed.
-    def get_build_config(self):
+    def get_build_config(self) -> None:
+        """Returns None, so that Keras saves no shape for this piece."""
         return None
 
-    def build_from_config(self, config):
-        pass
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Does nothing."""
+        pass  # noqa: PIE790
 
     @classmethod
-    def from_config(cls, config):
-        # Keras reads its own entry, the dtype policy, in a way that can be written again.
+    def from_config(cls, config: dict[str, Any]) -> "Piece":
+        """Makes a piece from the arguments that `get_config` returned, pieces among them."""
+        # Keras reads the dtype policy itself, so that it can be written again.
         own = {
             k: keras.saving.deserialize_keras_object(v) for k, v in config.items() if k != "dtype"
         }
         return super().from_config({**config, **own})
 
-    def __repr__(self):
+    def __repr__(self) -> str:
+        """Returns the call that makes an equal piece."""
         arguments = inspect.signature(type(self).__init__).parameters
         settings = ", ".join(
             f"{k}={getattr(self, k)!r}" for k in self.get_config() if k in arguments
@@ -85,8 +97,12 @@ class Piece(keras.layers.Layer):
 _BASES = {"Posterior": "posteriors", "Prior": "priors", "Likelihood": "likelihoods"}
 
 
-def __getattr__(name):
-    """Gives the bases under this module's name as well."""
+def __getattr__(name: str) -> Any:
+    """Returns `Posterior`, `Prior` or `Likelihood`, which users may import from here as well.
+
+    Raises:
+        AttributeError: any other name.
+    """
     if name not in _BASES:
         raise AttributeError(f"module 'tfvae.pieces' has no attribute {name!r}")
     return getattr(importlib.import_module(f"tfvae.{_BASES[name]}.base"), name)

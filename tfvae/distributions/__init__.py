@@ -1,1 +1,1 @@
-"""Distributions of TensorFlow Probability's kind that it does not have."""
+"""Distributions that TensorFlow Probability lacks, built from its parts."""

@@ -3,6 +3,8 @@
 A latent `[D]` is G groups of C classes side by side, D = G C.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -10,63 +12,137 @@ import tensorflow_probability as tfp
 from tfvae.errors import invalid
 from tfvae.ops import inverse_cdf
 
+if TYPE_CHECKING:
+    from tfvae.random import Stream
+
 tfd, tfb = tfp.distributions, tfp.bijectors
 
 
-def one_hot(logits, num_classes):
-    """Independent categoricals over one-hot vectors: logits `[..., D]` -> batch `[...]`, event `[D]`."""
+def one_hot(logits: tf.Tensor, num_classes: int) -> tfp.distributions.Distribution:
+    """Returns independent categoricals over one-hot vectors.
+
+    Args:
+        logits: `[..., D]`.
+        num_classes: C, the classes of each group.
+
+    Returns:
+        A distribution of batch `[...]` and event `[D]`.
+    """
     groups = tfd.OneHotCategorical(logits=grouped(logits, num_classes), dtype=tf.float32)
     return tfd.TransformedDistribution(tfd.Independent(groups, 1), _flat(logits, num_classes))
 
 
-def relaxed(logits, temperature, num_classes):
-    """The same, relaxed: Concrete distributions over the simplex of each group."""
+def relaxed(
+    logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int
+) -> tfp.distributions.Distribution:
+    """Returns independent Concrete distributions over the simplex of each group [1].
+
+    Args:
+        logits: `[..., D]`.
+        temperature: positive; near 0 the draws are near one-hot vectors.
+        num_classes: C, the classes of each group.
+
+    Returns:
+        A distribution of batch `[...]` and event `[D]`.
+
+    References:
+        [1] Maddison et al., The Concrete Distribution. ICLR 2017. arXiv:1611.00712.
+    """
     groups = tfd.ExpRelaxedOneHotCategorical(temperature, logits=grouped(logits, num_classes))
     bijector = tfb.Chain([_flat(logits, num_classes), _Exp()])
     return tfd.TransformedDistribution(tfd.Independent(groups, 1), bijector)
 
 
-def softmax(logits, num_classes):
-    """Probabilities of the classes of each group, `[..., D]`."""
+def softmax(logits: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Computes the probabilities of the classes of each group.
+
+    Args:
+        logits: `[..., D]`.
+        num_classes: C, the classes of each group.
+
+    Returns:
+        Probabilities, `[..., D]`. Those of a group sum to 1.
+    """
     return flat(tf.nn.softmax(grouped(logits, num_classes)))
 
 
-def argmax(logits, num_classes):
-    """The most probable class of each group as one-hot vectors, `[..., D]`."""
+def argmax(logits: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Returns the most probable class of each group as a one-hot vector.
+
+    Args:
+        logits: `[..., D]`.
+        num_classes: C, the classes of each group.
+
+    Returns:
+        One-hot vectors side by side, float32 `[..., D]`.
+    """
     values = grouped(logits, num_classes)
     return flat(tf.one_hot(tf.argmax(values, axis=-1, output_type=tf.int32), num_classes))
 
 
-def draw_one_hot(logits, num_classes, noise):
-    """A draw of `one_hot(logits)` from a stream of B samples: by inverse_cdf, one uniform per group."""
+def draw_one_hot(logits: tf.Tensor, num_classes: int, noise: "Stream") -> tf.Tensor:
+    """Draws from `one_hot(logits)` by inversion of the CDF, with one uniform per group.
+
+    Args:
+        logits: `[B, D]`, or `[1, D]` for all samples.
+        num_classes: C, the classes of each group.
+        noise: noise of B samples.
+
+    Returns:
+        One-hot vectors side by side, float32 `[B, D]`.
+    """
     weights = tf.nn.softmax(grouped(logits, num_classes))  # [B, G, C]
     return flat(inverse_cdf.one_hot(weights, noise.uniform(weights.shape[-2])[..., None]))
 
 
-def draw_relaxed(logits, temperature, num_classes, noise):
-    """A draw of `relaxed(logits, temperature)` from a stream of B samples: softmax of Gumbels."""
+def draw_relaxed(
+    logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int, noise: "Stream"
+) -> tf.Tensor:
+    """Draws from `relaxed(logits, temperature)` as the softmax of logits plus Gumbel noise.
+
+    Args:
+        logits: `[B, D]`, or `[D]` for all samples.
+        temperature: positive.
+        num_classes: C, the classes of each group.
+        noise: noise of B samples.
+
+    Returns:
+        Points of the simplexes side by side, `[B, D]`.
+    """
     u = noise.uniform(logits.shape[-1]) + np.float32(2.0**-24)  # never 0 or 1
     gumbel = -tf.math.log(-tf.math.log(u))
     return softmax((logits + gumbel) / temperature, num_classes)
 
 
-def grouped(x, num_classes):
-    """`[..., D] -> [..., G, C]`."""
+def grouped(x: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Splits the last axis into groups: `[..., D] -> [..., G, C]`.
+
+    Args:
+        x: `[..., D]`, with a static last axis.
+        num_classes: C, which divides D.
+
+    Returns:
+        The same numbers, `[..., G, C]`.
+    """
     return tf.reshape(
         x, tf.concat([tf.shape(x)[:-1], [x.shape[-1] // num_classes, num_classes]], axis=0)
     )
 
 
-def flat(x):
-    """`[..., G, C] -> [..., D]`."""
+def flat(x: tf.Tensor) -> tf.Tensor:
+    """Joins groups into one axis: `[..., G, C] -> [..., D]`."""
     return tf.reshape(x, tf.concat([tf.shape(x)[:-2], [x.shape[-2] * x.shape[-1]]], axis=0))
 
 
-def check_classes(num_classes, latent_dim):
-    """The number of classes of a latent, which may be None for one group.
+def check_classes(num_classes: int | None, latent_dim: int) -> int:
+    """Returns the number of classes of each group of a latent.
+
+    Args:
+        num_classes: C, or None for one group of all numbers of the latent.
+        latent_dim: D.
 
     Raises:
-        InputError: classes that do not divide the latent, or fewer than 2.
+        InputError: fewer than 2 classes, or classes that do not divide the latent.
     """
     count = latent_dim if num_classes is None else num_classes
     if count < 2 or latent_dim % count:
@@ -75,16 +151,18 @@ def check_classes(num_classes, latent_dim):
             f"num_classes={num_classes!r} and latent size {latent_dim}",
             "pass num_classes=10 for a latent of 10, 20, 30, ...",
         )
+
     return count
 
 
 def _flat(logits, num_classes):
+    """Returns the bijector from groups `[G, C]` to a latent `[D]`."""
     size = logits.shape[-1]
     return tfb.Reshape(event_shape_out=[size], event_shape_in=[size // num_classes, num_classes])
 
 
 class _Exp(tfp.bijectors.Exp):
-    """`tfb.Exp`, with an inverse that is finite where a class came out as 0 in float32."""
+    """`tfb.Exp`, with a finite inverse also for a class whose value is 0 in float32."""
 
     def _inverse(self, y):
         return tf.math.log(tf.maximum(y, np.float32(1.2e-38)))

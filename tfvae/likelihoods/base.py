@@ -1,110 +1,142 @@
-"""What every likelihood has."""
+"""The base classes of likelihoods."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from tfvae.pieces import Piece
 
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow_probability as tfp
+
+    from tfvae.random import Stream
+
 
 class Likelihood(Piece):
-    """Decoder output -> p(x|z), the support it models, and its draws.
+    """Makes p(x|z) from the decoder's output, draws from it, and says which data it models.
 
     Attributes:
-        support: the values it gives a density or a probability, in words.
-        value_range: `(low, high)` of those values, or None where they have no bounds.
-        elementwise: whether the mean of each element is one function of one number of the decoder's.
+        support: the values with a density or a probability, in words.
+        value_range: `(low, high)` of those values, or None if they have no bounds.
+        elementwise: True if the mean of each element is a function of one number of the
+            decoder's output, the same function for all elements.
     """
 
     support = "finite numbers"
     elementwise = False
-    value_range: tuple | None = None
+    value_range: tuple[float, float] | None = None
 
-    def params_shape(self, event_shape):
-        """Shape of the decoder's output for one example, a tuple."""
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
+        """Returns the shape of the decoder's output for one example."""
         return tuple(event_shape)
 
-    def params_size(self, event_shape):
-        """How many numbers that is."""
+    def params_size(self, event_shape: Sequence[int]) -> int:
+        """Returns how many numbers the decoder gives for one example."""
         return math.prod(self.params_shape(event_shape))
 
-    def distribution(self, params):
-        """`params [..., *params_shape]` -> a `tfd.Distribution` of batch `[...]` over one event."""
+    def distribution(self, params: tf.Tensor) -> "tfp.distributions.Distribution":
+        """Returns p(x|z), of batch `[...]` over one event, for params `[..., *params_shape]`."""
         raise NotImplementedError
 
-    def training_distribution(self, params, x, example_weights=None):
-        """`distribution(params)` as the training step takes it, for likelihoods that fit a number to the batch.
+    def training_distribution(
+        self, params: tf.Tensor, x: tf.Tensor, example_weights: tf.Tensor | None = None
+    ) -> "tfp.distributions.Distribution":
+        """Returns p(x|z) as the training step uses it.
+
+        A likelihood that fits a number to each batch overrides this. By default it is
+        `distribution(params)`.
 
         Args:
-            params: `[K, B, *params_shape]`.
+            params: the decoder's output, `[K, B, *params_shape]`.
             x: the batch, `[B, *event]`.
-            example_weights: `[B]`, or None where all count 1; one of weight 0 has no part in what is fitted.
+            example_weights: `[B]`, or None if all examples count 1. An example of weight 0 has
+                no influence on the fit.
+
+        Returns:
+            A distribution of batch `[K, B]` over one event.
         """
         del x, example_weights
         return self.distribution(params)
 
     @property
-    def fits_batches(self):
-        """Whether `training_distribution` may change weights of its own, and so be computed only once in a step."""
+    def fits_batches(self) -> bool:
+        """True if `training_distribution` may change weights, so a step calls it only once."""
         return type(self).training_distribution is not Likelihood.training_distribution
 
-    def encoder_view(self, x):
-        """What the encoder is shown of `x [B, *event]`, a tensor of the same shape."""
+    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns x `[B, *event]` in the form the encoder sees, of the same shape."""
         return x
 
-    def dimensions(self, event_shape):
-        """How many numbers one example counts for in bits per dimension."""
+    def dimensions(self, event_shape: Sequence[int]) -> int:
+        """Returns how many dimensions an example has when bits per dimension are computed."""
         return math.prod(event_shape)
 
-    def mean(self, params):
-        """E[x|z], `[..., *event]`."""
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """Computes E[x|z], `[..., *event]`, for params `[..., *params_shape]`."""
         return self.distribution(params).mean()
 
-    def draw(self, params, noise):
-        """x ~ p(x|z) from a `tfvae.random.Stream` of B samples: `[B, *event]`."""
+    def draw(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
+        """Draws x ~ p(x|z) from a counter-based stream.
+
+        Args:
+            params: the decoder's output, `[B, *params_shape]`.
+            noise: noise of B samples.
+
+        Returns:
+            x, `[B, *event]`.
+        """
         raise NotImplementedError
 
-    def in_support(self, x):
-        """Which elements of `x` the likelihood can model: a Boolean array or tensor like `x`.
+    def in_support(self, x: "np.ndarray | tf.Tensor") -> "np.ndarray | tf.Tensor":
+        """Returns which elements of `x` the likelihood can model, Booleans of x's shape.
 
-        Written with operators only, so that it serves NumPy arrays and tensors.
+        The default uses operators only, so that it serves NumPy arrays and tensors.
         """
         return (x == x) & (abs(x) != float("inf"))
 
-    def prepare(self, x, seed):
-        """Training data as the likelihood models it, float32.
+    def prepare(self, x: "np.ndarray | tf.Tensor", seed: tf.Tensor) -> tf.Tensor:
+        """Returns training data in the form the likelihood models.
 
         Args:
-            x: a batch within `in_support`, any dtype.
-            seed: int32 `[2]`, new in every step, for likelihoods that randomize their data.
+            x: a batch within `in_support`, `[B, *event]`, any dtype.
+            seed: int32 `[2]`, new in every step. Likelihoods that randomize their data use it.
+
+        Returns:
+            The data, float32 `[B, *event]`.
         """
         del seed
         return tf.cast(x, tf.float32)
 
-    def prepare_fixed(self, x):
-        """The same for evaluation, the same for every call: an array of x's shape and a note.
+    def prepare_fixed(self, x: "np.ndarray") -> "tuple[np.ndarray, str | None]":
+        """Returns evaluation data in the form the likelihood models, the same in every call.
 
         Returns:
-            (x, note): note is None, or says in words what was done, for reports.
+            (x, note): an array of x's shape, and a note for reports. The note says in words
+            how the data were changed; it is None if they were not.
         """
         return x, None
 
-    def hint(self, x):
-        """The likely fix where `x`, a NumPy array, lies outside the support."""
+    def hint(self, x: "np.ndarray") -> str:
+        """Returns the likely fix, an imperative sentence, for data outside the support."""
         del x
         return "remove or repair these values"
 
 
 class Elements(Likelihood):
-    """Independent elements: of an event's shape it keeps only how many axes there are.
+    """Base of likelihoods of independent elements, built for a number of axes of the event.
 
     Attributes:
-        event_rank: that number.
+        event_rank: the number of axes of an event.
     """
 
-    def build(self, event_shape):
+    def build(self, event_shape: tuple[int, ...]) -> None:
+        """Keeps the number of axes of an event."""
         self.event_rank = len(event_shape)
         self.built = True
 
-    def kept(self, event_shape):
+    def kept(self, event_shape: tuple[int, ...]) -> int | tuple[int, ...]:
+        """Returns the number of axes, so that models of other sizes may share this piece."""
         return len(event_shape)

@@ -1,6 +1,7 @@
 """Likelihoods of binary data, and of grey data between 0 and 1."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,61 +12,85 @@ from tfvae._keras.backend import register
 from tfvae.likelihoods.base import Elements
 from tfvae.ops import noise
 
+if TYPE_CHECKING:
+    from tfvae.random import Stream
+
 tfd = tfp.distributions
 
-_FACTORS = 14
+_FACTORS = 14  # the most factors of one product in `_log_prob`
 
 
 @register
 class Bernoulli(Elements):
     """p(x|z) = prod_i Bernoulli(x_i; sigmoid(params_i)) for x in {0, 1}.
 
-    A Bernoulli gives grey pixels no probability. With `dynamic_binarization`, grey
-    values in [0, 1] are read as probabilities: training draws each element afresh in
-    every step (Burda et al. 2016 [1], section 5), and evaluation uses one fixed draw.
+    A Bernoulli gives grey pixels no probability. With `dynamic_binarization`, grey values
+    in [0, 1] are read as probabilities of a 1. Training draws each element afresh in every
+    step ([1], section 5). Evaluation uses one fixed draw.
 
     Args:
         dynamic_binarization: accept grey data, and model its binarization.
 
     References:
-        [1] Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
+        [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
     """
 
     value_range = (0.0, 1.0)
     elementwise = True
 
-    def __init__(self, *, dynamic_binarization=False, **kwargs):
+    def __init__(self, *, dynamic_binarization: bool = False, **kwargs: Any) -> None:
+        """Sets the support; see the class for the argument."""
         super().__init__(**kwargs)
         self.dynamic_binarization = dynamic_binarization
         self.support = "grey values from 0 to 1" if dynamic_binarization else "values 0 and 1 only"
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns Bernoullis whose logits are `params`."""
         return _IndependentBernoulli(tfd.Bernoulli(logits=params), self.event_rank)
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """Computes the probability of a 1 for each element."""
         return tf.sigmoid(params)
 
-    def draw(self, params, stream):
+    def draw(self, params: tf.Tensor, stream: "Stream") -> tf.Tensor:
+        """Draws a 1 where a uniform is below the probability.
+
+        Args:
+            params: logits, `[B, *event]`.
+            stream: noise of B samples.
+
+        Returns:
+            Values 0 and 1, float32 `[B, *event]`.
+        """
         size = math.prod(params.shape[1:])
         uniform = tf.reshape(stream.uniform(size), tf.shape(params))
         return tf.cast(uniform < tf.sigmoid(params), tf.float32)
 
-    def in_support(self, x):
+    def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+        """Returns which elements are 0 or 1, or lie between them with dynamic binarization."""
         return (x >= 0) & (x <= 1) if self.dynamic_binarization else (x == 0) | (x == 1)
 
-    def prepare(self, x, seed):
+    def prepare(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Returns x as float32, with dynamic binarization one Bernoulli draw per element.
+
+        Args:
+            x: a batch, `[B, *event]`.
+            seed: int32 `[2]`, of the draw.
+        """
         x = tf.cast(x, tf.float32)
         if not self.dynamic_binarization:
             return x
         return tf.cast(noise.uniform(tf.shape(x), seed) < x, tf.float32)
 
-    def prepare_fixed(self, x):
+    def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
+        """Returns x and None, or one fixed draw of grey data that are binarized, and a note."""
         if not self.dynamic_binarization or not datasets.is_grey(x):
             return x, None
         seed = datasets.BINARIZATION_SEED
         return datasets.binarize(x, seed=seed), f"one Bernoulli draw per value, seed {seed}"
 
-    def hint(self, x):
+    def hint(self, x: np.ndarray) -> str:
+        """Returns the likely fix: another likelihood, another scale, or a binarization."""
         if x.min() < 0 or x.max() > 255 or not np.isfinite(x).all():
             return "use a likelihood whose support holds these values, such as Normal()"
         if x.max() > 1:
@@ -75,12 +100,13 @@ class Bernoulli(Elements):
             "tfvae.datasets.binarize(x, seed=0) draws them once"
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make an equal piece."""
         return {**super().get_config(), "dynamic_binarization": self.dynamic_binarization}
 
 
 class _IndependentBernoulli(tfp.distributions.Independent):
-    """TFP's, with log p of a whole event in one pass, which takes a third of the time."""
+    """TFP's `Independent`, with log p of a whole event in one pass: a third of the time."""
 
     def _log_prob(self, x):
         logits = self.distribution.logits
@@ -90,12 +116,13 @@ class _IndependentBernoulli(tfp.distributions.Independent):
 
 @tf.custom_gradient
 def _log_prob(x, logits):
-    """sum_i x_i logit_i - log(1 + exp(logit_i)) over the last axis, of static size."""
-    # log(1 + e^l) = max(l, 0) + log(1 + e^-|l|), and a sum of logarithms is the logarithm of a product:
-    # of factors from 1 to 2 up to 16 stay far from overflow. Slices, not a reshaped axis, since compilers
-    # make one vectorized loop of them.
+    """Computes sum_i (x_i logit_i - log(1 + exp(logit_i))) over the last axis, of static size."""
+    # log(1 + e^l) = max(l, 0) + log(1 + e^-|l|), and a sum of logarithms is the logarithm of a
+    # product. Each factor lies between 1 and 2, so a product of 14 is far from overflow.
+    # Compilers make one vectorized loop of slices, which they do not make of a reshaped axis.
     size = logits.shape[-1]
     count = max(n for n in range(1, min(size, _FACTORS) + 1) if size % n == 0)
+
     linear, product = 0.0, 1.0
     for x_i, logit in zip(tf.split(x, count, axis=-1), tf.split(logits, count, axis=-1)):
         linear += x_i * logit - tf.maximum(logit, 0.0)
@@ -108,20 +135,21 @@ def _log_prob(x, logits):
         )
 
     log_prob = tf.reduce_sum(linear - tf.math.log(product), axis=-1)
-    # A probability is at most 1. The comparison also keeps XLA from merging this sum with the means over
-    # samples and batch that follow, which would pass over the elements again, one by one.
+    # A probability is at most 1. The comparison has a second use: without it XLA merges this sum
+    # with the means over samples and batch that follow, and passes over the elements again, one
+    # by one.
     return tf.where(log_prob > 0.0, 0.0, log_prob), gradient
 
 
 def _flat(events, rank):
-    """`[..., *event]` with an event of that rank as one axis."""
+    """Returns `[..., *event]`, an event having `rank` axes, with the event as one axis."""
     return tf.reshape(
         events, tf.concat([tf.shape(events)[:-rank], [math.prod(events.shape[-rank:])]], axis=0)
     )
 
 
 def _sum_like(tensor, gradient):
-    """The gradient of a tensor that was broadcast to the shape of `gradient`."""
+    """Returns the gradient of `tensor`, which was broadcast to the shape of `gradient`."""
     axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(tensor), s1=tf.shape(gradient))
     return tf.reshape(tf.reduce_sum(gradient, axes), tf.shape(tensor))
 
@@ -130,7 +158,7 @@ def _sum_like(tensor, gradient):
 class ContinuousBernoulli(Elements):
     """p(x|z) = C(p) p^x (1 - p)^(1 - x) for x in [0, 1], p = sigmoid(params) [1], equation 2.
 
-    The density for grey pixels whose binarization is not wanted.
+    This is a density for grey pixels that are not to be binarized.
 
     References:
         [1] Loaiza-Ganem & Cunningham, The continuous Bernoulli. NeurIPS 2019. arXiv:1907.06845.
@@ -140,11 +168,12 @@ class ContinuousBernoulli(Elements):
     value_range = (0.0, 1.0)
     elementwise = True
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns continuous Bernoullis whose logits are `params`."""
         return tfd.Independent(tfd.ContinuousBernoulli(logits=params), self.event_rank)
 
-    def mean(self, params):
-        """1 / (1 - exp(-logit)) - 1 / logit, by its series near 0."""
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """Computes 1 / (1 - exp(-logit)) - 1 / logit, by its series for |logit| below 1."""
         small = tf.abs(params) < 1.0
         logit = tf.where(small, tf.ones_like(params), params)
         s = params * params
@@ -153,18 +182,32 @@ class ContinuousBernoulli(Elements):
         )
         return tf.where(small, series, 1.0 / (1.0 - tf.exp(-logit)) - 1.0 / logit)
 
-    def draw(self, params, noise):
-        """By inversion: log(1 + u (exp(logit) - 1)) / logit."""
+    def draw(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
+        """Draws x by inversion of the CDF: log(1 + u (exp(logit) - 1)) / logit, u uniform.
+
+        Args:
+            params: logits, `[B, *event]`.
+            noise: noise of B samples.
+
+        Returns:
+            Values from 0 to 1, `[B, *event]`.
+        """
         u = tf.reshape(noise.uniform(math.prod(params.shape[1:])), tf.shape(params))
         small = tf.abs(params) < 1e-3
         logit = tf.where(small, tf.ones_like(params), params)
-        # For a positive logit the mirror image, so that no exponential overflows.
+
+        # A positive logit takes the mirror image, so that no exponential overflows.
         steep = -tf.abs(logit)
         low = tf.math.log(1.0 + u * (tf.exp(steep) - 1.0)) / steep
         return tf.where(small, u, tf.where(logit > 0, 1.0 - low, low))
 
-    def in_support(self, x):
+    def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+        """Returns which elements lie from 0 to 1."""
         return (x >= 0) & (x <= 1)
 
-    def hint(self, x):
-        return "divide 8-bit values by 255, or use a likelihood such as Normal() for values of another range"
+    def hint(self, x: np.ndarray) -> str:
+        """Returns the likely fix: another scale of the data, or another likelihood."""
+        return (
+            "divide 8-bit values by 255, "
+            "or use a likelihood such as Normal() for values of another range"
+        )

@@ -1,6 +1,8 @@
 """A likelihood of choices among categories."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,9 @@ from tfvae.errors import invalid
 from tfvae.likelihoods.base import Elements
 from tfvae.ops import inverse_cdf
 
+if TYPE_CHECKING:
+    from tfvae.random import Stream
+
 tfd = tfp.distributions
 
 
@@ -18,8 +23,8 @@ tfd = tfp.distributions
 class Categorical(Elements):
     """p(x|z) = prod_i softmax(params_i)[category i] for one-hot vectors x_i along the last axis.
 
-    Draws are one-hot vectors, the mean is their probabilities. A vector counts as one
-    number in bits per dimension.
+    Draws are one-hot vectors. The mean is the probabilities of the categories. A vector
+    counts as one number in bits per dimension.
 
     Raises:
         InputError: events whose last axis has fewer than two categories.
@@ -28,7 +33,12 @@ class Categorical(Elements):
     support = "one-hot vectors along the last axis"
     value_range = (0.0, 1.0)
 
-    def build(self, event_shape):
+    def build(self, event_shape: tuple[int, ...]) -> None:
+        """Keeps the number of axes of an event.
+
+        Raises:
+            InputError: fewer than two categories along the last axis.
+        """
         if event_shape[-1] < 2:
             raise invalid(
                 "events of at least two categories along the last axis",
@@ -37,23 +47,36 @@ class Categorical(Elements):
             )
         super().build(event_shape)
 
-    def dimensions(self, event_shape):
+    def dimensions(self, event_shape: Sequence[int]) -> int:
+        """Returns the number of one-hot vectors of an event."""
         return math.prod(event_shape[:-1])
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns categoricals over one-hot vectors, with logits `params`."""
         return tfd.Independent(
             tfd.OneHotCategorical(logits=params, dtype=tf.float32), self.event_rank - 1
         )
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """Computes the probabilities of the categories."""
         return tf.nn.softmax(params)
 
-    def draw(self, params, noise):
+    def draw(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
+        """Draws categories by inversion of the CDF, with one uniform per vector.
+
+        Args:
+            params: logits, `[B, *event]`.
+            noise: noise of B samples.
+
+        Returns:
+            One-hot vectors, float32 `[B, *event]`.
+        """
         shape = params.shape[1:-1]
         u = tf.reshape(noise.uniform(math.prod(shape)), [-1, *shape, 1])
         return inverse_cdf.one_hot(tf.nn.softmax(params), u)
 
-    def in_support(self, x):
+    def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+        """Returns True for each element of a one-hot vector, False for those of other vectors."""
         chosen = x == 1
         if tf.is_tensor(x):
             count = tf.reduce_sum(tf.cast(chosen, tf.int32), axis=-1, keepdims=True)
@@ -61,9 +84,14 @@ class Categorical(Elements):
         else:
             count = np.sum(chosen, axis=-1, keepdims=True)
             binary = np.all(chosen | (x == 0), axis=-1, keepdims=True)
+
         return (binary & (count == 1)) & (x == x)
 
-    def hint(self, x):
+    def hint(self, x: np.ndarray) -> str:
+        """Returns the likely fix: repaired values, or one-hot vectors made of numbers."""
         if not np.isfinite(x).all():
             return super().hint(x)
-        return f"keras.utils.to_categorical(x, {x.shape[-1]}) makes one-hot vectors of the numbers of categories"
+        return (
+            f"keras.utils.to_categorical(x, {x.shape[-1]}) "
+            "makes one-hot vectors of the numbers of categories"
+        )

@@ -1,4 +1,7 @@
-"""The likelihood of what is observed of data with missing elements."""
+"""The likelihood of the observed elements of data with missing elements."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +13,9 @@ from tfvae.likelihoods.base import Likelihood
 from tfvae.ops import networks
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    from tfvae.random import Stream
+
 tfd = tfp.distributions
 
 
@@ -17,25 +23,27 @@ tfd = tfp.distributions
 class Observed(Likelihood):
     """p(x_observed|z): elements of x that are NaN are missing and left out [1], equation 3.
 
-    With `IWAE(K)` the bound is the MIWAE bound for missing data, [1] equation 4, for elements
-    missing at random; `tfvae.imputation.impute` fills them in.
+    With `IWAE(K)` the bound is the MIWAE bound for elements missing at random ([1],
+    equation 4). `tfvae.imputation.impute` fills the missing elements in.
 
         vae = mlp_vae(shape, 8, likelihood=Observed(Normal(0.1)), objective=IWAE(20))
         vae.fit(x_with_nan)
 
     Args:
-        base: the likelihood of an element, given z independent of the others.
-        fill: what the encoder is shown of a missing element, in the data's units.
+        base: the likelihood of the elements. Given z they are independent of each other.
+        fill: the value the encoder sees for a missing element, in the data's units.
 
     Raises:
-        InputError: a base whose elements depend on each other.
+        InputError: a base that is not a likelihood, or a fill that is not a finite number. When
+            a model is built: a base whose elements depend on each other.
 
     References:
-        [1] Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets.
-            ICML 2019. arXiv:1812.02633.
+        [1] Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete
+            Data Sets. ICML 2019. arXiv:1812.02633.
     """
 
-    def __init__(self, base, fill=0.0, **kwargs):
+    def __init__(self, base: Likelihood, fill: float = 0.0, **kwargs: Any) -> None:
+        """Checks base and fill; see the class for the arguments."""
         super().__init__(**kwargs)
         if not isinstance(base, Likelihood):
             raise invalid("a likelihood to observe", repr(base), "pass Observed(Normal(0.1))")
@@ -44,7 +52,12 @@ class Observed(Likelihood):
         self.support = f"{base.support}, or NaN where missing"
         self.value_range = base.value_range
 
-    def build(self, event_shape):
+    def build(self, event_shape: tuple[int, ...]) -> None:
+        """Builds the base.
+
+        Raises:
+            InputError: a base whose elements depend on each other.
+        """
         self.base.build_once(event_shape)
         found = self.base.distribution(tf.zeros([1, *self.params_shape(event_shape)]))
         if not isinstance(found, tfd.Independent):
@@ -55,49 +68,84 @@ class Observed(Likelihood):
             )
         self.built = True
 
-    def kept(self, event_shape):
+    def kept(self, event_shape: tuple[int, ...]) -> int | tuple[int, ...]:
+        """Returns the part of the shape that the base keeps."""
         return self.base.kept(event_shape)
 
-    def params_shape(self, event_shape):
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
+        """Returns the base's shape."""
         return self.base.params_shape(event_shape)
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns the base's distribution; NaN adds nothing to its log-probability."""
         return _ObservedElements(self.base.distribution(params))
 
-    def training_distribution(self, params, x, example_weights=None):
+    def training_distribution(
+        self, params: tf.Tensor, x: tf.Tensor, example_weights: tf.Tensor | None = None
+    ) -> tfp.distributions.Distribution:
+        """Returns the base's distribution for training; NaN adds nothing to its log-probability.
+
+        Args:
+            params: the decoder's output, `[K, B, *params_shape]`.
+            x: the batch, `[B, *event]`, NaN where missing.
+            example_weights: `[B]`, or None if all examples count 1.
+
+        Raises:
+            InputError: example weights for a base whose own method does not take them.
+        """
         return _ObservedElements(networks.fitted(self.base, params, x, example_weights))
 
     @property
-    def fits_batches(self):
+    def fits_batches(self) -> bool:
+        """True if the base fits a number to each batch."""
         return self.base.fits_batches
 
-    def encoder_view(self, x):
+    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the base's view of x, with `fill` for missing elements."""
         return self.base.encoder_view(tf.where(x == x, x, self.fill))
 
-    def dimensions(self, event_shape):
+    def dimensions(self, event_shape: Sequence[int]) -> int:
+        """Returns the base's number of dimensions, missing elements included."""
         return self.base.dimensions(event_shape)
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """Computes the base's mean of all elements."""
         return self.base.mean(params)
 
-    def draw(self, params, noise):
+    def draw(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
+        """Draws all elements from the base.
+
+        Args:
+            params: the decoder's output, `[B, *params_shape]`.
+            noise: noise of B samples.
+        """
         return self.base.draw(params, noise)
 
-    def in_support(self, x):
+    def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+        """Returns which elements are NaN or in the base's support."""
         return (x != x) | self.base.in_support(x)
 
-    def prepare(self, x, seed):
+    def prepare(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Returns x as the base prepares it. NaN stays.
+
+        Args:
+            x: a batch, `[B, *event]`.
+            seed: int32 `[2]`, for a base that randomizes its data.
+        """
         x = tf.cast(x, tf.float32)
         return tf.where(x == x, self.base.prepare(tf.where(x == x, x, 0.0), seed), x)
 
-    def prepare_fixed(self, x):
+    def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
+        """Returns x as the base prepares it for evaluation, and its note. NaN stays."""
         found, note = self.base.prepare_fixed(np.where(x == x, x, 0))
         return np.where(x == x, found, x), note
 
-    def hint(self, x):
+    def hint(self, x: np.ndarray) -> str:
+        """Returns the base's hint for the observed elements."""
         return self.base.hint(x[x == x])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make an equal piece, the base serialized."""
         return {
             **super().get_config(),
             "base": keras.saving.serialize_keras_object(self.base),
@@ -106,7 +154,7 @@ class Observed(Likelihood):
 
 
 class _ObservedElements(tfp.distributions.Distribution):
-    """Independent elements, of which those that are NaN add nothing to the log-probability."""
+    """Independent elements. Those that are NaN add nothing to the log-probability."""
 
     def __init__(self, complete):
         super().__init__(
@@ -134,8 +182,9 @@ class _ObservedElements(tfp.distributions.Distribution):
         elements = self._complete.distribution
         observed = tf.equal(x, x)
         log_prob = elements.log_prob(tf.where(observed, x, tf.zeros_like(x)))
-        inner = elements.event_shape.rank  # of elements that are vectors, which are missing whole
-        if inner:
+        inner = elements.event_shape.rank  # not 0 if elements are vectors
+        if inner:  # A vector with one NaN is missing as a whole.
             observed = tf.reduce_all(observed, axis=list(range(-inner, 0)))
+
         axes = list(range(-(self._complete.event_shape.rank - inner), 0))
         return tf.reduce_sum(tf.where(observed, log_prob, 0.0), axis=axes)

@@ -5,11 +5,12 @@ A flow maps x to y with a known log-determinant. Each has one fast direction or 
     flow                     x -> y                  y -> x
     RealNVP                  one pass                one pass
     MaskedAutoregressive     D passes (sampling)     one pass (density)
-    InverseAutoregressive    one pass (sampling)     D passes (density of a z of another origin)
+    InverseAutoregressive    one pass (sampling)     D passes (density of any z)
     Planar                   one pass                by root finding
 
-In a posterior the flow is also given a context, numbers of the encoder for each example.
-A flow starts as the identity, or (planar) near it.
+In a posterior the flow also takes a context, numbers that the encoder gives for each example.
+A planar flow starts near the identity. The others start as the identity, except that
+autoregressive flows with an odd number of layers start by reversing the order of the numbers.
 """
 
 from tfvae.flows.autoregressive import InverseAutoregressive as InverseAutoregressive

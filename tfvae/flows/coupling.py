@@ -9,20 +9,31 @@ from tfvae.flows.base import Conditioner, Stacked, with_rows_of
 
 @register
 class RealNVP(Stacked):
-    """Affine coupling layers [1], equations 7 and 8: each half of the latent in turn scales and shifts the other.
+    """A flow of affine coupling layers [1], equations 7 and 8.
+
+    In each layer one half of the latent scales and shifts the other. The halves take turns.
 
     Args:
-        num_layers: how many, at least 2 to change every number.
+        num_layers: how many layers, at least 2 to change every number.
         hidden: widths of each layer's network.
 
     Raises:
-        InputError: num_layers below 1, or a latent of one number.
+        InputError: a number of layers or a width below 1, or a latent of one number.
 
     References:
         [1] Dinh et al., Density estimation using Real NVP. ICLR 2017. arXiv:1605.08803.
     """
 
-    def build(self, latent_dim, context_size=0):
+    def build(self, latent_dim: int, context_size: int = 0) -> None:
+        """Creates a network for each layer.
+
+        Args:
+            latent_dim: D.
+            context_size: H; 0 without a context.
+
+        Raises:
+            InputError: D below 2.
+        """
         if latent_dim < 2:
             raise invalid(
                 "a latent of at least 2 numbers for RealNVP",
@@ -35,7 +46,18 @@ class RealNVP(Stacked):
             network.build(halves[i % 2], halves[1 - i % 2], context_size)
         self.built = True
 
-    def forward(self, x, context=None):
+    def forward(
+        self, x: tf.Tensor, context: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps x to y in one pass.
+
+        Args:
+            x: `[..., D]`.
+            context: `[B, H]`, or None.
+
+        Returns:
+            y `[..., D]`, and log |det dy/dx| `[...]`.
+        """
         return self._run(
             x,
             context,
@@ -44,13 +66,25 @@ class RealNVP(Stacked):
             1.0,
         )
 
-    def inverse(self, y, context=None):
+    def inverse(
+        self, y: tf.Tensor, context: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps y back to x in one pass.
+
+        Args:
+            y: `[..., D]`.
+            context: `[B, H]`, or None.
+
+        Returns:
+            x `[..., D]`, and log |det dx/dy| `[...]`.
+        """
         layers = reversed(range(self.num_layers))
         return self._run(
             y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0
         )
 
     def _run(self, x, context, layers, change, sign):
+        """Runs `layers` in this order; each sets one half to `change(half, shift, log_scale)`."""
         x = with_rows_of(x, context)
         halves = list(tf.split(x, [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2], axis=-1))
         log_det = 0.0

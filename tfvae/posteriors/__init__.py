@@ -1,4 +1,4 @@
-"""Posteriors: encoder output -> q(z|x)."""
+"""Posteriors q(z|x), made from the encoder's output."""
 
 from tfvae.posteriors.base import Posterior as Posterior
 from tfvae.posteriors.categorical import Categorical as Categorical

@@ -1,6 +1,7 @@
-"""Posteriors over several layers of latents, z = [z_L, ..., z_1]; z_1 is the one nearest the data."""
+"""Posteriors over several layers of latents, z = [z_L, ..., z_1], with z_1 nearest the data."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -16,21 +17,25 @@ from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 from tfvae.validation import compatibility
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
 tfd, tfb = tfp.distributions, tfp.bijectors
 _NORMAL = DiagonalNormal()
 
 
 @register
 class BottomUp(Posterior):
-    """q(z_1|x) q(z_2|z_1) ... q(z_L|z_L-1), each a diagonal normal: the two-layer network of [1], section 3.
+    """The posterior q(z_1|x) q(z_2|z_1) ... q(z_L|z_L-1) of diagonal normals.
 
-    The encoder gives the parameters of q(z_1|x), `[B, 2 D_1]`.
+    It is the two-layer network of [1], section 3, for any number of layers. The encoder gives
+    the parameters of q(z_1|x), `[B, 2 D_1]`.
 
     Args:
         networks: Keras networks `[B, D_l] -> [B, 2 D_l+1]` for l = 1 ... L - 1.
 
     Raises:
-        InputError: networks whose sizes are not those of the prior's layers.
+        InputError: networks whose sizes do not match the prior's layers.
 
     References:
         [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
@@ -38,20 +43,41 @@ class BottomUp(Posterior):
 
     support = LAYERS
 
-    def __init__(self, networks, **kwargs):
+    def __init__(self, networks: Iterable[keras.Model], **kwargs: Any) -> None:
+        """Keeps the networks, which `build` checks."""
         super().__init__(**kwargs)
         self.networks = list(networks)
 
-    def build(self, latent_dim):
+    def build(self, latent_dim: list[int]) -> None:
+        """Checks that the networks lead from each layer to the one above.
+
+        Args:
+            latent_dim: sizes of the layers, the top layer first.
+
+        Raises:
+            InputError: networks of other sizes.
+        """
         upwards = tf.nest.flatten(latent_dim)[::-1]
         expected = [(below, 2 * above) for below, above in zip(upwards[:-1], upwards[1:])]
         compatibility.check_networks(self, self.networks, expected)
         self.built = True
 
-    def params_size(self, latent_dim):
+    def params_size(self, latent_dim: list[int]) -> int:
+        """Returns 2 D_1, for the layer nearest the data. `latent_dim` has the top layer first."""
         return _NORMAL.params_size(tf.nest.flatten(latent_dim)[-1])
 
-    def distribution(self, params, training=False):
+    def distribution(
+        self, params: tf.Tensor, training: bool = False
+    ) -> tfp.distributions.Distribution:
+        """Returns the joint distribution of the layers, the top layer first.
+
+        Args:
+            params: the encoder's output, `[B, 2 D_1]`.
+            training: True if the networks run as in training.
+
+        Returns:
+            q(z|x), of batch `[B]` over the list `[[D_L], ..., [D_1]]`.
+        """
         conditionals = [self._conditional(network) for network in self.networks]
         upwards = Chain(_NORMAL.distribution(params), conditionals, training)
         order = list(range(len(conditionals) + 1))
@@ -62,16 +88,30 @@ class BottomUp(Posterior):
             networks.on_rows(network, below, training=training)
         )
 
-    def location(self, params):
+    def location(self, params: tf.Tensor) -> list[tf.Tensor]:
+        """Returns each layer's mean at the mean of the layer below, the top layer first."""
         return self._upwards(params, lambda layer, params: _NORMAL.location(params))
 
-    def sample(self, params, noise):
+    def sample(self, params: tf.Tensor, noise: random.Stream) -> list[tf.Tensor]:
+        """Draws the layers from z_1 upwards, each with noise of its own.
+
+        Args:
+            params: the encoder's output, `[B, 2 D_1]`.
+            noise: a stream of B samples.
+
+        Returns:
+            `[[B, D_L], ..., [B, D_1]]`, the top layer first.
+        """
         keyed = noise.fold_in(random.TAGS["posterior_layer"])
         return self._upwards(
             params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer))
         )
 
-    def summary(self, params):
+    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `{"loc_0": [B, D_L], ..., "scale_0": [B, D_L], ...}`, the top layer first.
+
+        Each layer is taken at the mean of the layer below it.
+        """
         scales: list = []
 
         def location(layer, params):
@@ -82,12 +122,14 @@ class BottomUp(Posterior):
         return _summary(self._upwards(params, location), scales)
 
     def _upwards(self, params, value):
+        """Returns the layers, the top first, with z_l = value(l, parameters of layer l)."""
         z = [value(1, params)]
         for layer, network in enumerate(self.networks, 2):
             z.insert(0, value(layer, networks.on_rows(network, z[0])))
         return z
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments, with the networks serialized."""
         return {
             **super().get_config(),
             "networks": [keras.saving.serialize_keras_object(n) for n in self.networks],
@@ -96,17 +138,18 @@ class BottomUp(Posterior):
 
 @register
 class Ladder(Posterior):
-    """q(z_L|x) q(z_L-1|z_L, x) ... q(z_1|z_2, x), top down, along the path of the prior [1], section 2.2.
+    """The posterior q(z_L|x) q(z_L-1|z_L, x) ... q(z_1|z_2, x), top down [1], section 2.2.
 
-    What the prior says of a layer, N(m, s^2) given the one above, and what the encoder says,
-    N(m', s'^2), are combined by their precisions, equations 18 to 20. The encoder gives a list,
-    `[[B, 2 D_L], ..., [B, 2 D_1]]`; the prior is `priors.Hierarchy`, whose networks are shared.
+    It follows the path of the prior. For each layer the prior gives N(m, s^2), given the layer
+    above, and the encoder gives N(m', s'^2). Their precisions combine the two, equations 18 to
+    20. The encoder gives a list, `[[B, 2 D_L], ..., [B, 2 D_1]]`. The prior is
+    `priors.Hierarchy`, whose networks are shared.
 
-    In a training step these run twice, in q and in p, each time with a dropout of its own.
-    In a second model of another prior, as `VAE.with_prior` makes one, it is replaced by another `Ladder`.
+    In a training step these networks run twice, in q and in p, each time with its own dropout.
+    A second model with another prior, as `VAE.with_prior` makes, gets a new `Ladder`.
 
     Raises:
-        InputError: another prior.
+        InputError: a prior other than `Hierarchy`.
 
     References:
         [1] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
@@ -115,7 +158,18 @@ class Ladder(Posterior):
     support = LAYERS
     _prior_of: Any = None
 
-    def connect(self, vae):
+    def connect(self, vae: "VAE") -> "Ladder":
+        """Takes the conditionals of the model's prior.
+
+        Args:
+            vae: the model.
+
+        Returns:
+            This posterior, or a new one if this one is built for another prior.
+
+        Raises:
+            InputError: a prior that is not a `Hierarchy`.
+        """
         prior = vae.prior
         if not hasattr(prior, "conditional"):
             raise invalid(
@@ -123,18 +177,32 @@ class Ladder(Posterior):
                 repr(prior),
                 "pass prior=priors.Hierarchy(...)",
             )
+
         if self.built and self._prior_of != prior.conditional:
             other = type(self).from_config(self.get_config())
             other._prior_of = prior.conditional
             return other
-        # A function, since Keras would take a layer held here for a part of the posterior
+
+        # A function, since Keras would track a layer held here as a part of the posterior.
         self._prior_of = prior.conditional
         return self
 
-    def params_size(self, latent_dim):
+    def params_size(self, latent_dim: list[int]) -> list[int]:
+        """Returns 2 D_l for each layer, the top layer first."""
         return [_NORMAL.params_size(size) for size in latent_dim]
 
-    def distribution(self, params, training=False):
+    def distribution(
+        self, params: list[tf.Tensor], training: bool = False
+    ) -> tfp.distributions.Distribution:
+        """Returns the joint distribution of the layers, the top layer first.
+
+        Args:
+            params: the encoder's output, `[[B, 2 D_L], ..., [B, 2 D_1]]`.
+            training: True if the networks run as in training.
+
+        Returns:
+            q(z|x), of batch `[B]` over the list `[[D_L], ..., [D_1]]`.
+        """
         lower = [self._conditional(layer, params[layer]) for layer in range(1, len(params))]
         return Chain(_NORMAL.distribution(params[0]), lower, training)
 
@@ -144,7 +212,7 @@ class Ladder(Posterior):
         )
 
     def _combined(self, layer, params, above, training=False):
-        """Mean and deviation of q(z_layer | z_above, x), `[..., D]` each."""
+        """Returns mean and standard deviation of q(z_layer | z_above, x), `[..., D]` each."""
         (ours, our_scale), (theirs, their_scale) = (
             _NORMAL.loc_scale(params),
             self._prior_of(layer, above, training),
@@ -153,17 +221,31 @@ class Ladder(Posterior):
         total = precision + their_precision
         return (ours * precision + theirs * their_precision) / total, tf.math.rsqrt(total)
 
-    def location(self, params):
+    def location(self, params: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns each layer's mean at the mean of the layer above, the top layer first."""
         return self._downwards(params, lambda layer, loc, scale: loc)
 
-    def sample(self, params, noise):
+    def sample(self, params: list[tf.Tensor], noise: random.Stream) -> list[tf.Tensor]:
+        """Draws the layers from z_L downwards, each with noise of its own.
+
+        Args:
+            params: the encoder's output, `[[B, 2 D_L], ..., [B, 2 D_1]]`.
+            noise: a stream of B samples.
+
+        Returns:
+            `[[B, D_L], ..., [B, D_1]]`, the top layer first.
+        """
         keyed = noise.fold_in(random.TAGS["posterior_layer"])
         return self._downwards(
             params,
             lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1]),
         )
 
-    def summary(self, params):
+    def summary(self, params: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns `{"loc_0": [B, D_L], ..., "scale_0": [B, D_L], ...}`, the top layer first.
+
+        Each layer is taken at the mean of the layer above it.
+        """
         scales: list = []
 
         def location(layer, loc, scale):
@@ -173,6 +255,7 @@ class Ladder(Posterior):
         return _summary(self._downwards(params, location), scales)
 
     def _downwards(self, params, value):
+        """Returns the layers from layer 0, the top, each of them value(layer, loc, scale)."""
         z = [value(0, *_NORMAL.loc_scale(params[0]))]
         for layer in range(1, len(params)):
             z.append(value(layer, *self._combined(layer, params[layer], z[-1])))
@@ -180,7 +263,7 @@ class Ladder(Posterior):
 
 
 def _summary(locs, scales):
-    """`{"loc_0": ..., "scale_0": ..., ...}`, the top layer first; each layer's at the means of those it depends on."""
+    """Returns `{"loc_0": ..., "loc_1": ..., "scale_0": ..., ...}`, the top layer first."""
     named = [
         *((f"loc_{i}", loc) for i, loc in enumerate(locs)),
         *((f"scale_{i}", s) for i, s in enumerate(scales)),

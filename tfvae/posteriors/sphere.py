@@ -1,6 +1,7 @@
 """Posteriors on the unit sphere."""
 
 import math
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -12,6 +13,9 @@ from tfvae.posteriors.base import Posterior
 from tfvae.random import seed_for
 from tfvae.validation import compatibility
 
+if TYPE_CHECKING:
+    from tfvae.random import Stream
+
 tfd = tfp.distributions
 
 _INTERVALS = 256
@@ -19,11 +23,12 @@ _INTERVALS = 256
 
 @register
 class VonMisesFisher(Posterior):
-    """q(z|x) = C(kappa) exp(kappa mu'z) on the unit sphere of R^D [1].
+    """The von Mises-Fisher posterior, q(z|x) = C(kappa) exp(kappa mu'z) [1].
 
-    The encoder gives `[B, D + 1]`: mu before it is made a unit vector, then the inverse
-    softplus of kappa - 1. On a device, `encode` gives mu and `scale` = kappa^(-1/2), which a
-    concentrated q has in each direction of the tangent plane.
+    z lies on the unit sphere of R^D. The encoder gives `[B, D + 1]`: mu before it is scaled to
+    length 1, then the inverse softplus of kappa - 1. On a device, `encode` gives mu and
+    `scale` = kappa^(-1/2). This is the standard deviation of a concentrated q in each direction
+    of the tangent plane.
 
     Raises:
         InputError: D below 2.
@@ -34,14 +39,32 @@ class VonMisesFisher(Posterior):
 
     support = SPHERE
 
-    def params_size(self, latent_dim):
+    def params_size(self, latent_dim: int) -> int:
+        """Returns D + 1, for mu and kappa.
+
+        Args:
+            latent_dim: D.
+
+        Raises:
+            InputError: D below 2.
+        """
         compatibility.check_sphere(latent_dim)
         return latent_dim + 1
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
+        """Returns q(z|x), of batch `[B]` over `[D]`, for params `[B, D + 1]`."""
         return _VonMisesFisher(*self._direction_concentration(params))
 
-    def sample(self, params, noise):
+    def sample(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
+        """Draws the angle between z and mu, and a direction around mu.
+
+        Args:
+            params: the encoder's output, `[B, D + 1]`.
+            noise: a stream of B samples.
+
+        Returns:
+            Unit vectors z, `[B, D]`.
+        """
         direction, concentration = self._direction_concentration(params)
         # The angle takes the last number of each sample's row, the tangent direction the others.
         rows = noise.uniform(direction.shape[-1])
@@ -49,15 +72,26 @@ class VonMisesFisher(Posterior):
         away = AngleGrid(concentration, direction.shape[-1]).quantile(rows[:, -1])
         return _assemble(direction, away, normals[:, :-1])
 
-    def location(self, params):
+    def location(self, params: tf.Tensor) -> tf.Tensor:
+        """Returns mu, `[B, D]`. The mean of q(z|x) lies inside the sphere."""
         return self._direction_concentration(params)[0]
 
-    def between(self, a, b, weight):
-        """On the great circle, above that share of the chord."""
+    def between(self, a: tf.Tensor, b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        """Returns the point of the great circle above a share of the chord from a to b.
+
+        Args:
+            a: the unit vector at weight 0, `[B, D]`.
+            b: the unit vector at weight 1, `[B, D]`.
+            weight: the share of the chord, `[B, 1]`.
+
+        Returns:
+            Unit vectors, `[B, D]`.
+        """
         chord = a + weight * (b - a)
         return chord / tf.sqrt(tf.reduce_sum(chord * chord, axis=-1, keepdims=True) + 1e-12)
 
-    def summary(self, params):
+    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `{"loc": mu [B, D], "scale": kappa^(-1/2) [B, 1]}`."""
         direction, concentration = self._direction_concentration(params)
         return {"loc": direction, "scale": 1.0 / tf.sqrt(concentration)[:, None]}
 
@@ -68,13 +102,13 @@ class VonMisesFisher(Posterior):
 
 
 class _VonMisesFisher(tfp.distributions.Distribution):
-    """The von Mises-Fisher distribution with everything from one quadrature over the angle.
+    """The von Mises-Fisher distribution, computed by one quadrature over the angle.
 
-    TFP's draws by rejection and leaves out of the gradient that acceptance depends on kappa,
-    and its Bessel functions do not compile under XLA.
+    TFP's distribution draws by rejection. Its gradient ignores that acceptance depends on
+    kappa, and its Bessel functions do not compile under XLA.
 
     Args:
-        direction: mu, `[..., D]`, unit vectors.
+        direction: mu, unit vectors, `[..., D]`.
         concentration: kappa, `[...]`.
     """
 
@@ -120,42 +154,47 @@ class _VonMisesFisher(tfp.distributions.Distribution):
 
 @tfd.RegisterKL(_VonMisesFisher, tfd.SphericalUniform)
 def _kl_uniform(q, p, name=None):
+    """Computes KL(q || p) in nats; the density of p is constant."""
     return p.entropy() - q.entropy()
 
 
 class AngleGrid:
     """The distribution of 1 - cos of the angle between z and mu, on a grid.
 
-    Wood's change of variable [1] makes the density of an angle phi nearly that of the
-    uniform sphere, whatever kappa: with b = (D - 1) / (2 kappa + sqrt(4 kappa^2 + (D - 1)^2)),
-    1 - cos = 2 b s / q, where s = sin(phi / 2)^2 and q = 1 - (1 - b) s, and
+    After Wood's change of variable [1], the density of an angle phi is nearly the density under
+    a uniform z, for every kappa. Let b = (D - 1) / (2 kappa + sqrt(4 kappa^2 + (D - 1)^2)),
+    s = sin(phi / 2)^2 and q = 1 - (1 - b) s. Then 1 - cos = 2 b s / q, and
 
         log density(phi) = kappa (cos - 1) + (D - 2) log sin phi - (D - 1) log q + constant.
 
-    The density is taken as linear between the points of the grid, and its integral, quadratic
-    between them, is inverted exactly; so the gradient of a quantile is that of the quantile.
+    The density is taken as linear between the points of the grid. Its integral is quadratic
+    there, and is inverted exactly. The gradient of a quantile is therefore exact for this
+    density.
 
     Args:
         concentration: kappa, `[B]`.
         size: D.
 
     Attributes:
-        log_normalizer: of exp(kappa (cos - 1)) on the sphere, `[B]`.
-        mean: of 1 - cos, `[B]`.
+        log_normalizer: log of the integral of exp(kappa (cos - 1)) over the sphere, `[B]`, nats.
+        mean: mean of 1 - cos, `[B]`.
 
     References:
-        [1] Wood, Simulation of the von Mises Fisher distribution. 1994.
+        [1] Wood, Simulation of the von Mises Fisher distribution. Communications in Statistics -
+            Simulation and Computation 23(1), 1994.
     """
 
-    def __init__(self, concentration, size):
+    def __init__(self, concentration: tf.Tensor, size: int) -> None:
+        """Computes the density on the grid, and its integral."""
         self._b = (size - 1.0) / (
             2.0 * concentration + tf.sqrt(4.0 * concentration**2 + (size - 1.0) ** 2)
         )
         b = self._b[..., None]
-        # of the range of phi, which holds all but 1e-13
+        # Half the width of the range of phi, which holds all but 1e-13 of the probability.
         self._half = min(math.pi / 2, 8.0 / math.sqrt(size - 1))
         phi = self._phi(tf.range(_INTERVALS + 1, dtype=tf.float32))
         away = _one_minus_cosine_of(phi, b)  # [B, M + 1]
+
         log_density = -concentration[..., None] * away + (size - 2.0) * tf.math.log(
             tf.maximum(tf.sin(phi), 1e-30)
         )
@@ -163,7 +202,8 @@ class AngleGrid:
         highest = tf.reduce_max(log_density, axis=-1, keepdims=True)
         self._density = tf.exp(log_density - highest)
         total = tf.reduce_sum(_trapezoids(self._density), axis=-1)
-        # area of the S^(D-2)
+
+        # Log of the area of the sphere S^(D-2) around mu.
         around = math.log(2.0) + (size - 1) / 2 * math.log(math.pi) - math.lgamma((size - 1) / 2)
         step = math.log(2.0 * self._half / _INTERVALS)
         self.log_normalizer = (
@@ -175,8 +215,8 @@ class AngleGrid:
         )
         self.mean = tf.reduce_sum(_trapezoids(self._density * away), axis=-1) / total
 
-    def quantile(self, u):
-        """1 - cos below which a share u `[..., B]` lies."""
+    def quantile(self, u: tf.Tensor) -> tf.Tensor:
+        """Returns the 1 - cos below which a share u of the probability lies, both `[..., B]`."""
         low, high, areas = (
             self._density[..., :-1],
             self._density[..., 1:],
@@ -184,7 +224,8 @@ class AngleGrid:
         )
         wanted = u * tf.reduce_sum(areas, axis=-1)
         passed = tf.cast(wanted[..., None] >= tf.cumsum(areas, axis=-1)[..., :-1], tf.float32)
-        # The interval as a one-hot vector: a sum with it is a lookup that every runtime has.
+
+        # The interval as a one-hot vector. A sum with it is a lookup that every runtime has.
         edge = tf.ones_like(passed[..., :1])
         chosen = tf.concat([edge, passed], axis=-1) - tf.concat([passed, 0.0 * edge], axis=-1)
         rest = tf.maximum(wanted - tf.reduce_sum(passed * areas[..., :-1], axis=-1), 0.0)
@@ -192,12 +233,14 @@ class AngleGrid:
             tf.reduce_sum(chosen * low, axis=-1),
             tf.reduce_sum(chosen * (high - low), axis=-1),
         )
-        # first t + slope t^2 / 2 = rest, solved in the form that holds for a slope of 0.
+
+        # Solves first t + slope t^2 / 2 = rest in the form that also holds for a slope of 0.
         root = tf.sqrt(tf.maximum(first**2 + 2.0 * slope * rest, 1e-30))
         t = tf.clip_by_value(2.0 * rest / tf.maximum(first + root, 1e-30), 0.0, 1.0)
         return _one_minus_cosine_of(self._phi(tf.reduce_sum(passed, axis=-1) + t), self._b)
 
     def _phi(self, position):
+        """Returns the angle at a position from 0 to `_INTERVALS` on the grid."""
         return math.pi / 2 + self._half * (2.0 * position / _INTERVALS - 1.0)
 
 
@@ -211,10 +254,14 @@ def _one_minus_cosine_of(phi, b):
 
 
 def _assemble(direction, away, normals):
-    """The unit vector at `1 - away` along `direction [B, D]`, in the tangent direction of `normals [..., B, D - 1]`."""
+    """Returns unit vectors with the cosine `1 - away` to `direction [B, D]`.
+
+    The normals `[..., B, D - 1]` give the direction in the tangent plane.
+    """
     tangent = normals / tf.sqrt(tf.reduce_sum(normals**2, axis=-1, keepdims=True) + 1e-30)
     sine = tf.sqrt(tf.maximum(away * (2.0 - away), 1e-14))[..., None]
     around = tf.concat([1.0 - away[..., None], sine * tangent], axis=-1)  # about the first axis
+
     # The Householder reflection that takes the first axis to the direction.
     first = tf.one_hot(0, direction.shape[-1])
     normal = first - direction

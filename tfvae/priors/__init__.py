@@ -1,4 +1,4 @@
-"""Priors: p(z) as a density, and as a sampler of the counter-based stream."""
+"""Priors p(z), each a density and a sampler by the counter-based stream."""
 
 from tfvae.priors.base import Prior as Prior
 from tfvae.priors.categorical import Categorical as Categorical

@@ -1,51 +1,102 @@
-"""What every prior has."""
+"""The base class of priors."""
+
+from typing import TYPE_CHECKING, Any
 
 from tfvae.pieces import REAL, Piece
 
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_probability as tfp
+
+    from tfvae.models.vae import VAE
+    from tfvae.random import Stream
+
 
 class Prior(Piece):
-    """p(z): a density, and a sampler of the counter-based stream that agrees with it.
+    """The base class of priors p(z), each a density and a sampler that agrees with it.
+
+    The sampler draws by the counter-based stream. A subclass defines `distribution` and `sample`.
 
     Attributes:
-        support: where its z lie, in words.
-        starts_from_data: whether `fit` is to call `initialize`.
-        factorized: whether it is a `tfd.Independent` over the latents.
+        support: the set in which z lies, in words. The posterior must have the same.
+        starts_from_data: True if `fit` calls `initialize` before the first step.
+        factorized: True if p(z) is a `tfd.Independent` over the latents.
     """
 
     support = REAL
     factorized = False
     starts_from_data = False
 
-    def connect(self, vae):
-        """Called by each `VAE` it is given to, before `build`; for priors made of its parts.
+    def connect(self, vae: "VAE") -> None:
+        """Prepares this prior for a model. Each `VAE` calls it before `build`.
 
-        Raises:
-            InputError: a model of other parts, where this prior is built with those of a first one.
-        """
-
-    def initialize(self, x, y=None):
-        """Called by `fit` with data `[N, *event]` before the first step, where `starts_from_data`."""
-
-    def latent_sizes(self, latent_dim):
-        """The sizes of z, as a structure, given what the decoder takes of it."""
-        return latent_dim
-
-    def for_decoder(self, z):
-        """What the decoder takes of z."""
-        return z
-
-    def frozen(self):
-        """The same sampler with what its draws have in common computed once, for export."""
-        return self
-
-    def distribution(self, y=None):
-        """Returns p(z), a `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given y.
+        Priors that are made of parts of the model override it.
 
         Args:
-            y: conditions `[B, ...]`, or None. With networks of its own it takes `training=False` as well.
+            vae: the model, which has its networks and its posterior already.
+
+        Raises:
+            InputError: a second model with other parts, for a prior that is built with the parts
+                of a first one.
+        """
+
+    def initialize(self, x: "np.ndarray | None", y: "np.ndarray | None" = None) -> None:
+        """Starts the prior from data. `fit` calls it if `starts_from_data` is True.
+
+        Args:
+            x: examples, `[N, *event]`, or None if the data cannot be looked at beforehand.
+            y: their conditions, `[N, ...]`, or None.
+        """
+
+    def latent_sizes(self, latent_dim: Any) -> Any:
+        """Returns the sizes of z.
+
+        Args:
+            latent_dim: the size that the decoder takes, or a list of them for several layers.
+
+        Returns:
+            D, or a list with the size of each layer, the top layer first.
+        """
+        return latent_dim
+
+    def for_decoder(self, z: "tf.Tensor | list[tf.Tensor]") -> "tf.Tensor | list[tf.Tensor]":
+        """Returns the part of z that the decoder takes: by default all of it."""
+        return z
+
+    def frozen(self) -> Any:
+        """Returns a sampler for export, with everything that draws share computed once.
+
+        It has this prior's `sample`. By default it is this prior.
+        """
+        return self
+
+    def distribution(self, y: "tf.Tensor | None" = None) -> "tfp.distributions.Distribution":
+        """Returns p(z), a `tfd.Distribution` over the latent, of batch `[]`, or `[B]` given y.
+
+        A prior with networks of its own also takes `training=False`, and runs them so.
+
+        Args:
+            y: conditions `[B, ...]`, or None.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
         """
         raise NotImplementedError
 
-    def sample(self, noise, y=None):
-        """z for the samples of `noise`, a `tfvae.random.Stream` of B samples: `[B, D]`."""
+    def sample(
+        self, noise: "Stream", y: "tf.Tensor | None" = None
+    ) -> "tf.Tensor | list[tf.Tensor]":
+        """Draws z from p(z) with the counter-based noise.
+
+        Args:
+            noise: a stream of B samples.
+            y: conditions `[B, ...]`, or None.
+
+        Returns:
+            z, `[B, D]`, or a list with one tensor for each layer.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError

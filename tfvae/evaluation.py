@@ -1,7 +1,7 @@
-"""Honest numbers: log p(x) by importance sampling, and what the bound is made of.
+"""Evaluates a model: log p(x) by importance sampling, and the terms of the bound.
 
-All in nats per example. The estimate of log p(x) is the IWAE bound with many samples [1],
-a lower bound in expectation that tightens with their number.
+All numbers are in nats per example. The estimate of log p(x) is the IWAE bound with many samples
+[1]. It is a lower bound in expectation that tightens with their number.
 
 References:
     [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
@@ -10,9 +10,10 @@ References:
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae import random
@@ -22,15 +23,19 @@ from tfvae.ops import xla
 from tfvae.seeds import as_int32
 from tfvae.validation import arguments, data_checks
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
-# Numbers in the widest layer's output at once: on a CPU what its caches hold (measured on two cores:
-# 25.5 images/s with 1,250 rows of 784, 23 with 5,000), on a GPU enough to keep it busy.
+# Numbers that the widest layer puts out at once. A CPU's caches must hold them: on two cores
+# 25.5 images/s were measured with 1,250 rows of 784, and 23 with 5,000. A GPU wants enough of
+# them to be busy.
 _AT_ONCE = {"CPU": 2**20, "GPU": 2**26}
 _BLOCKS, _MOST = 32, 2**24  # blocks of examples in one call, and numbers in all their examples
 
 
 class Estimates(NamedTuple):
-    """Per example, NumPy `[N]`, in nats.
+    """The estimates for each example, NumPy `[N]` each, in nats.
 
     Attributes:
         log_likelihood: estimate of log p(x).
@@ -47,15 +52,21 @@ class Estimates(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What `evaluate` found: means over examples in nats, with standard errors over examples.
+    """The result of `evaluate`: means over examples, in nats, and their standard errors.
 
     Attributes:
+        num_examples: number of examples.
+        num_samples: latents per example.
+        seed: the seed of the latents.
         nll: -log p(x), an upper bound in expectation.
-        elbo, rate, distortion: elbo = -(rate + distortion).
+        elbo: the evidence lower bound, -(rate + distortion).
+        rate: KL(q(z|x) || p(z)).
+        distortion: mean of -log p(x|z).
         gap: log p(x) - elbo, an estimate of KL(q(z|x) || p(z|x)).
-        bits_per_dim: nll / (log 2 * elements of one example).
-        active_units: latents whose posterior mean varies by more than 0.01 over the data.
-        binarization: how grey data became binary, or None where nothing was done.
+        bits_per_dim: nll / (log 2 * mean number of observed dimensions of an example).
+        active_units: number of latents whose posterior mean has a variance over 0.01.
+        latent_dim: size of z, of all layers together.
+        binarization: how grey data became binary, or None if nothing was done.
     """
 
     num_examples: int
@@ -76,56 +87,96 @@ class Report:
     latent_dim: int
     binarization: str | None
 
-    def to_dict(self):
-        """The fields, ready for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, ready for JSON."""
         return dataclasses.asdict(self)
 
 
-def log_likelihood(vae, x, num_samples=5000, seed=0, y=None):
+def log_likelihood(
+    vae: "VAE",
+    x: np.ndarray | tf.Tensor,
+    num_samples: int = 5000,
+    seed: int = 0,
+    y: np.ndarray | tf.Tensor | None = None,
+) -> np.ndarray:
     """Estimates log p(x) of each example by importance sampling from q(z|x).
 
     Args:
         vae: a `tfvae.VAE`.
-        x: `[N, *event]`, within the likelihood's support. Grey data for a likelihood
-            with dynamic binarization gets one fixed draw, the same for every call.
-        num_samples: latents per example; memory does not grow with it, nor with N.
-        seed: of the latents.
+        x: `[N, *event]`, within the likelihood's support. Grey data for a likelihood with
+            dynamic binarization is binarized by one fixed draw, the same in every call.
+        num_samples: latents per example. Memory does not grow with it, nor with N.
+        seed: the seed of the latents.
         y: conditions `[N, ...]` of a conditional model.
 
     Returns:
-        NumPy `[N]`, nats.
+        NumPy `[N]`, in nats.
 
     Raises:
-        InputError: data the likelihood does not model, or a count below 1.
+        InputError: data that the model does not take, a count below 1, a seed out of range, or
+            a posterior without a density.
+        InputTypeError: a seed that is not a whole number.
     """
     return estimate(vae, x, num_samples, seed, y).log_likelihood
 
 
-def evaluate(vae, x, num_samples=5000, seed=0, y=None):
-    """Evaluates a model on data it has not seen. Arguments as `log_likelihood`.
+def evaluate(
+    vae: "VAE",
+    x: np.ndarray | tf.Tensor,
+    num_samples: int = 5000,
+    seed: int = 0,
+    y: np.ndarray | tf.Tensor | None = None,
+) -> Report:
+    """Evaluates a model on data it has not seen.
+
+    Args:
+        vae: a `tfvae.VAE`.
+        x: as in `log_likelihood`.
+        num_samples: latents per example.
+        seed: the seed of the latents.
+        y: conditions `[N, ...]` of a conditional model.
 
     Returns:
         A `Report`.
+
+    Raises:
+        InputError: as in `log_likelihood`.
     """
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     x, note = _prepared(vae, x, y)
     found = _estimate(vae, x, num_samples, seed, y)
+
     nll, nll_stderr = mean_and_stderr(-found.log_likelihood)
     elbo, elbo_stderr = mean_and_stderr(found.elbo)
     rate, rate_stderr = mean_and_stderr(found.rate)
     distortion, distortion_stderr = mean_and_stderr(found.distortion)
     gap, gap_stderr = mean_and_stderr(found.log_likelihood - found.elbo)
+
     return Report(
         len(x), num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
         distortion, distortion_stderr, gap, gap_stderr,
-        # NaN: not observed
+        # Missing elements are NaN, and do not count as dimensions.
         nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),
         _active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_sizes)), note,
     )  # fmt: skip
 
 
-def active_units(vae, x, y=None):
-    """How many latents have a posterior mean of variance over 0.01 across `x` [1]."""
+def active_units(
+    vae: "VAE", x: np.ndarray | tf.Tensor, y: np.ndarray | tf.Tensor | None = None
+) -> int:
+    """Returns the number of latents whose posterior mean has a variance over 0.01 [1].
+
+    Args:
+        vae: a `tfvae.VAE`.
+        x: `[N, *event]`; the variance is over these examples.
+        y: conditions `[N, ...]` of a conditional model.
+
+    Returns:
+        The number, over all layers together.
+
+    Raises:
+        InputError: data that the model does not take.
+    """
     return _active_units(vae, _prepared(vae, x, y)[0], y)
 
 
@@ -139,13 +190,33 @@ def _active_units(vae, x, y):
     return int((np.concatenate(means).var(axis=0) > ACTIVE_VARIANCE).sum())
 
 
-def estimate(vae, x, num_samples=5000, seed=0, y=None):
-    """The `Estimates` behind `log_likelihood` and `evaluate`, from one pass over K x N latents."""
+def estimate(
+    vae: "VAE",
+    x: np.ndarray | tf.Tensor,
+    num_samples: int = 5000,
+    seed: int = 0,
+    y: np.ndarray | tf.Tensor | None = None,
+) -> Estimates:
+    """Computes the `Estimates` behind `log_likelihood` and `evaluate`, in one pass.
+
+    Args:
+        vae: a `tfvae.VAE`.
+        x: as in `log_likelihood`.
+        num_samples: latents per example.
+        seed: the seed of the latents.
+        y: conditions `[N, ...]` of a conditional model.
+
+    Returns:
+        The `Estimates`.
+
+    Raises:
+        InputError: as in `log_likelihood`.
+    """
     return _estimate(vae, _prepared(vae, x, y)[0], num_samples, seed, y)
 
 
 def _prepared(vae, x, y):
-    """(x as the likelihood models it, how grey data became binary or None)."""
+    """Checks the data; returns x as the likelihood models it, and a note on binarization."""
     data_checks.check_condition(x, y, vae)
     return vae.likelihood.prepare_fixed(
         data_checks.check_events(x, vae.likelihood, vae.event_shape)
@@ -156,6 +227,7 @@ def _estimate(vae, x, num_samples, seed, y):
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
+
     examples, samples = _block(vae, len(x), num_samples)
     accumulate = vae.compiled_function(
         ("log_weights", samples), lambda plan: _accumulator(vae, samples, plan)
@@ -163,10 +235,10 @@ def _estimate(vae, x, num_samples, seed, y):
     blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
     parts = []
     for first in range(0, len(x), blocks * examples):
-        # filled up, for one shape
+        # The last call is filled up with the first examples, so that all calls have one shape.
         rows = np.arange(first, first + blocks * examples).reshape(blocks, examples) % len(x)
         count = min(blocks, math.ceil((len(x) - first) / examples))
-        # Tensors, of which no value is part of the program.
+        # As tensors, so that the program is not traced anew for other values.
         numbers = (
             tf.constant([as_int32(seed), first], tf.int32),
             tf.constant(num_samples),
@@ -178,11 +250,12 @@ def _estimate(vae, x, num_samples, seed, y):
         )
         found = accumulate(*given, *numbers)
         parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
+
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
 
 
-def mean_and_stderr(values):
-    """Mean of `[N]` values and the standard error of that mean (NaN for a single value)."""
+def mean_and_stderr(values: npt.ArrayLike) -> tuple[float, float]:
+    """Returns the mean of values `[N]` and its standard error, which is NaN for one value."""
     values = np.asarray(values, np.float64)
     if len(values) == 1:
         return float(values[0]), math.nan
@@ -190,14 +263,14 @@ def mean_and_stderr(values):
 
 
 def _block(vae, num_examples, num_samples):
-    """How many examples, and how many latents of each, are decoded at once."""
+    """Returns the number of examples, and of latents of each, to decode at once."""
     rows = max(1, _AT_ONCE[xla.device()] // _widest(vae.decoder))
     samples = math.ceil(num_samples / math.ceil(num_samples / rows))  # chunks of one size
     return max(1, min(num_examples, rows // samples)), samples
 
 
 def _widest(network):
-    """Numbers per example in the largest output of any layer."""
+    """Returns the number of elements per example in the largest output of any layer."""
     layers = getattr(network, "layers", [network])
     outputs = [
         t
@@ -209,11 +282,11 @@ def _widest(network):
 
 
 def _accumulator(vae, samples, plan):
-    """A compiled function of several blocks of examples: the estimates from all their latents."""
+    """Returns a compiled function of several blocks of examples, which gives their estimates."""
 
     @tf.function(jit_compile=plan.whole_step, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
-        """The first `count` blocks of x `[M, B, *event]` and y: `Estimates` as `[M, 4, B]`."""
+        """Returns the `Estimates` of the first `count` of M blocks, `[M, 4, B]`."""
 
         def block(i, found):
             block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")
@@ -230,7 +303,10 @@ def _accumulator(vae, samples, plan):
 
 
 def _of_block(vae, x, y, seed, num_samples, samples):
-    """`Estimates` of one block, the encoder run once and `samples` latents of each example at a time."""
+    """Returns the `Estimates` of one block of examples.
+
+    The encoder runs once, and the decoder on `samples` latents of each example at a time.
+    """
     y = None if y is None else vae.condition(y)
     params = vae.encoder_params(x, y, training=False)
     seed, zeros = random.seed_for(seed, "latents"), tf.zeros(x.shape[:1])
@@ -253,6 +329,7 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     sums = tf.while_loop(
         lambda first, *_: first < num_samples, chunk, start, parallel_iterations=1
     )[1:]
+
     count = tf.cast(num_samples, tf.float32)
     distortion = sums[2] / count
     rate = forward_pass.closed_form_rate(vae, params, y)

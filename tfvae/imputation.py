@@ -1,8 +1,10 @@
-"""Fills in missing elements by importance resampling.
+"""Fills in missing elements of data by importance resampling.
 
 References:
     [1] Mattei & Frellsen, MIWAE. ICML 2019. arXiv:1812.02633, section 3.
 """
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,29 +16,42 @@ from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.validation import arguments, data_checks
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
 _ROWS = 8192  # latents decoded at once
 
 
-def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
-    """Replaces what is NaN in x by its expectation given what is observed, or by draws.
+def impute(
+    vae: "VAE",
+    x: np.ndarray | tf.Tensor,
+    num_samples: int = 1000,
+    seed: int = 0,
+    y: np.ndarray | tf.Tensor | None = None,
+    *,
+    draws: int | None = None,
+) -> np.ndarray:
+    """Replaces NaN in x by its expectation given the observed elements, or by draws.
 
-    Latents z_k of q(z|x_observed) get the normalized weights of the importance-weighted bound,
-    w_k. The expectation is sum_k w_k E[x|z_k], equation 8 of [1]; a draw takes z_k with
+    Latents z_k of q(z|x_observed) get the normalized weights w_k of the importance-weighted
+    bound. The expectation is sum_k w_k E[x|z_k], equation 8 of [1]. A draw takes z_k with
     probability w_k, then x from p(x|z_k).
 
     Args:
         vae: a `tfvae.VAE` whose likelihood is `Observed`.
         x: `[N, *event]`, NaN where missing.
         num_samples: latents per example, at most 8192.
-        seed: of latents and draws.
+        seed: the seed of latents and draws.
         y: conditions `[N, ...]` of a conditional model.
-        draws: how many completed data sets to draw; None gives the expectation.
+        draws: number of completed data sets to draw; None gives the expectation.
 
     Returns:
-        NumPy `[N, *event]`, or `[draws, N, *event]`; what was observed is as it was.
+        NumPy `[N, *event]`, or `[draws, N, *event]`. The observed elements are unchanged.
 
     Raises:
-        InputError: data that the model does not take, or a count out of range.
+        InputError: data that the model does not take, a number out of range, or a posterior
+            without a density.
+        InputTypeError: a seed that is not a whole number.
     """
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     draws = None if draws is None else arguments.whole_number("draws", draws, 1)
@@ -48,16 +63,19 @@ def impute(vae, x, num_samples=1000, seed=0, y=None, *, draws=None):
         )
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
+
     data_checks.check_condition(x, y, vae)
     x = np.asarray(data_checks.check_events(x, vae.likelihood, vae.event_shape), np.float32)
     count = min(len(x), _ROWS // num_samples)
     pages = []
     for first in range(0, len(x), count):
-        rows = np.arange(first, first + count) % len(x)  # the last page is filled up, for one shape
+        # The last page is filled up with the first examples, so that all pages have one shape.
+        rows = np.arange(first, first + count) % len(x)
         pair = tf.constant([as_int32(seed), first], tf.int32)
         condition = None if y is None else vae.condition(np.asarray(y)[rows])
         found = _complete(vae, tf.constant(x[rows]), condition, num_samples, pair, draws).numpy()
         pages.append(np.moveaxis(found, 0 if draws is None else 1, 0)[: len(x) - first])
+
     found = np.concatenate(pages)
     return found if draws is None else np.moveaxis(found, 1, 0)
 
@@ -69,6 +87,7 @@ def _complete(vae, x, y, num_samples, seed, draws):
         vae, x, y, num_samples, seed_for(seed, "latents"), training=False
     )
     z = vae.prior.for_decoder(terms.z)
+
     if draws is None:
         weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]
         means = vae.likelihood.mean(vae.decode_batch(z, y, training=False))  # [K, B, *event]
@@ -76,6 +95,7 @@ def _complete(vae, x, y, num_samples, seed, draws):
             weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0)
         )
         return tf.where(x == x, x, tf.reduce_sum(weights * means, axis=0))
+
     logits, choice = tf.transpose(terms.log_weights), seed_for(seed, "choice")
     chosen = tf.random.stateless_categorical(logits, draws, choice, dtype=tf.int32)  # [B, draws]
     picked = tf.nest.map_structure(lambda part: _pick(part, chosen), z)
@@ -85,5 +105,5 @@ def _complete(vae, x, y, num_samples, seed, draws):
 
 
 def _pick(z, chosen):
-    """z `[K, B, D]` at chosen `[B, S]`: `[S, B, D]`."""
+    """Returns the latents z `[K, B, D]` at the indices `chosen` `[B, S]`, as `[S, B, D]`."""
     return tf.transpose(tf.gather(tf.transpose(z, [1, 0, 2]), chosen, batch_dims=1), [1, 0, 2])

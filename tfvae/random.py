@@ -1,39 +1,42 @@
-"""The counter-based stream behind every seeded sample, in ops that exist on the device.
+"""The counter-based random stream of every seeded sample, in ops that exist on the device.
 
-Sample number `i` under a seed is a pure function of `(seed, i)`: whatever the batch,
-the platform or the order of calls, seed 7 draws the same picture. The generator is
-Threefry-2x32 with 20 rounds and the stream is that of `jax.random` (key words
-`(0, seed)`, element `e` of a draw at counter `(0, e)`, its bits the XOR of the two
-output words), so `Stream(seed_key(s), indices).normal(d)` equals rows `indices` of
+Sample number `i` under a seed is a pure function of `(seed, i)`. Seed 7 draws the same picture
+for every batch size, platform and order of calls.
+
+The generator is Threefry-2x32 with 20 rounds [1], and the stream is that of `jax.random`. The key
+words are `(0, seed)`, element `e` of a draw is at counter `(0, e)`, and its bits are the XOR of
+the two output words. So `Stream(seed_key(s), indices).normal(d)` equals the rows `indices` of
 `jax.random.normal(jax.random.key(s), (n, d))`.
 
-The state is kept in int32, whose ADD and MUL wrap in TensorFlow and in TFLite alike;
-only the right shift, which must be logical, is done in uint32. TFLite has no left
-shift and no bitwise OR, so a rotation is a multiplication, a shift and an XOR.
+The state is kept in int32, whose ADD and MUL wrap in TensorFlow and in TFLite alike. Only the
+right shift, which must be logical, is done in uint32. TFLite has no left shift and no bitwise OR,
+so a rotation is a multiplication, a shift and an XOR.
 
 References:
     [1] Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3. SC 2011.
     [2] Giles, Approximating the erfinv function. GPU Computing Gems 2, 2010 (table 5).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
-# One tag per purpose of noise, so that no two share a stream. A number given once is never
-# changed: it would change every picture drawn since.
+# One tag per purpose of noise, so that no two purposes share a stream. Never change a number:
+# it would change every picture that was drawn with it.
 TAGS = {
-    # Of samples, by `Stream.fold_in`; the latent's normals use the seed's key itself.
+    # For samples, by `Stream.fold_in`. The latent's normals use the seed's key itself.
     "draw": 1,
     "component": 2,
     "layer": 3,
     "posterior_layer": 4,
-    # Of training and evaluation, by `seed_for`: first which call draws, if it is not `fit`,
+    # For training and evaluation, by `seed_for`. First the call that draws, if it is not `fit`:
     "validation": 5,
     "terms": 6,
     "likelihood": 7,
     "imputation": 8,
     "aggregate": 9,
-    # then what is drawn.
+    # Then the quantity that is drawn:
     "binarization": 10,
     "latents": 11,
     "penalty": 12,
@@ -56,73 +59,101 @@ _ERFINV_TAIL = (
 
 
 class Stream:
-    """Noise for the samples `indices` under `key`.
+    """The noise of the samples `indices` under `key`.
 
     Args:
-        key: pair of int32 scalars or `[1]` tensors, see `seed_key`.
+        key: two int32 scalars or `[1]` tensors, see `seed_key`.
         indices: int32 `[B]`, the numbers of the samples.
-        unrolled: write the rounds out, which makes large programs and lets XLA fuse them.
+        unrolled: True to write the rounds out one by one. That makes large programs, and lets
+            XLA fuse the rounds.
     """
 
-    def __init__(self, key, indices, *, unrolled=False):
+    def __init__(
+        self, key: Sequence[tf.Tensor], indices: tf.Tensor, *, unrolled: bool = False
+    ) -> None:
+        """Keeps the arguments."""
         self.key = key
         self.indices = indices
         self.unrolled = unrolled
 
-    def bits(self, size):
-        """32 random bits per element, int32 `[B, size]`."""
+    def bits(self, size: int) -> tf.Tensor:
+        """Draws 32 random bits per element, int32 `[B, size]`."""
         counter = self.indices[:, None] * size + tf.range(size, dtype=tf.int32)[None, :]
         high, low = threefry2x32(
             self.key, (tf.zeros_like(counter), counter), unrolled=self.unrolled
         )
         return tf.bitwise.bitwise_xor(high, low)
 
-    def uniform(self, size):
-        """Uniforms in [0, 1), multiples of 2^-23, float32 `[B, size]`."""
+    def uniform(self, size: int) -> tf.Tensor:
+        """Draws uniforms in [0, 1), multiples of 2^-23, float32 `[B, size]`."""
         return _mantissa(self.bits(size)) * np.float32(2.0**-23)
 
-    def normal(self, size):
-        """Standard normals, float32 `[B, size]`."""
-        # The product is exact, so a fused multiply-add changes nothing; never 0 or +-1.
+    def normal(self, size: int) -> tf.Tensor:
+        """Draws standard normals, float32 `[B, size]`."""
+        # The product is exact, so a fused multiply-add changes nothing. u is never 0, 1 or -1.
         u = _mantissa(self.bits(size)) * np.float32(2.0**-22) - np.float32(0.99999994)
         return np.float32(1.41421354) * erfinv(u)
 
-    def fold_in(self, tag):
-        """The stream of another purpose for the same samples; `tag` is a value of `TAGS`."""
+    def fold_in(self, tag: int) -> "Stream":
+        """Returns the stream of another purpose for the same samples.
+
+        Args:
+            tag: a value of `TAGS`, or within such a stream a number, as of a layer.
+
+        Returns:
+            A stream that is independent of this one.
+        """
         return Stream(fold_in(self.key, tag), self.indices, unrolled=self.unrolled)
 
 
-def seed_key(seed):
-    """Key words `(0, seed)` of an int32 seed, scalar or `[1]`, as two int32 tensors."""
+def seed_key(seed: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the key words `(0, seed)` of an int32 seed, scalar or `[1]`, as two tensors."""
     seed = tf.convert_to_tensor(seed, tf.int32)
     return tf.zeros_like(seed), seed
 
 
-def fold_in(key, tag):
-    """The key of another purpose: Threefry of the counter `(0, tag)` under `key`."""
+def fold_in(key: Sequence[tf.Tensor], tag: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the key of another purpose: Threefry of the counter `(0, tag)` under `key`.
+
+    Args:
+        key: two int32 scalars or `[1]` tensors.
+        tag: as in `Stream.fold_in`.
+
+    Returns:
+        Two int32 tensors of the shape of the key's.
+    """
     return threefry2x32(key, (tf.zeros_like(key[0]), tf.zeros_like(key[0]) + np.int32(tag)))
 
 
-def seed_for(seed, purpose):
-    """The int32 pair of one purpose of training or evaluation under another pair.
+def seed_for(seed: tf.Tensor, purpose: str) -> tf.Tensor:
+    """Returns the seed of one purpose of training or evaluation, made from another seed.
 
     Args:
         seed: int32 `[2]`.
-        purpose: a name of `TAGS`.
+        purpose: a key of `TAGS`.
+
+    Returns:
+        int32 `[2]`.
     """
     return tf.random.split(seed, 1)[0] + tf.constant([0, TAGS[purpose]])
 
 
-def threefry2x32(key, counter, unrolled=False):
-    """Threefry-2x32-20 [1]: two words of output for two of counter and two of key.
+def threefry2x32(
+    key: Sequence[tf.Tensor], counter: Sequence[tf.Tensor], unrolled: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Computes Threefry-2x32-20 [1]: two output words for two words of counter and two of key.
 
     Args:
-        key, counter: pairs of int32 tensors of broadcastable shapes.
-        unrolled: as `Stream`.
+        key: two int32 tensors of one element each.
+        counter: two int32 tensors of any shape.
+        unrolled: as in `Stream`.
+
+    Returns:
+        Two int32 tensors of the shape of the counter's.
     """
     third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
     keys = [tf.reshape(word, []) for word in (*key, third)]
-    # What each group of four rounds adds to the two words, [5] each.
+    # The numbers that each group of four rounds adds to the two words, [5] each.
     first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
     second = tf.stack([keys[(group + 2) % 3] for group in range(5)]) + np.arange(
         1, 6, dtype=np.int32
@@ -141,14 +172,15 @@ def threefry2x32(key, counter, unrolled=False):
         for _ in range(5):
             state = four_rounds(*state)
         return state[1:]
-    # A loop, since unrolled the rounds would be most of a small file.
+
+    # A loop, since in a small exported file the unrolled rounds would be the largest part.
     start = (tf.constant(0), *state[1:])
     return tf.while_loop(lambda group, *_: group < 5, four_rounds, start, maximum_iterations=5)[1:]
 
 
-def erfinv(u):
-    """Giles' single-precision inverse error function [2], for -1 < u < 1."""
-    w = -tf.math.log(1.0 - u * u)  # (1 - u)(1 + u), the textbook form, drifts 2e-5 from JAX
+def erfinv(u: tf.Tensor) -> tf.Tensor:
+    """Computes Giles' single-precision inverse error function [2], for -1 < u < 1."""
+    w = -tf.math.log(1.0 - u * u)  # the textbook form (1 - u)(1 + u) differs from JAX by 2e-5
     central = _polynomial(_ERFINV_CENTRAL, w - 2.5)
     tail = _polynomial(_ERFINV_TAIL, tf.sqrt(w) - 3.0)
     return tf.where(w < 5.0, central, tail) * u
@@ -162,7 +194,7 @@ def _polynomial(coefficients, x):
 
 
 def _rotate_left(x, left, right):
-    # int32 multiplication by 2^r wraps, which is the left shift that TFLite does not have.
+    # Multiplication by 2^r wraps in int32. It is the left shift that TFLite does not have.
     return tf.bitwise.bitwise_xor(x * left, _shift_right(x, right))
 
 
@@ -171,5 +203,5 @@ def _shift_right(x, r):
 
 
 def _mantissa(bits):
-    """The upper 23 bits as a float32, exactly."""
+    """Returns the upper 23 bits as a float32, exactly."""
     return tf.cast(_shift_right(bits, 9), tf.float32)

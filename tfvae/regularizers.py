@@ -1,10 +1,12 @@
-"""Additions to a bound, for what is not a function of the log-weights.
+"""Penalties on the latents, which are added to an objective.
 
-`ELBO() + 10.0 * MMD()` is an objective: its loss is the sum, and `elbo`, `rate` and
-`distortion` are logged as for any other.
+`ELBO() + 10.0 * MMD()` is an objective. Its loss is the sum, and `elbo`, `rate` and `distortion`
+are logged as for any other objective.
 """
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -17,70 +19,104 @@ from tfvae.ops import weighting
 from tfvae.random import seed_for
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    from tfvae.objectives import Terms
+
 tfd = tfp.distributions
 
 
 class Regularizer(Stateful):
-    """A penalty on the latents of a batch, times `weight`. It may hold variables, as an objective may.
+    """A penalty on the latents of a batch, times a weight.
+
+    It may hold variables, as an objective may.
+
+    Args:
+        weight: factor of the penalty.
 
     Attributes:
-        needs_density, needs_factorized: as those of an objective.
+        needs_density: True if the penalty needs log q(z|x), which not every posterior has.
+        needs_factorized: which of "posterior" and "prior" must be independent over the latents.
+
+    Raises:
+        InputError: a weight that is not a finite number.
     """
 
     needs_density = False
-    needs_factorized: tuple = ()
+    needs_factorized: tuple[str, ...] = ()
 
-    def __init__(self, weight=1.0):
+    def __init__(self, weight: float = 1.0) -> None:
+        """Checks and keeps the weight."""
         self.weight = arguments.real_number("weight", weight)
 
-    def __call__(self, terms):
-        """`Terms` -> the penalty of the batch, a scalar, or that of each example, `[B]`, before the weight.
+    def __call__(self, terms: "Terms") -> tf.Tensor:
+        """Returns the penalty of a batch before the weight: a scalar, or one number per example.
 
-        A scalar is made with `terms.mean_over_examples`, so that an example of weight 0 has no part in it.
+        To make a scalar, take `terms.mean_over_examples`, which leaves out examples of weight 0.
+
+        Args:
+            terms: the `Terms` of the batch.
+
+        Returns:
+            `[]` or `[B]`.
         """
         raise NotImplementedError
 
-    def __rmul__(self, factor):
+    def __rmul__(self, factor: float) -> "Regularizer":
+        """Returns a regularizer of the same settings with the weight times a factor."""
         return type(self).from_config({**self.get_config(), "weight": factor * self.weight})
 
     __mul__ = __rmul__
 
-    def __radd__(self, objective):
+    def __radd__(self, objective: Objective) -> "Regularized":
+        """Returns the objective with this regularizer added."""
         return Regularized(objective, [self])
 
-    def __add__(self, objective):
+    def __add__(self, objective: Objective) -> "Regularized":
+        """Returns the objective with this regularizer added."""
         return (
             objective + self if isinstance(objective, Objective) else Regularized(objective, [self])
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, for `.keras` files."""
         return {"weight": self.weight}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Regularizer":
+        """Returns the regularizer that `get_config` described."""
         return cls(**config)
 
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+    def __repr__(self) -> str:
+        """Returns the class and its settings, as they would be written in code."""
+        return (
+            f"{type(self).__name__}"
+            f"({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        )
 
 
 @register
 class Regularized(Objective):
-    """An objective and the regularizers added to it; written `objective + regularizer`.
+    """An objective with regularizers added to it; written `objective + regularizer`.
+
+    Args:
+        objective: the objective.
+        regularizers: the regularizers.
 
     Raises:
-        InputError: what is added to is no objective.
+        InputError: the regularizers are added to something else than an objective.
     """
 
     needs_sample_gradients = True
 
-    def __init__(self, objective, regularizers):
+    def __init__(self, objective: Objective, regularizers: Iterable[Regularizer]) -> None:
+        """Keeps the parts, and derives from them the loss's needs."""
         if not isinstance(objective, Objective):
             raise invalid(
                 "an objective to add a regularizer to",
                 repr(objective),
                 "write ELBO() + 10.0 * MMD()",
             )
+
         super().__init__(objective.num_samples)
         self.objective = objective
         self.regularizers = list(regularizers)
@@ -92,23 +128,49 @@ class Regularized(Objective):
             (r.needs_factorized for r in self.regularizers), objective.needs_factorized
         )
 
-    def __call__(self, terms, step=0):
+    def __call__(self, terms: "Terms", step: int | tf.Tensor = 0) -> tf.Tensor:
+        """Returns the loss of the objective plus the weighted penalties.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: the number of training steps so far, for schedules of the objective.
+
+        Returns:
+            `[B]`.
+        """
         return self.objective(terms, step) + self._penalty(terms)
 
-    def encoder_loss(self, terms, step=0):
+    def encoder_loss(self, terms: "Terms", step: int | tf.Tensor = 0) -> tf.Tensor | None:
+        """Returns the encoder's own loss plus the weighted penalties.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: as in `__call__`.
+
+        Returns:
+            `[B]`, or None if the objective has no loss for the encoder alone.
+        """
         loss = self.objective.encoder_loss(terms, step)
         return None if loss is None else loss + self._penalty(terms)
 
-    def update(self, terms, step=0):
+    def update(self, terms: "Terms", step: int | tf.Tensor = 0) -> None:
+        """Updates the variables of the objective that are not trained by the loss.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: as in `__call__`.
+        """
         self.objective.update(terms, step)
 
-    def __add__(self, regularizer):
+    def __add__(self, regularizer: Regularizer) -> "Regularized":
+        """Returns the objective with one more regularizer."""
         return Regularized(self.objective, [*self.regularizers, regularizer])
 
     def _penalty(self, terms):
         return tf.add_n([r.weight * _of_batch(r(terms), terms) for r in self.regularizers])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configurations of the parts, for `.keras` files."""
         serialize = keras.saving.serialize_keras_object
         return {
             "objective": serialize(self.objective),
@@ -120,25 +182,28 @@ class Regularized(Objective):
 class MMD(Regularizer):
     """Maximum mean discrepancy between the aggregate posterior and the prior.
 
-    The unbiased estimate from one latent per example and as many of the prior, with
-    the inverse multiquadratic kernels of [1]: sum over s of C / (C + |a - b|^2), C = 2 D s.
-    WAE-MMD [1] is `ELBO(beta=0.0) + w * MMD()`; InfoVAE [2] is
-    `ELBO(beta=1 - alpha) + w * MMD()` with w = alpha + lambda - 1. Of fewer than two examples,
-    which are no pair, it is 0.
+    This is the unbiased estimate [3] from one latent per example and as many draws of the prior.
+    The kernel is the inverse multiquadratic one of [1], at several scales s: the sum over s of
+    C / (C + |a - b|^2) with C = 2 D s. For fewer than two examples the penalty is 0.
+
+    WAE-MMD [1] is `ELBO(beta=0.0) + w * MMD()`. InfoVAE [2] is `ELBO(beta=1 - alpha) + w * MMD()`
+    with w = alpha + lambda - 1.
 
     References:
         [1] Tolstikhin et al., Wasserstein Auto-Encoders. ICLR 2018. arXiv:1711.01558, section 4.
         [2] Zhao et al., InfoVAE. AAAI 2019. arXiv:1706.02262, equation 6.
+        [3] Gretton et al., A Kernel Two-Sample Test. JMLR 13, 2012, equation 3.
     """
 
     SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-    def __call__(self, terms):
-        # [B, D]
+    def __call__(self, terms: "Terms") -> tf.Tensor:
+        """Returns the discrepancy of the batch, a scalar."""
+        # The first latent of each example, [B, D].
         z = tf.concat(
             tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1
         )
-        # A prior p(z|y) has a distribution for each example, from which that example's draw is.
+        # A prior p(z|y) has a distribution for each example, and one draw is taken from each.
         conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(
             terms.prior.batch_shape.rank
         )
@@ -149,9 +214,10 @@ class MMD(Regularizer):
             else terms.prior.sample(tf.shape(z)[0], seed=seed)
         )
         prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
+
         weights = terms.example_weights
         weights = tf.ones_like(z[:, 0]) if weights is None else weights
-        # of the examples there are
+        # Each example of other weight than 0 has one draw of the prior beside it, of weight 1.
         z, partners = weighting.present(z, weights), tf.cast(weights != 0.0, tf.float32)
 
         within = _mean_of_pairs(self._kernel(z, z), weights, weights)
@@ -167,78 +233,110 @@ class MMD(Regularizer):
 
 @register
 class LatentNorm(Regularizer):
-    """|z|^2 / 2, the mean over the batch: what keeps a deterministic latent from growing without bound.
+    """The mean of |z|^2 / 2 over the batch.
 
-    With `posteriors.Deterministic` and a decoder of regularized weights this is the
-    regularized autoencoder of [1], equation 10.
+    It keeps deterministic latents from growing without bound. With `posteriors.Deterministic`
+    and a decoder of regularized weights this is the regularized autoencoder of [1].
 
     References:
-        [1] Ghosh et al., From Variational to Deterministic Autoencoders. ICLR 2020. arXiv:1903.12436.
+        [1] Ghosh et al., From Variational to Deterministic Autoencoders. ICLR 2020.
+            arXiv:1903.12436, equation 10.
     """
 
-    def __call__(self, terms):
+    def __call__(self, terms: "Terms") -> tf.Tensor:
+        """Returns the mean of the batch, a scalar."""
         norms = [tf.reduce_sum(z**2, axis=-1) / 2.0 for z in tf.nest.flatten(terms.z)]  # [K, B]
         return terms.mean_over_examples(tf.reduce_mean(tf.add_n(norms), axis=0))
 
 
 @register
 class TotalCorrelation(Regularizer):
-    """KL(q(z) || prod_j q(z_j)) of the aggregate posterior, by minibatch-weighted sampling [1].
+    """The total correlation KL(q(z) || prod_j q(z_j)) of the aggregate posterior q(z) [1].
 
-    The aggregate is the mixture of the batch's q(z|x_j), by the weights of its examples.
-    beta-TC-VAE [1] is `ELBO() + (beta - 1) * TotalCorrelation()`.
+    It is estimated by minibatch-weighted sampling: the aggregate posterior is the mixture of the
+    batch's q(z|x_b), by the weights of its examples. beta-TC-VAE [1] is
+    `ELBO() + (beta - 1) * TotalCorrelation()`.
 
     Args:
-        weight: of the penalty.
-        dataset_size: N of equation S3 in [1]; it moves the value, not the gradient. Default:
-            the batch stands for the data.
+        weight: factor of the penalty.
+        dataset_size: N of equation S3 in [1]. It moves the value, not the gradient. With the
+            default the batch stands for the data.
 
     Raises:
-        InputError: a weight that is not finite; when used, a posterior that does not factorize.
+        InputError: a weight that is not finite, or a dataset_size below 1; in a model, a
+            posterior that is not independent over the latents.
 
     References:
-        [1] Chen et al., Isolating Sources of Disentanglement in VAEs. NeurIPS 2018. arXiv:1802.04942.
+        [1] Chen et al., Isolating Sources of Disentanglement in VAEs. NeurIPS 2018.
+            arXiv:1802.04942.
     """
 
     needs_density = True
     needs_factorized = ("posterior",)
 
-    def __init__(self, weight=1.0, dataset_size=1):
+    def __init__(self, weight: float = 1.0, dataset_size: int = 1) -> None:
+        """Checks and keeps the settings."""
         super().__init__(weight)
         self.dataset_size = arguments.whole_number("dataset_size", dataset_size, 1)
 
-    def __call__(self, terms):
+    def __call__(self, terms: "Terms") -> tf.Tensor:
+        """Returns log q(z) - sum_j log q(z_j) at the first latent of each example.
+
+        Args:
+            terms: the `Terms` of the batch.
+
+        Returns:
+            `[B]`, in nats.
+
+        Raises:
+            InputError: a posterior that is not independent over the latents.
+        """
         if not isinstance(terms.posterior, tfd.Independent):
             raise invalid(
                 "a posterior that is independent over the latents, for TotalCorrelation",
                 type(terms.posterior).__name__,
                 "use DiagonalNormal()",
             )
+
         pairs = terms.posterior.distribution.log_prob(terms.z[0][:, None])  # [B of z, B of q, D]
         shares = _log_shares(pairs, terms.example_weights) - math.log(self.dataset_size)  # [B of q]
         joint = tf.reduce_logsumexp(tf.reduce_sum(pairs, axis=-1) + shares, axis=1)  # [B]
         marginals = tf.reduce_sum(tf.reduce_logsumexp(pairs + shares[:, None], axis=1), axis=-1)
         return joint - marginals
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
         return {**super().get_config(), "dataset_size": self.dataset_size}
 
 
 def _of_batch(penalty, terms):
-    """A penalty as a scalar, whether it is one or that of each example."""
+    """Returns a penalty `[]` or `[B]` as a scalar, by the mean over examples."""
     penalty = tf.convert_to_tensor(penalty)
     return terms.mean_over_examples(penalty) if penalty.shape.rank else penalty
 
 
 def _mean_of_pairs(kernel, rows, columns, *, own=False):
-    """Mean over pairs, each by the product of their weights, `[B, B] -> []`; those of one example only if `own`."""
+    """Returns the mean over pairs, each weighted by the product of its two weights.
+
+    Args:
+        kernel: the values of the pairs, `[B, B]`.
+        rows: weights `[B]`.
+        columns: weights `[B]`.
+        own: True to count the pairs on the diagonal, which belong to one example.
+
+    Returns:
+        A scalar.
+    """
     pairs = rows[:, None] * columns
     pairs = pairs if own else tf.linalg.set_diag(pairs, tf.zeros_like(rows))
     return tf.math.divide_no_nan(tf.reduce_sum(pairs * kernel), tf.reduce_sum(pairs))
 
 
 def _log_shares(pairs, weights):
-    """log of each example's share of the batch, `[B]`; equal ones where no example counts, so that they are finite."""
+    """Returns the log of each example's share of the batch, `[B]`.
+
+    Where all weights are 0 the shares are equal, so that the logs are finite.
+    """
     equal = tf.ones(tf.shape(pairs)[1:2])
     weights = equal if weights is None else tf.where(tf.reduce_sum(weights) > 0.0, weights, equal)
     return tf.math.log(weights / tf.reduce_sum(weights))

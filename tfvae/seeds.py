@@ -1,16 +1,16 @@
-"""Which seeds and sample numbers the counter-based stream has, for callers with and without TensorFlow."""
+"""Checks seeds and sample numbers of the counter-based stream, without TensorFlow."""
 
 import numpy as np
 
 from tfvae.errors import InputTypeError, invalid
 
 
-def as_int32(seed):
-    """`seed` as the int32 with the same 32 bits; -2^31 <= seed < 2^32.
+def as_int32(seed: int | np.integer) -> int:
+    """Returns the int32 with the same 32 bits as a seed, -2^31 <= seed < 2^32.
 
     Raises:
-        InputTypeError: not a whole number.
-        InputError: outside that range.
+        InputTypeError: a seed that is not a whole number.
+        InputError: a seed outside that range.
     """
     _whole("seed", seed)
     if not -(2**31) <= seed < 2**32:
@@ -18,8 +18,13 @@ def as_int32(seed):
     return int(np.array(seed % 2**32, np.uint32).view(np.int32))
 
 
-def check_range(start, count, size):
-    """Refuses samples `start ... start + count - 1` of `size` numbers that leave the stream.
+def check_range(start: int | np.integer, count: int | np.integer, size: int) -> None:
+    """Refuses samples `start ... start + count - 1` that lie beyond the end of the stream.
+
+    Args:
+        start: number of the first sample.
+        count: number of samples.
+        size: random numbers per sample.
 
     Raises:
         InputTypeError: a start or count that is not a whole number.

@@ -1,8 +1,8 @@
-"""Gradient estimators: which gradient a loss gets. They never change its value.
+"""The gradient estimators: they choose the gradient of a loss, and never change its value.
 
-With z = g(eps; x) and log_weights[k, b] = log p(x, z) - log q(z|x), in which log q depends
-on the encoder twice: through z, and through the parameters of its density. Estimators
-differ in how they treat those two.
+The latent is z = g(eps; x), and log_weights[k, b] = log p(x, z) - log q(z|x). In it log q depends
+on the encoder twice: through z, and through the parameters of its density. The estimators differ
+in how they treat these two.
 """
 
 from tfvae.gradients.base import Estimator as Estimator

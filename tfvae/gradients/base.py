@@ -1,7 +1,8 @@
-"""What a gradient estimator does."""
+"""The base class of all gradient estimators, and what they share."""
 
 import contextlib
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 
@@ -12,35 +13,57 @@ from tfvae.objectives.terms import no_density
 from tfvae.ops import networks
 from tfvae.ops.networks import in_mode
 
+if TYPE_CHECKING:
+    import tensorflow_probability as tfp
+
+    from tfvae.models.vae import VAE
+    from tfvae.objectives import Objective, Terms
+    from tfvae.posteriors import Posterior
+
 
 class Latents(NamedTuple):
-    """What an estimator draws: the `[K, B, D]` latents, how likely they are, and what they come from."""
+    """The latents that an estimator draws, and their distribution.
 
-    z: Any
-    log_q: Any
-    q: Any
-    weights: Any = None
+    Attributes:
+        z: the latents, `[K, B, D]`, or a list of layers.
+        log_q: log q(z|x), `[K, B]`, in nats, or None for a posterior without a density.
+        q: the distribution q(z|x), of batch `[B]`.
+        weights: the probability q(z|x) of each latent, `[K, B]`, where the latents are all
+            values of z; None where they are a sample.
+    """
+
+    z: tf.Tensor | list[tf.Tensor]
+    log_q: tf.Tensor | None
+    q: "tfp.distributions.Distribution"
+    weights: tf.Tensor | None = None
 
 
 class Estimator(Stateful):
-    """The base: what is held constant in the forward pass, and what the backward pass does.
+    """The base: it chooses what is constant in the forward pass, and runs the backward pass.
 
-    It may hold variables, as an objective may. `losses` and `gradients` are called in training alone, so that
-    a baseline that follows the loss is assigned in `losses`.
+    An estimator may hold variables, as an objective may. `losses` and `gradients` are called in
+    training alone, so a baseline that follows the loss is assigned in `losses`.
 
     Attributes:
-        stops_density: log q is taken with its parameters held constant.
-        exact: the latents are all there are, in evaluation as well.
+        stops_density: True if log q is computed with its parameters held constant.
+        exact: True if the latents are all values of z, in evaluation as well.
     """
 
     stops_density = False
     exact = False
 
-    def check(self, objective, posterior, latent_dim):
-        """Refuses an objective or a posterior the estimator is wrong for.
+    def check(
+        self, objective: "Objective", posterior: "Posterior", latent_dim: int | list[int]
+    ) -> None:
+        """Refuses an objective or a posterior for which the estimator is wrong.
+
+        Args:
+            objective: the loss that is to be differentiated.
+            posterior: the posterior whose latents are drawn.
+            latent_dim: D, or a list of the sizes of the layers.
 
         Raises:
-            InputError: naming both.
+            InputError: the objective or the posterior does not fit, which the message names.
         """
         if objective.needs_density and not posterior.has_density:
             raise no_density(posterior)
@@ -54,77 +77,121 @@ class Estimator(Stateful):
                 "use gradients.ScoreFunction(), or gradients.Enumeration() where z has few values",
             )
 
-    def latents(self, vae, params, num_samples, seed, training=False):
-        """Returns the `Latents` of q(z|x) by the encoder's output.
+    def latents(
+        self,
+        vae: "VAE",
+        params: tf.Tensor | list[tf.Tensor],
+        num_samples: int,
+        seed: tf.Tensor,
+        training: bool = False,
+    ) -> Latents:
+        """Draws latents of q(z|x).
 
         Args:
             vae: the model.
-            params: the encoder's output.
-            num_samples: how many to draw for each example.
+            params: the encoder's output, `[B, P]`, or a list of outputs for layers.
+            num_samples: K, latents per example.
             seed: int32 pair.
-            training: whether networks of the posterior run as in training.
+            training: True to run networks of the posterior as in training.
+
+        Returns:
+            The `Latents`.
         """
         q = in_mode(vae.posterior.distribution, params, training=training)
         if not vae.posterior.has_density:
             return Latents(copies(q.sample(num_samples, seed=seed)), None, q)
-        # Together, since a flow knows the density of its own draws without inverting itself.
+
+        # In one call, since a flow knows the density of its own draws without inverting itself.
         z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
         return Latents(copies(z), log_q, q)
 
-    def losses(self, objective, terms, step):
-        """The losses to differentiate, each `[B]`: the model's, and the encoder's where it has its own."""
+    def losses(
+        self, objective: "Objective", terms: "Terms", step: int | tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Returns the losses to differentiate.
+
+        Args:
+            objective: the objective that is trained.
+            terms: the `Terms` of the batch.
+            step: the number of training steps so far.
+
+        Returns:
+            The model's loss, and the encoder's if it has one of its own; each `[B]`, in nats.
+        """
         encoder_loss = objective.encoder_loss(terms, step)
         loss = objective(terms, step)
         return [loss] if encoder_loss is None else [loss, encoder_loss]
 
-    def gradients(self, tape, losses, terms, variables, of_encoder):
-        """One gradient per variable.
+    def gradients(
+        self,
+        tape: tf.GradientTape,
+        losses: Sequence[tf.Tensor],
+        terms: "Terms",
+        variables: Sequence[tf.Tensor],
+        of_encoder: Sequence[bool],
+    ) -> list[tf.Tensor | None]:
+        """Returns one gradient per variable.
 
         Args:
-            tape: a persistent tape that saw the losses.
-            losses: the means of `losses`, scalars.
-            terms: the `Terms` they came from.
+            tape: a persistent tape that recorded the losses.
+            losses: the means over the batch of what `losses` returned, scalars.
+            terms: the `Terms` from which the losses were computed.
             variables: tensors or variables to differentiate by.
-            of_encoder: for each, whether q(z|x) is made by it.
+            of_encoder: for each variable, True if q(z|x) depends on it.
+
+        Returns:
+            The gradients; None for a variable on which its loss does not depend.
         """
         gradients = tape.gradient(losses[0], variables)
         if len(losses) == 1:
             return gradients
+
         theirs = tape.gradient(losses[1], variables)
         return [e if mine else m for m, e, mine in zip(gradients, theirs, of_encoder)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, for `.keras` files."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Estimator":
+        """Returns the estimator that `get_config` described."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
+        """Returns the class, as it would be written in code without arguments."""
         return f"{type(self).__name__}()"
 
 
 @contextlib.contextmanager
-def once_more(vae, states, held=()):
-    """Within it, networks run as they did when `random_states` gave `states`: what they drop is the same.
+def once_more(
+    vae: "VAE",
+    states: Sequence[tuple[keras.Variable, tf.Tensor]],
+    held: Sequence[tuple[keras.Variable, tf.Tensor]] = (),
+) -> Iterator[None]:
+    """Lets networks run a second time in the `with` block, with the same dropout as the first.
 
-    They leave nothing behind, neither penalties nor statistics that have moved: those are of the first pass.
+    The second pass leaves nothing behind: penalties and moving statistics stay those of the
+    first pass.
 
     Args:
         vae: the model.
-        states: of its random generators before the first pass.
-        held: `[(variable, value), ...]` to go by in place of the variables' own values.
+        states: the states of its random generators before the first pass, from `random_states`.
+        held: `(variable, value)` pairs, the values to use in place of the variables' own.
     """
     with networks.beside_the_batch(vae), keras.StatelessScope(state_mapping=[*states, *held]):
         yield
 
 
-def random_states(vae):
-    """Returns `[(variable, value), ...]` of the random generators in a model's layers."""
+def random_states(vae: "VAE") -> list[tuple[keras.Variable, tf.Tensor]]:
+    """Returns `(variable, value)` of each random generator in the layers of a model."""
     found = [v for v in vae.non_trainable_variables if v.path.endswith("seed_generator_state")]
     return [(v, tf.identity(v.value)) for v in found]
 
 
-def copies(z):
-    """z as tensors of their own, so that a gradient that arrives at one layer has not come through another."""
+def copies(z: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
+    """Returns latents as tensors of their own.
+
+    The gradient that arrives at one layer has then not come through another layer.
+    """
     return tf.nest.map_structure(tf.identity, z)

@@ -1,5 +1,7 @@
 """Estimators for samples without a gradient, such as classes."""
 
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from tfvae._keras.backend import register
@@ -9,19 +11,24 @@ from tfvae.objectives.terms import no_density
 from tfvae.ops.networks import in_mode
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+    from tfvae.objectives import Objective, Terms
+
 
 @register
 class ScoreFunction(Estimator):
-    """REINFORCE with a leave-one-out baseline; for the IWAE bound this is VIMCO [2], equation 10.
+    """REINFORCE [1] with a leave-one-out baseline, for samples without a gradient.
 
-    For samples without a gradient. Each sample's log-probability is pushed by how much the
-    loss would have been worse without it, the others' mean in its place:
+    For the IWAE bound this is VIMCO [2]. The gradient of log q(z_k|x) is weighted by a signal.
+    The signal compares the loss with the loss if sample k were replaced by the others' mean:
 
-        signal_k = loss - loss(log_weights with row k replaced by the mean of the others)
+        signal_k = loss - loss(log-probabilities with row k replaced by the mean of the others)
 
     References:
         [1] Williams, Simple statistical gradient-following algorithms. Machine Learning 8, 1992.
-        [2] Mnih & Rezende, Variational inference for Monte Carlo objectives. ICML 2016. arXiv:1602.06725.
+        [2] Mnih & Rezende, Variational inference for Monte Carlo objectives. ICML 2016.
+            arXiv:1602.06725, equation 10.
     """
 
     def _check(self, objective, posterior, latent_dim):
@@ -40,37 +47,75 @@ class ScoreFunction(Estimator):
                 "use gradients.Pathwise()",
             )
 
-    def latents(self, vae, params, num_samples, seed, training=False):
+    def latents(
+        self,
+        vae: "VAE",
+        params: tf.Tensor | list[tf.Tensor],
+        num_samples: int,
+        seed: tf.Tensor,
+        training: bool = False,
+    ) -> Latents:
+        """Draws latents, held constant, and their log q with a gradient to the encoder.
+
+        Args:
+            vae: the model.
+            params: the encoder's output, `[B, P]`, or a list of outputs for layers.
+            num_samples: K, latents per example.
+            seed: int32 pair.
+            training: True to run networks of the posterior as in training.
+
+        Returns:
+            The `Latents`.
+        """
         states = random_states(vae)
         q = in_mode(vae.posterior.distribution, params, training=training)
         z = tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))
+        # The same dropout again: networks within q may run for the density as well.
         with once_more(vae, states):
             return Latents(z, q.log_prob(z), q)
 
-    def losses(self, objective, terms, step):
+    def losses(
+        self, objective: "Objective", terms: "Terms", step: int | tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Returns the loss, with the score function's gradient added to its own.
+
+        Args:
+            objective: the objective that is trained.
+            terms: the `Terms` of the batch.
+            step: the number of training steps so far.
+
+        Returns:
+            One loss, `[B]`, in nats.
+        """
         loss = objective(terms, step)
         count = objective.num_samples
         surrogate = tf.zeros_like(loss)
         for k in range(count):
             without = objective(_leave_out(terms, k, count), step)
             surrogate += tf.stop_gradient(loss - without) * terms.log_posterior[k]
+
+        # The surrogate adds its gradient, and 0 to the value.
         return [loss + surrogate - tf.stop_gradient(surrogate)]
 
 
 @register
 class Enumeration(Estimator):
-    """The bound itself, and its exact gradient: z runs through all its values, weighted by q(z|x).
+    """The exact bound and its gradient, by a sum over all values of z weighted by q(z|x).
 
-    For posteriors over classes with few values in all; the decoder runs once for each of
+    For posteriors over classes with few values of z in all; the decoder runs once for each of
     them. The objective's `num_samples` plays no part.
 
     Args:
-        max_values: more values than this are refused.
+        max_values: the largest number of values of z that is accepted.
+
+    Raises:
+        InputError: max_values below 1.
     """
 
     exact = True
 
-    def __init__(self, max_values=1024):
+    def __init__(self, max_values: int = 1024) -> None:
+        """Checks and keeps the limit."""
         self.max_values = arguments.whole_number("max_values", max_values, 1)
 
     def _check(self, objective, posterior, latent_dim):
@@ -80,7 +125,8 @@ class Enumeration(Estimator):
                 f"a posterior whose z has at most {self.max_values} values, for Enumeration",
                 f"{posterior!r} of latent size {latent_dim}"
                 + ("" if values is None else f", {len(values)} values"),
-                "use gradients.ScoreFunction() for many classes, gradients.Pathwise() for real vectors",
+                "use gradients.ScoreFunction() for many classes, "
+                "gradients.Pathwise() for real vectors",
             )
         if not objective.of_expectations:
             raise invalid(
@@ -89,19 +135,39 @@ class Enumeration(Estimator):
                 "use ELBO()",
             )
 
-    def latents(self, vae, params, num_samples, seed, training=False):
+    def latents(
+        self,
+        vae: "VAE",
+        params: tf.Tensor | list[tf.Tensor],
+        num_samples: int,
+        seed: tf.Tensor,
+        training: bool = False,
+    ) -> Latents:
+        """Returns every value of z as the latents of each example, with weights q(z|x).
+
+        Args:
+            vae: the model.
+            params: the encoder's output, `[B, P]`.
+            num_samples: not used.
+            seed: not used.
+            training: True to run networks of the posterior as in training.
+
+        Returns:
+            The `Latents`, with K the number of values.
+        """
         q = in_mode(vae.posterior.distribution, params, training=training)
         values = vae.posterior.values(vae.latent_sizes)  # [S, D]
         z = tf.tile(tf.constant(values)[:, None], [1, tf.shape(params)[0], 1])
         log_q = q.log_prob(z)
         return Latents(z, log_q, q, tf.exp(log_q))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the argument of the constructor."""
         return {"max_values": self.max_values}
 
 
 def _leave_out(terms, k, count):
-    """`terms` with row k of each log-probability replaced by the mean of the other rows."""
+    """Returns `terms` with row k of each log-probability replaced by the other rows' mean."""
 
     def replace(rows):
         others = (tf.reduce_sum(rows, axis=0) - rows[k]) / (count - 1)

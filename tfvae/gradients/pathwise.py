@@ -1,5 +1,8 @@
 """Estimators for samples that have a gradient."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from tfvae._keras.backend import register
@@ -7,25 +10,30 @@ from tfvae.errors import invalid
 from tfvae.gradients.base import Estimator, Latents, copies, once_more, random_states
 from tfvae.ops.networks import in_mode
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+    from tfvae.objectives import Terms
+
 
 @register
 class Pathwise(Estimator):
-    """The gradient through z and through log q alike: the reparameterization trick [1], section 2.3.
+    """The reparameterization trick [1]: the gradient through z and through log q alike.
 
     References:
-        [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014. arXiv:1312.6114.
+        [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014. arXiv:1312.6114,
+            section 2.3.
     """
 
 
 @register
 class StickingTheLanding(Estimator):
-    """The gradient through z alone: the score of log q, of mean zero, is left out [1], algorithm 1.
+    """The gradient through z alone: the score of log q, of mean zero, is left out [1].
 
-    Its variance vanishes as q(z|x) nears the posterior. Right for the ELBO; for bounds
+    Its variance vanishes as q(z|x) approaches p(z|x). It is unbiased for the ELBO. For bounds
     with a logarithm of a mean it is biased in the encoder, see `DoublyReparameterized`.
 
     References:
-        [1] Roeder et al., Sticking the Landing. NeurIPS 2017. arXiv:1703.09194.
+        [1] Roeder et al., Sticking the Landing. NeurIPS 2017. arXiv:1703.09194, algorithm 1.
     """
 
     stops_density = True
@@ -39,19 +47,39 @@ class StickingTheLanding(Estimator):
                 "use gradients.DoublyReparameterized()",
             )
 
-    def latents(self, vae, params, num_samples, seed, training=False):
+    def latents(
+        self,
+        vae: "VAE",
+        params: tf.Tensor | list[tf.Tensor],
+        num_samples: int,
+        seed: tf.Tensor,
+        training: bool = False,
+    ) -> Latents:
+        """Draws latents whose log q has a gradient through z alone.
+
+        Args:
+            vae: the model.
+            params: the encoder's output, `[B, P]`, or a list of outputs for layers.
+            num_samples: K, latents per example.
+            seed: int32 pair.
+            training: True to run networks of the posterior as in training.
+
+        Returns:
+            The `Latents`.
+        """
         return _density_held(vae, params, num_samples, seed, training)
 
 
 @register
 class DoublyReparameterized(Estimator):
-    """DReG [1], equation 8: the encoder's gradient through z, with squared normalized weights.
+    """DReG [1]: the encoder's gradient through z, with squared normalized weights.
 
-    The gradient that arrives at `z_kb` is multiplied by the normalized weight `w_kb` on its
-    way on to the encoder. Decoder and learned prior keep the gradient of the IWAE bound.
+    The gradient that arrives at `z_kb` is multiplied by the normalized weight `w_kb` before it
+    goes on to the encoder. Decoder and learned prior keep the gradient of the IWAE bound.
 
     References:
-        [1] Tucker et al., Doubly Reparameterized Gradient Estimators. ICLR 2019. arXiv:1810.04152.
+        [1] Tucker et al., Doubly Reparameterized Gradient Estimators. ICLR 2019.
+            arXiv:1810.04152, equation 8.
     """
 
     stops_density = True
@@ -62,25 +90,69 @@ class DoublyReparameterized(Estimator):
             raise invalid(
                 "IWAE as the objective of DoublyReparameterized",
                 repr(objective),
-                "use objectives.IWAE(num_samples=K), or gradients.StickingTheLanding() with this one",
+                "use objectives.IWAE(num_samples=K), "
+                "or gradients.StickingTheLanding() with this one",
             )
 
-    def latents(self, vae, params, num_samples, seed, training=False):
+    def latents(
+        self,
+        vae: "VAE",
+        params: tf.Tensor | list[tf.Tensor],
+        num_samples: int,
+        seed: tf.Tensor,
+        training: bool = False,
+    ) -> Latents:
+        """Draws latents whose log q has a gradient through z alone.
+
+        Args:
+            vae: the model.
+            params: the encoder's output, `[B, P]`, or a list of outputs for layers.
+            num_samples: K, latents per example.
+            seed: int32 pair.
+            training: True to run networks of the posterior as in training.
+
+        Returns:
+            The `Latents`.
+        """
         return _density_held(vae, params, num_samples, seed, training)
 
-    def gradients(self, tape, losses, terms, variables, of_encoder):
+    def gradients(
+        self,
+        tape: tf.GradientTape,
+        losses: Sequence[tf.Tensor],
+        terms: "Terms",
+        variables: Sequence[tf.Tensor],
+        of_encoder: Sequence[bool],
+    ) -> list[tf.Tensor | None]:
+        """Returns one gradient per variable, with its part through z weighted once more.
+
+        Args:
+            tape: a persistent tape that recorded the loss.
+            losses: the mean of the loss over the batch, a list of one scalar.
+            terms: the `Terms` from which the loss was computed.
+            variables: tensors or variables to differentiate by.
+            of_encoder: not used.
+
+        Returns:
+            The gradients; None for a variable on which the loss does not depend.
+        """
         (loss,) = losses
         weights = tf.stop_gradient(tf.nn.softmax(terms.log_weights, axis=0))[..., None]  # [K, B, 1]
         z = tf.nest.flatten(terms.z)
         at_z, whole = tape.gradient(loss, z), tape.gradient(loss, variables)
-        # What reaches the encoder through z is scaled; all else, the prior's share included, is kept.
+
+        # Only the part that reaches the encoder through z is scaled. All else is kept, also the
+        # part of a learned prior.
         corrections = [(weights - 1.0) * gradient for gradient in at_z]
         through_z = tape.gradient(z, variables, output_gradients=corrections)
         return [_add(a, b) for a, b in zip(whole, through_z)]
 
 
 def _density_held(vae, params, num_samples, seed, training):
-    """Draws whose log q has a gradient through z alone: every weight of the model is held constant in it."""
+    """Draws latents whose log q has a gradient through z alone.
+
+    Every weight of the model is held constant in log q.
+    """
     states = random_states(vae)
     q = in_mode(vae.posterior.distribution, params, training=training)
     z = copies(q.sample(num_samples, seed=seed))

@@ -1,4 +1,4 @@
-"""What is minimized: bounds on log p(x), made of their terms."""
+"""The objectives that training minimizes: bounds on log p(x), made of their terms."""
 
 from tfvae.objectives.base import Objective as Objective
 from tfvae.objectives.elbo import ELBO as ELBO

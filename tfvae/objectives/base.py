@@ -1,32 +1,45 @@
-"""What every objective has."""
+"""The base class of all objectives."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
 from tfvae._keras.stateful import Stateful
 from tfvae.objectives.terms import Terms as Terms
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from keras.optimizers.schedules import LearningRateSchedule
+
 
 class Objective(Stateful):
-    """The loss of each example, from `num_samples` latents each.
+    """The loss of each example, computed from `num_samples` latents of that example.
 
-    To write one, return the loss `[B]` from `__call__`, the constructor's arguments
-    from `get_config`, and decorate it with `keras.saving.register_keras_serializable`.
+    To write an objective, return the loss `[B]` from `__call__` and the constructor's arguments
+    from `get_config`. Decorate the class with `keras.saving.register_keras_serializable`.
 
-    It may hold variables, made in its constructor: `keras.Variable(0.0)` is trained by the
-    loss, `keras.Variable(0.0, trainable=False)` follows a rule of its own, in `update`. Both are
-    variables of the model, are saved with it, and stay as they are in evaluation. Models that
-    are given the same objective share them.
+    An objective may hold variables, made in its constructor. `keras.Variable(0.0)` is trained by
+    the loss. `keras.Variable(0.0, trainable=False)` follows a rule of its own, in `update`. Both
+    are variables of the model, are saved with it, and stay as they are in evaluation. Models
+    that are given the same objective share its variables.
+
+    Args:
+        num_samples: K, latents per example.
 
     Attributes:
-        linear: whether the loss is linear in the log-weights, as the ELBO is.
-        importance_weighted: whether it is the IWAE bound, whose gradient weights the samples.
-        has_encoder_loss: whether the encoder is trained by a loss of its own.
-        needs_sample_gradients: whether it holds terms of z that only a gradient through z can lower.
-        needs_density: whether it holds log q(z|x), which not every posterior has.
-        of_expectations: whether it is made of expectations under q alone, which may then be summed.
-        needs_factorized: which of "posterior" and "prior" it takes latent by latent.
+        linear: True if the loss is linear in the log-weights, as the ELBO is.
+        importance_weighted: True for the IWAE bound, whose gradient weights the samples.
+        has_encoder_loss: True if the encoder is trained by a loss of its own.
+        needs_sample_gradients: True if the loss has terms of z that only a gradient through z
+            can lower.
+        needs_density: True if the loss needs log q(z|x), which not every posterior has.
+        of_expectations: True if the loss is made of expectations under q alone. These may be
+            summed over all values of z.
+        needs_factorized: which of "posterior" and "prior" must be independent over the latents.
+
+    Raises:
+        InputError: num_samples below 1.
     """
 
     linear = False
@@ -35,44 +48,90 @@ class Objective(Stateful):
     needs_sample_gradients = False
     needs_density = True
     of_expectations = False
-    needs_factorized: tuple = ()
+    needs_factorized: tuple[str, ...] = ()
 
-    def __init__(self, num_samples=1):
+    def __init__(self, num_samples: int = 1) -> None:
+        """Checks and keeps the number of latents."""
         self.num_samples = arguments.whole_number("num_samples", num_samples, 1)
 
-    def __call__(self, terms, step=0):
-        """`Terms` -> the loss of each example, `[B]`; `step` counts optimizer updates."""
+    def __call__(self, terms: Terms, step: "int | tf.Tensor" = 0) -> "tf.Tensor":
+        """Returns the loss of each example.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: the number of training steps so far, for schedules.
+
+        Returns:
+            `[B]`, in nats.
+        """
         raise NotImplementedError
 
-    def encoder_loss(self, terms, step=0):
-        """The loss the encoder is trained by, `[B]`, or None where it is the same."""
+    def encoder_loss(self, terms: Terms, step: "int | tf.Tensor" = 0) -> "tf.Tensor | None":
+        """Returns the loss that trains the encoder, if it has one of its own.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: as in `__call__`.
+
+        Returns:
+            `[B]`, in nats, or None if `__call__` gives the loss of the encoder as well.
+        """
         return None
 
-    def update(self, terms, step=0):
-        """Called in each training step once the gradient is known, to assign variables that are not trained.
+    def update(self, terms: Terms, step: "int | tf.Tensor" = 0) -> None:
+        """Assigns the variables that are not trained by the loss.
+
+        Each training step calls it once the gradient is known. The base class does nothing.
 
         Args:
             terms: the `Terms` of the batch. A mean over it is `terms.mean_over_examples`.
             step: as in `__call__`.
         """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, for `.keras` files."""
         return {"num_samples": self.num_samples}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Objective":
+        """Returns the objective that `get_config` described."""
         return cls(**keras.saving.deserialize_keras_object(config))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
+        """Returns the class and its settings, as they would be written in code."""
         settings = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.get_config())
         return f"{type(self).__name__}({settings})"
 
 
-def at_step(value, step):
+def at_step(value: "float | LearningRateSchedule", step: "int | tf.Tensor") -> "float | tf.Tensor":
+    """Returns the value of a setting at a training step.
+
+    Args:
+        value: a number, or a Keras schedule of the step.
+        step: the number of training steps so far.
+
+    Returns:
+        The number itself, or the schedule's value as a scalar tensor.
+    """
     return value(step) if callable(value) else value
 
 
-def number_or_schedule(name, value, maximum=math.inf):
+def number_or_schedule(
+    name: str, value: "float | LearningRateSchedule", maximum: float = math.inf
+) -> "float | LearningRateSchedule":
+    """Checks a setting that may be a number or a Keras schedule, and returns it.
+
+    Args:
+        name: the setting's name, for the message.
+        value: the number or schedule. A schedule is not checked.
+        maximum: the largest number allowed; the smallest is 0.
+
+    Returns:
+        The number as a Python number, or the schedule.
+
+    Raises:
+        InputError: a number that is not finite, negative or above the maximum.
+    """
     scheduled = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
     return (
         value

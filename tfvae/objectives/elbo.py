@@ -1,5 +1,7 @@
 """The evidence lower bound and its variants."""
 
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from tfvae._keras.backend import keras, register
@@ -7,21 +9,27 @@ from tfvae.errors import invalid
 from tfvae.objectives.base import Objective, at_step, number_or_schedule
 from tfvae.objectives.terms import Terms as Terms
 
+if TYPE_CHECKING:
+    from keras.optimizers.schedules import LearningRateSchedule
+
 
 @register
 class ELBO(Objective):
-    """distortion + beta * rate; with beta = 1 the negative evidence lower bound [1].
+    """The loss distortion + beta * rate; with beta = 1 the negative ELBO [1].
 
-    Collapse of the posterior is treated by a beta that rises from 0, or by free bits: each
-    latent's rate, averaged over the batch, costs nothing below `free_bits` [3]. A capacity
-    holds the rate near a target: distortion + beta * |rate - capacity| [4].
+    Two settings counter a collapse of the posterior: a beta that rises from 0, and free bits.
+    With free bits, the rate of each latent is averaged over the batch and costs at least
+    `free_bits`, so that lowering it below that gains nothing [3]. A capacity holds the rate
+    near a target: the loss is then distortion + beta * |rate - capacity| [4].
 
     Args:
         num_samples: K, latents per example.
         beta: weight of the rate [2]: a number, or a Keras learning-rate schedule of the step.
-        free_bits: nats per latent that cost nothing; needs a q and a p that factorize.
+        free_bits: least cost of the rate of each latent, in nats: a number or a schedule. Other
+            values than 0 need a posterior and a prior that are independent over the latents.
         capacity: target of the rate in nats: a number or a schedule, or None.
-        analytic_rate: use KL(q || p) in closed form where there is one, else its estimate.
+        analytic_rate: True to use KL(q || p) in closed form where there is one, False to
+            estimate it from the latents.
 
     Raises:
         InputError: a number that is negative or not finite, num_samples below 1, or free
@@ -31,12 +39,20 @@ class ELBO(Objective):
         [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014, equation 3.
         [2] Higgins et al., beta-VAE. ICLR 2017, equation 4.
         [3] Kingma et al., Inverse Autoregressive Flow. NeurIPS 2016, equation 15.
-        [4] Burgess et al., Understanding disentangling in beta-VAE. 2018. arXiv:1804.03599, equation 8.
+        [4] Burgess et al., Understanding disentangling in beta-VAE. 2018. arXiv:1804.03599,
+            equation 8.
     """
 
     def __init__(
-        self, num_samples=1, beta=1.0, *, free_bits=0.0, capacity=None, analytic_rate=True
-    ):
+        self,
+        num_samples: int = 1,
+        beta: "float | LearningRateSchedule" = 1.0,
+        *,
+        free_bits: "float | LearningRateSchedule" = 0.0,
+        capacity: "float | LearningRateSchedule | None" = None,
+        analytic_rate: bool = True,
+    ) -> None:
+        """Checks the settings, and derives from them the loss's needs."""
         super().__init__(num_samples)
         self.beta = number_or_schedule("beta", beta)
         self.free_bits = number_or_schedule("free_bits", free_bits)
@@ -48,13 +64,23 @@ class ELBO(Objective):
                 f"free_bits={free_bits!r} and capacity={capacity!r}",
                 "set one of them",
             )
+
         self.linear = not free_bits and capacity is None
         self.of_expectations = not free_bits
         self.needs_factorized = ("posterior", "prior") if free_bits else ()
-        # Constant and 0, the rate is left out altogether.
+        # With a beta that is always 0 the rate is not computed at all.
         self.needs_density = not (self.linear and not callable(beta) and beta == 0)
 
-    def __call__(self, terms, step=0):
+    def __call__(self, terms: Terms, step: int | tf.Tensor = 0) -> tf.Tensor:
+        """Returns distortion + beta * rate.
+
+        Args:
+            terms: the `Terms` of the batch.
+            step: the number of training steps so far, for schedules.
+
+        Returns:
+            `[B]`, in nats.
+        """
         if not self.needs_density:
             return terms.distortion
         return terms.distortion + at_step(self.beta, step) * self._rate(terms, step)
@@ -66,7 +92,8 @@ class ELBO(Objective):
         rate = terms.rate if self.analytic_rate else terms.monte_carlo_rate
         return rate if self.capacity is None else tf.abs(rate - at_step(self.capacity, step))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, schedules as their own configurations."""
         schedules = ("beta", "free_bits", "capacity")
         values = {
             name: keras.saving.serialize_keras_object(getattr(self, name)) for name in schedules

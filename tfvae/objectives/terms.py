@@ -1,9 +1,9 @@
-"""The terms of a bound: what one draw of K latents per example says about the model.
+"""The terms of a bound, computed from one draw of K latents for each example of a batch.
 
 log_weights[k, b] = log p(x_b|z_kb) + log p(z_kb) - log q(z_kb|x_b)
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -11,51 +11,64 @@ import tensorflow_probability as tfp
 from tfvae.errors import invalid
 from tfvae.ops import weighting
 
+if TYPE_CHECKING:
+    from tfvae.posteriors import Posterior
+
 tfd = tfp.distributions
 
 
 class Terms(NamedTuple):
-    """Log-probabilities in nats, and where they came from.
+    """The log-probabilities of a batch and its latents, in nats, and their origin.
 
     Attributes:
         log_likelihood: log p(x|z), `[K, B]`.
         log_prior: log p(z), `[K, B]`.
-        log_posterior: log q(z|x), `[K, B]`.
+        log_posterior: log q(z|x), `[K, B]`, or None for a posterior without a density.
         analytic_rate: KL(q(z|x) || p(z)), `[B]`, where it has a closed form, else None.
         z: the latents, `[K, B, D]`, or a list of layers.
-        posterior, prior: the distributions q(z|x) and p(z).
+        posterior: the distribution q(z|x), of batch `[B]`.
+        prior: the distribution p(z), of batch `[]`, or `[B]` in a conditional model.
         seed: int32 pair, for additions to a bound that draw samples of their own.
-        weights: q(z|x) of each latent, `[K, B]`, where they are all there are and not a sample; else None.
-        example_weights: how much each example counts, float32 `[B]`, or None where all count 1. One of weight 0
-            is not there: what takes examples together goes by `mean_over_examples`.
+        weights: the probability q(z|x) of each latent, `[K, B]`, where the latents are all
+            values of z; None where they are a sample.
+        example_weights: the weight of each example, float32 `[B]`, or None where all are 1. An
+            example of weight 0 counts as absent, so take means over examples by
+            `mean_over_examples`.
     """
 
-    log_likelihood: Any
-    log_prior: Any
+    log_likelihood: tf.Tensor
+    log_prior: tf.Tensor
     log_posterior: Any
-    analytic_rate: Any = None
+    analytic_rate: tf.Tensor | None = None
     z: Any = None
     posterior: Any = None
     prior: Any = None
     seed: Any = None
-    weights: Any = None
-    example_weights: Any = None
+    weights: tf.Tensor | None = None
+    example_weights: tf.Tensor | None = None
 
-    def expectation(self, values):
-        """E_q of values `[K, B]`: their mean over K, or their sum by `weights`."""
+    def expectation(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns E_q of values `[K, B]`: their mean over K, or their sum by `weights`, `[B]`."""
         return (
             tf.reduce_mean(values, axis=0)
             if self.weights is None
             else tf.reduce_sum(self.weights * values, axis=0)
         )
 
-    def mean_over_examples(self, values):
-        """Returns the mean of values `[B, ...]` over the batch, by `example_weights`: `[...]`, 0 where all are 0."""
+    def mean_over_examples(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the mean of values `[B, ...]` over the batch, by `example_weights`.
+
+        Args:
+            values: `[B, ...]`.
+
+        Returns:
+            `[...]`; 0 where all weights are 0.
+        """
         return weighting.mean(values, self.example_weights)
 
     @property
-    def log_ratio(self):
-        """log q(z|x) - log p(z), `[K, B]`.
+    def log_ratio(self) -> tf.Tensor:
+        """The difference log q(z|x) - log p(z), `[K, B]`, in nats.
 
         Raises:
             InputError: a posterior without a density.
@@ -65,51 +78,85 @@ class Terms(NamedTuple):
         return self.log_posterior - self.log_prior
 
     @property
-    def log_weights(self):
-        """log p(x, z) - log q(z|x), `[K, B]`."""
+    def log_weights(self) -> tf.Tensor:
+        """The log-weights log p(x, z) - log q(z|x), `[K, B]`, in nats.
+
+        Raises:
+            InputError: a posterior without a density.
+        """
         return self.log_likelihood - self.log_ratio
 
     @property
-    def monte_carlo_rate(self):
-        """E_q of log q(z|x) - log p(z), `[B]`, from the latents."""
+    def monte_carlo_rate(self) -> tf.Tensor:
+        """The rate E_q[log q(z|x) - log p(z)], `[B]`, in nats, by the latents.
+
+        Raises:
+            InputError: a posterior without a density.
+        """
         return self.expectation(self.log_ratio)
 
     @property
-    def rate(self):
-        """KL(q(z|x) || p(z)), `[B]`, in closed form where there is one."""
-        return self.monte_carlo_rate if self.analytic_rate is None else self.analytic_rate
-
-    def rate_per_latent(self, analytic=True):
-        """KL of each latent, `[B, D]`, where q and p factorize over the latents.
+    def rate(self) -> tf.Tensor:
+        """The rate KL(q(z|x) || p(z)), `[B]`, in nats: in closed form, or else by the latents.
 
         Raises:
-            InputError: a q or p that does not.
+            InputError: a posterior without a density, and no closed form.
+        """
+        return self.monte_carlo_rate if self.analytic_rate is None else self.analytic_rate
+
+    def rate_per_latent(self, analytic: bool = True) -> tf.Tensor:
+        """Returns the rate of each latent, for q and p that are independent over the latents.
+
+        Args:
+            analytic: True to use the closed form where there is one.
+
+        Returns:
+            `[B, D]`, in nats.
+
+        Raises:
+            InputError: a q or p that is not independent over the latents.
         """
         if not all(isinstance(d, tfd.Independent) for d in (self.posterior, self.prior)):
             raise invalid(
                 "a posterior and a prior that are independent over the latents, for free bits",
                 f"{type(self.posterior).__name__} and {type(self.prior).__name__}",
-                "use DiagonalNormal() and StandardNormal(), or a beta schedule in place of free bits",
+                "use DiagonalNormal() and StandardNormal(), "
+                "or a beta schedule in place of free bits",
             )
+
         q, p = self.posterior.distribution, self.prior.distribution
         if analytic and self.analytic_rate is not None:
             return q.kl_divergence(p)
         return tf.reduce_mean(q.log_prob(self.z) - p.log_prob(self.z), axis=0)
 
     @property
-    def distortion(self):
-        """-E_q log p(x|z), `[B]`."""
+    def distortion(self) -> tf.Tensor:
+        """The distortion -E_q[log p(x|z)], `[B]`, in nats."""
         return -self.expectation(self.log_likelihood)
 
     @property
-    def elbo(self):
-        """The evidence lower bound, `[B]`, whatever objective is trained."""
+    def elbo(self) -> tf.Tensor:
+        """The evidence lower bound, `[B]`, in nats, whichever objective is trained.
+
+        Raises:
+            InputError: a posterior without a density, and no closed form of the rate.
+        """
         return -(self.rate + self.distortion)
 
 
-def closed_form_kl(q, p):
-    """KL(q || p), `[B]`, or None where TFP has no closed form."""
-    # Joint distributions raise the other error where a layer depends on another.
+def closed_form_kl(
+    q: "tfp.distributions.Distribution", p: "tfp.distributions.Distribution"
+) -> tf.Tensor | None:
+    """Returns KL(q || p) in closed form, if TFP has one.
+
+    Args:
+        q: a distribution of batch `[B]`.
+        p: a distribution over the same values, of batch `[]` or `[B]`.
+
+    Returns:
+        `[B]`, in nats, or None.
+    """
+    # Joint distributions raise a ValueError where a layer depends on another.
     unknown = (
         (NotImplementedError, ValueError)
         if isinstance(q, tfd.JointDistribution)
@@ -121,8 +168,8 @@ def closed_form_kl(q, p):
         return None
 
 
-def no_density(posterior):
-    """The refusal of a question about log q(z|x), or about log p(x), where there is no log q."""
+def no_density(posterior: "Posterior | tfp.distributions.Distribution") -> Exception:
+    """Returns the error for a use of log q(z|x) or log p(x) with a posterior without a density."""
     return invalid(
         "a posterior with a density, which rate, bounds and NLL are made of",
         f"{type(posterior).__name__}, which has none",

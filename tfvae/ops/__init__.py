@@ -1,1 +1,1 @@
-"""What tracing needs: marks for XLA."""
+"""Tensor operations that pieces, objectives and training steps share."""

@@ -1,25 +1,33 @@
-"""Draws of discrete data by inversion of a cumulative distribution, in ops that exist on the device."""
+"""Draws by inversion of a cumulative distribution, in ops that TensorFlow Lite has."""
 
 import numpy as np
 import tensorflow as tf
 
 # Beyond the mean, a probability of exp(-21) = 8e-10 is less than a step of the uniforms.
 _NEGLIGIBLE = -21.0
-_MOST = 2**20  # counts of one draw, so that no parameter makes the search endless
+_MOST = 2**20  # largest count drawn, so that no parameter makes the search endless
 
 
-def is_whole(x, tolerance=0.0):
-    """Which elements are whole numbers: a Boolean array or tensor like `x`."""
+def is_whole(x: np.ndarray | tf.Tensor, tolerance: float = 0.0) -> np.ndarray | tf.Tensor:
+    """Returns which elements are whole numbers.
+
+    Args:
+        x: an array or a tensor of any shape.
+        tolerance: largest distance from a whole number that is accepted.
+
+    Returns:
+        Booleans of the shape of `x`, an array or a tensor as `x` is.
+    """
     if tf.is_tensor(x):
         x = tf.cast(x, tf.float32)
         return tf.abs(x - tf.round(x)) <= tolerance
     x = 1.0 * np.asarray(x)
-    with np.errstate(invalid="ignore"):  # infinity less itself
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
         return np.abs(x - np.round(x)) <= tolerance
 
 
-def one_hot(weights, u):
-    """A category as often as its weight.
+def one_hot(weights: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    """Draws categories with probabilities in proportion to their weights.
 
     Args:
         weights: `[..., M]`, not negative.
@@ -29,30 +37,45 @@ def one_hot(weights, u):
         One-hot vectors, float32 `[..., M]`.
     """
     cumulative = tf.cumsum(weights, axis=-1)
-    # The sum differs from 1 by rounding: scaled by it, no u reaches a last category of weight 0.
+    # Rounding may leave the sum below 1, and a large u would then reach a last category of
+    # weight 0. With u scaled by the sum none does.
     passed = u * cumulative[..., -1:] >= cumulative[..., :-1]
     return tf.one_hot(tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1), weights.shape[-1])
 
 
-def logistic(u):
-    """Standard logistic draws from uniforms in [0, 1)."""
+def logistic(u: tf.Tensor) -> tf.Tensor:
+    """Returns standard logistic draws from uniforms `u` in [0, 1), of the same shape."""
     u = u + np.float32(2.0**-24)  # never 0 or 1
     return tf.math.log(u) - tf.math.log(1.0 - u)
 
 
 @tf.function(autograph=False)  # in eager mode the loop would run in Python
-def poisson(u, mean):
-    """Poisson draws of `mean` from uniforms `u`, `[B, ...]`: p(k + 1) = p(k) mean / (k + 1)."""
+def poisson(u: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+    """Draws from a Poisson distribution: p(k + 1) = p(k) mean / (k + 1).
+
+    Args:
+        u: uniforms in [0, 1), `[B, ...]`.
+        mean: `[B, ...]`, positive.
+
+    Returns:
+        Counts, float32 `[B, ...]`, at most 2^20.
+    """
     return _search(u, mean, -mean, lambda k: tf.math.log(mean / (k + 1.0)))
 
 
 @tf.function(autograph=False)  # in eager mode the loop would run in Python
-def negative_binomial(u, mean, r):
-    """Draws of mean m and variance m + m^2 / r: p(k + 1) = p(k) (k + r) / (k + 1) m / (m + r).
+def negative_binomial(u: tf.Tensor, mean: tf.Tensor, r: tf.Tensor) -> tf.Tensor:
+    """Draws from a negative binomial distribution of mean m and variance m + m^2 / r.
+
+    It uses p(k + 1) = p(k) (k + r) / (k + 1) m / (m + r).
 
     Args:
-        u, mean: `[B, ...]`.
-        r: broadcastable to them.
+        u: uniforms in [0, 1), `[B, ...]`.
+        mean: m, `[B, ...]`, positive.
+        r: positive; broadcastable to the others.
+
+    Returns:
+        Counts, float32 `[B, ...]`, at most 2^20.
     """
     log_odds = -_log1p(r / mean)  # log m / (m + r)
     return _search(
@@ -61,15 +84,19 @@ def negative_binomial(u, mean, r):
 
 
 def _search(u, mean, log_first, log_ratio):
-    """The first k whose cumulative probability exceeds u, counting up from 0.
+    """Returns the first k whose cumulative probability exceeds u, counting up from 0.
 
-    The logarithm of a probability begins at about -mean, where a float32 step is coarse: what
-    each addition loses is carried to the next, so that thousands of them do not add up errors.
+    The logarithm of p(0) is about -mean, where a float32 step is coarse. The rounding error of
+    each addition is carried to the next, so that thousands of additions do not add up errors.
 
     Args:
-        u, mean: `[B, ...]`.
+        u: uniforms in [0, 1), `[B, ...]`.
+        mean: `[B, ...]`.
         log_first: log p(0).
-        log_ratio: k -> log p(k + 1) - log p(k).
+        log_ratio: the function k -> log p(k + 1) - log p(k).
+
+    Returns:
+        k, float32 `[B, ...]`.
     """
 
     def body(k, draw, active, log_p, left):
@@ -82,8 +109,9 @@ def _search(u, mean, log_first, log_ratio):
 
     zeros = tf.zeros_like(u)
     log_p = (log_first + zeros, zeros)
-    left = (u - tf.exp(log_p[0]), zeros)  # of u, beyond the cumulative probability
-    # What is not a number is never active.
+    left = (u - tf.exp(log_p[0]), zeros)  # u minus the cumulative probability
+
+    # An element that is NaN is never active.
     start = (tf.constant(0.0), zeros, left[0] >= 0.0, log_p, left)
     return tf.while_loop(
         lambda k, draw, active, *_: tf.reduce_any(active) & (k < _MOST), body, start
@@ -91,15 +119,19 @@ def _search(u, mean, log_first, log_ratio):
 
 
 def _add(total, step):
-    """Kahan's compensated sum: `total` is the sum and what its last addition lost."""
+    """Adds by Kahan's compensated summation [1]: `total` is the sum and its last rounding error.
+
+    References:
+        [1] Kahan, Further remarks on reducing truncation errors. Communications of the ACM 8, 1965.
+    """
     step = step - total[1]
     added = total[0] + step
     return added, (added - total[0]) - step
 
 
 def _log1p(x):
-    """log(1 + x) for x >= 0, which has no op on the device, also where x is lost beside 1."""
-    # Not by the well-known (1 + x) - 1, which TensorFlow's graph optimizer takes for x.
+    """Returns log(1 + x) for x >= 0, accurate for small x too. TensorFlow Lite has no op for it."""
+    # The well-known form with (1 + x) - 1 fails: TensorFlow's graph optimizer replaces that by x.
     s = x / (2.0 + x)
     s2 = s * s
     series = 2.0 * s * (1.0 + s2 * (1 / 3 + s2 * (1 / 5 + s2 * (1 / 7 + s2 / 9))))

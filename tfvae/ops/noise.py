@@ -1,10 +1,11 @@
-"""The noise of training and evaluation, for whatever compiles the step it is drawn in.
+"""Draws the noise of training and evaluation, in a form that suits the compiler of the step.
 
-It is the stream of `tfvae.random`, whatever compiles the step, so that a step is the same in
-every loop; its logarithm, and so the far tails of the normal, differ in the last digits.
+The noise is the stream of `tfvae.random` for every compiler, so that a step is the same in every
+loop. Only the compilers' logarithms differ, and with them the last digits of a normal's far tails.
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -12,21 +13,37 @@ import tensorflow_probability as tfp
 from tfvae.ops import xla, xla_fusion
 from tfvae.random import Stream
 
-_FEW = 2**12  # numbers that are drawn sooner than XLA is called
+_FEW = 2**12  # below it, drawing op by op is faster than a call of an XLA program
 
 
-def uniform(shape, seed):
-    """Draws uniforms in [0, 1), float32, by an int32 pair `seed`."""
+def uniform(shape: tf.Tensor | Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniforms in [0, 1).
+
+    Args:
+        shape: the shape of the result.
+        seed: int32 pair.
+
+    Returns:
+        float32 `shape`.
+    """
     return _stream(shape, seed, Stream.uniform)
 
 
-def normal(shape, seed):
-    """Draws standard normals, float32, by an int32 pair `seed`."""
+def normal(shape: tf.Tensor | Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws standard normals.
+
+    Args:
+        shape: the shape of the result.
+        seed: int32 pair.
+
+    Returns:
+        float32 `shape`.
+    """
     return _stream(shape, seed, Stream.normal)
 
 
 class Normal(tfp.distributions.Normal):
-    """TFP's normal, drawn with this module's noise."""
+    """TFP's normal distribution, drawn with the noise of this module."""
 
     def _sample_n(self, n, seed=None):
         shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
@@ -34,7 +51,10 @@ class Normal(tfp.distributions.Normal):
 
 
 class NormalVector(tfp.distributions.Independent):
-    """Independent normals over the last axis, `NormalVector(Normal(loc, scale), 1)`: TFP's, with log p in one pass."""
+    """TFP's independent normals over the last axis, with the log-density in one pass.
+
+    It is made as `NormalVector(Normal(loc, scale), 1)`.
+    """
 
     def _log_prob(self, z):
         def log_prob(z, loc, scale):
@@ -48,7 +68,8 @@ class NormalVector(tfp.distributions.Independent):
         noise = normal(shape, tfp.random.sanitize_seed(seed))
 
         def placed(loc, scale):
-            # From the noise itself: no gradient reaches log q through z and, by loc and scale, cancels again.
+            # log q is computed from the noise. Computed from z, its gradients through z and
+            # through loc and scale would cancel, but for the term log(scale).
             log_prob = -0.5 * noise * noise - tf.math.log(scale) - 0.5 * math.log(2.0 * math.pi)
             return noise * scale + loc, tf.reduce_sum(log_prob, axis=-1)
 
@@ -56,18 +77,19 @@ class NormalVector(tfp.distributions.Independent):
 
 
 def _stream(shape, seed, draw):
-    # Written in elementary ops, which XLA turns into one loop over the processor's vectors together
-    # with what uses the noise. Of TensorFlow's generators in XLA the fastest takes five times as
+    # The stream is written in elementary ops. XLA fuses them with the ops that use the noise into
+    # one vectorized loop. Of TensorFlow's own generators in XLA the fastest takes five times as
     # long (128 x 784 uniforms: 0.53 against 0.10 ms), the default one seventy times.
     known = tf.get_static_value(shape)
     size = tf.reduce_prod(shape) if known is None else math.prod(int(n) for n in known)
+
     if xla.is_by_xla():
         drawn = tf.reshape(_elements(seed, size, draw, unrolled=True), shape)
         return xla.compute_once(drawn, seed)
     if known is None or size < _FEW:
         return tf.reshape(_elements(seed, size, draw, unrolled=False), shape)
 
-    # Op by op the stream would pass over the elements hundreds of times.
+    # Run op by op, the stream would pass over the elements hundreds of times.
     return tf.reshape(_PROGRAMS[draw](seed, size), shape)
 
 
@@ -76,7 +98,7 @@ def _elements(seed, size, draw, unrolled):
 
 
 def _program(draw):
-    """A program that XLA compiles once for each number of elements."""
+    """Returns a program that XLA compiles once for each number of elements."""
     return tf.function(
         lambda seed, size: _elements(seed, size, draw, unrolled=True),
         jit_compile=True,

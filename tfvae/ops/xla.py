@@ -1,21 +1,23 @@
-"""Tells the code that is traced into a step what will compile it, and keeps XLA from repeating work."""
+"""Tells traced code which compiler will run it, and keeps XLA from repeating work."""
 
 import contextlib
 import contextvars
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 
 class CompilationPlan(NamedTuple):
-    """What compiles the steps of a model.
+    """The choice of the compiler for the steps of a model.
 
     Attributes:
         why: the reason, in words, for the log.
-        whole_step: True if XLA compiles each step as a whole; otherwise it is a TensorFlow graph.
+        whole_step: True if XLA compiles each step as a whole; otherwise a step is a TensorFlow
+            graph.
         update: True if XLA compiles the optimizer's update within a graph.
-        between_networks: True if XLA compiles what lies between the networks of a graph, see
+        between_networks: True if XLA compiles the ops between the networks of a graph, see
             `tfvae.ops.xla_fusion`.
     """
 
@@ -32,8 +34,8 @@ _CURRENT: contextvars.ContextVar = contextvars.ContextVar("compilation_plan", de
 
 
 @contextlib.contextmanager
-def tracing_for(plan):
-    """Within it, `current_plan()` is `plan`: what is traced will be compiled by it."""
+def tracing_for(plan: CompilationPlan) -> Iterator[None]:
+    """Makes `plan` the current plan in the `with` block, for code traced there to read."""
     token = _CURRENT.set(plan)
     try:
         yield
@@ -41,25 +43,25 @@ def tracing_for(plan):
         _CURRENT.reset(token)
 
 
-def current_plan():
-    """Returns the `CompilationPlan` of what is traced now, or None where that is not known."""
+def current_plan() -> CompilationPlan | None:
+    """Returns the `CompilationPlan` of the code that is traced now, or None if it is unknown."""
     return _CURRENT.get()
 
 
-def is_by_xla():
-    """Returns True if what is traced now is known to be compiled by XLA as a whole."""
+def is_by_xla() -> bool:
+    """Returns True if the code traced now is known to be compiled by XLA as a whole."""
     plan = current_plan()
     return plan is not None and plan.whole_step
 
 
-def compute_once(tensor, runtime_input):
+def compute_once(tensor: tf.Tensor, runtime_input: tf.Tensor) -> tf.Tensor:
     """Keeps XLA from recomputing `tensor` in every place that uses it.
 
-    XLA duplicates producers that it takes for cheap, but never a division, so the tensor is
-    divided by 1 + 0, where the 0 depends on an input that XLA does not know.
+    XLA duplicates ops that it takes for cheap, but never a division. So the tensor is divided
+    by 1 + 0, where the 0 depends on an input that XLA does not know.
 
     Args:
-        tensor: of any dtype; only floating-point numbers are kept from being recomputed.
+        tensor: of any dtype. Only floating-point numbers are kept from being recomputed.
         runtime_input: a tensor of numbers that comes from outside the program.
 
     Returns:
@@ -71,17 +73,25 @@ def compute_once(tensor, runtime_input):
     return tensor / (1.0 + opaque_zero(runtime_input, tensor.dtype))
 
 
-def opaque_zero(tensor, dtype=tf.float32):
-    """Returns a 0 that depends on a tensor of numbers, in a way that no compiler sees through."""
+def opaque_zero(tensor: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """Returns a 0 that no compiler can replace by a constant.
+
+    Args:
+        tensor: a tensor of numbers, on which the 0 depends.
+        dtype: the dtype of the 0.
+
+    Returns:
+        A scalar.
+    """
     first = tf.reshape(tensor, [-1])[0]
     return tf.cast(tf.cast(first, tf.float32) > np.inf, dtype)
 
 
-def device():
-    """Returns where models run: "GPU" or "CPU"."""
+def device() -> Literal["GPU", "CPU"]:
+    """Returns the kind of device that models run on: "GPU" or "CPU"."""
     return "GPU" if gpus() else "CPU"
 
 
-def gpus():
+def gpus() -> list[tf.config.PhysicalDevice]:
     """Returns the GPUs that TensorFlow sees."""
     return tf.config.list_physical_devices("GPU")

@@ -1,30 +1,40 @@
-"""What lies between the networks of a step that runs as a TensorFlow graph, compiled by XLA piece by piece."""
+"""Compiles the ops between the networks of a TensorFlow graph by XLA, piece by piece."""
+
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from tfvae.ops import xla
 
 
-def fused(function, *inputs):
-    """`function(*inputs)`, a structure of tensors, as one XLA program, and its gradient as another.
+def fused(function: Callable[..., Any], *inputs: tf.Tensor) -> Any:
+    """Computes `function(*inputs)` as one XLA program, and its gradient as another.
 
-    Only where a `CompilationPlan` has XLA compile what lies between the networks: elsewhere the function
-    is called as it is. TensorFlow would pass over the elements once for each operation. The gradient computes the
-    function anew, since all that could be kept for it is as large as the inputs and has to be
-    written first; so the function may not change any state.
+    TensorFlow would pass over the elements once for each operation. XLA is used only if the
+    current `CompilationPlan` says `between_networks`. Otherwise the function is called as it is.
+
+    The gradient computes the function a second time, so the function may not change any state.
+    Intermediate results are not kept for it: they are as large as the inputs and would have to
+    be written to memory first.
 
     Args:
-        function: what it has from elsewhere is constant to it, but for weights.
+        function: returns a structure of tensors. Its gradient reaches the inputs and the weights
+            that it uses; other tensors from outside are constant.
         *inputs: tensors of floating-point numbers.
+
+    Returns:
+        The result of the function.
     """
     plan = xla.current_plan()
     if plan is None or not plan.between_networks:
         return function(*inputs)
+
     structure = []
 
     @tf.custom_gradient
     def program(*inputs):
-        # or TensorFlow's own gradient is prepared as well
+        # Without this TensorFlow would prepare a gradient of its own as well.
         given = [tf.stop_gradient(t) for t in inputs]
         outputs = _by_xla(function)(*given)
         structure.append(outputs)
@@ -37,7 +47,7 @@ def fused(function, *inputs):
 
 
 def _gradient(function, inputs, upstream, variables):
-    """The gradients of the inputs, and, where there are variables, theirs."""
+    """Returns the gradients of the inputs, and those of the variables if there are any."""
 
     def anew(inputs, upstream):
         with tf.GradientTape() as tape:

@@ -81,8 +81,8 @@ MUTANTS = [
     Mutant(
         name="piwae-encoder-gets-iwae",
         path="tfvae/objectives/importance_weighted.py",
-        old="def encoder_loss(self, terms, step=0):\n        return -self.miwae(terms)",
-        new="def encoder_loss(self, terms, step=0):\n        return -_iwae(terms.log_weights)",
+        old="        return -self.miwae(terms)\n\n\n@register\nclass CIWAE",
+        new="        return -_iwae(terms.log_weights)\n\n\n@register\nclass CIWAE",
         note="The encoder of PIWAE is trained by the IWAE bound as the decoder is.",
     ),
     Mutant(

@@ -1,1 +1,1 @@
-"""The one door to Keras' privates."""
+"""The only modules that use private parts of Keras."""

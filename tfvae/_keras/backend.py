@@ -1,8 +1,14 @@
-"""Imports Keras with the one backend this package works with."""
+"""Imports Keras with the TensorFlow backend, the only one this package works with."""
 
 import os
+from typing import TYPE_CHECKING
 
 from tfvae.errors import InputError, invalid
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Class = TypeVar("_Class")
 
 
 def _wrong_backend(name):
@@ -14,7 +20,7 @@ def _wrong_backend(name):
     )
 
 
-# Asked before the import, since Keras may fail to import a backend that is not installed.
+# Checked before the import, since Keras may fail to import a backend that is not installed.
 if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise _wrong_backend(os.environ["KERAS_BACKEND"])
 
@@ -24,11 +30,11 @@ if keras.config.backend() != "tensorflow":
     raise _wrong_backend(keras.config.backend())
 
 
-# names that several kinds of pieces have
+# Names that several kinds of pieces have. In files they stand with the name of their package.
 _NAMESAKES = {"Categorical", "Flow", "RelaxedCategorical"}
 
 
-def register(cls):
+def register(cls: "type[_Class]") -> "type[_Class]":
     """Makes a class known to `.keras` files, as `tfvae>VAE`, or `tfvae.priors>Flow`."""
     package = ".".join(cls.__module__.split(".")[:2]) if cls.__name__ in _NAMESAKES else "tfvae"
     return keras.saving.register_keras_serializable(package)(cls)

@@ -1,20 +1,25 @@
 """Makes `keras.saving.load_model` know tfvae's classes after a bare `import tfvae`.
 
-Keras finds the classes named in a `.keras` file in a registry that is filled when
-those classes are defined. `import tfvae` defines none, because that would import
-TensorFlow; so they are defined at the moment Keras itself has been imported. Where that
-happens inside another import that is not complete, TensorFlow's or that of a module of
-this package, they are defined once that one is.
+Keras looks up the classes named in a `.keras` file in a registry. A class enters it when it is
+defined. `import tfvae` defines none, because that would import TensorFlow. So they are defined
+as soon as Keras has been imported. If another import is not complete at that moment, TensorFlow's
+or one of a module of this package, they are defined after that import.
 """
 
 import importlib
 import importlib.abc
 import importlib.util
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
-def install():
-    """Registers the classes now if Keras is here, else as soon as it is."""
+def install() -> None:
+    """Registers the classes now if Keras has been imported, else as soon as it is."""
     _register()
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
@@ -27,7 +32,7 @@ def _register():
         or any(map(_incomplete, list(sys.modules)))
     ):
         return
-    # A process that uses another backend may import both packages; VAE refuses it when used.
+    # A process may import both packages with another backend; `tfvae.VAE` then refuses that.
     if sys.modules["keras"].config.backend() == "tensorflow":
         importlib.import_module("tfvae.models.vae")
 
@@ -41,19 +46,33 @@ def _incomplete(name):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the watched packages as everyone else would, and adds one step after their import."""
+    """Finds the watched modules by the usual finders, and adds a step after their import."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.busy = False
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: "ModuleType | None" = None,
+    ) -> "ModuleSpec | None":
+        """Finds a watched module; returns None for others, and during its own search.
+
+        Args:
+            fullname: name of the module.
+            path: where the import system would search; not used.
+            target: the module that is being reloaded; not used.
+        """
         if self.busy or not _watched(fullname):
             return None
+
         self.busy = True
         try:
             spec = importlib.util.find_spec(fullname)
         finally:
             self.busy = False
+
         if spec is not None and spec.loader is not None:
             _then_register(spec)
         return spec
@@ -64,7 +83,8 @@ def _then_register(spec):
 
     def exec_module(module):
         execute(module)
-        spec._initializing = False  # what the import system sets next
+        # The import system sets this next. Until then, the module counts as incomplete.
+        spec._initializing = False
         _register()
 
     spec.loader.exec_module = exec_module

@@ -1,66 +1,103 @@
-"""What is read of Keras' privates, each as it is in Keras 3.15; `tests/test_keras_internals.py` names one that has moved."""
+"""Reads private parts of Keras, each as it is in Keras 3.15.
+
+If one moves in another version, `tests/test_keras_internals.py` names it.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def flatten_layers(model):
+
+def flatten_layers(model: keras.Layer) -> list[keras.Layer]:
     """Returns a model and all layers within it (`Layer._flatten_layers`)."""
     return list(model._flatten_layers())
 
 
-def penalties(layer):
+def penalties(layer: keras.Layer) -> "list[tf.Tensor]":
     """Returns the list in which a layer keeps the penalties of its last call (`Layer._losses`)."""
     return layer._losses
 
 
-def supports_jit(model):
-    """Returns True if no layer of a model says that XLA cannot compile it (`Layer.supports_jit`)."""
+def supports_jit(model: keras.Layer) -> bool:
+    """Returns True unless a layer of a model says XLA cannot compile it (`Layer.supports_jit`)."""
     return all(getattr(layer, "supports_jit", True) for layer in flatten_layers(model))
 
 
-def first_epoch(model, stated):
-    """Returns the epoch to begin with: what `BackupAndRestore` has set, or what is stated.
+def first_epoch(model: keras.Model, stated: int) -> int:
+    """Returns the epoch to begin with.
 
     `BackupAndRestore.on_train_begin` writes `Model._initial_epoch`, which Keras' own `fit` reads.
+
+    Args:
+        model: the model that is trained.
+        stated: the `initial_epoch` that was passed to `fit`, used if the callback wrote none.
     """
     return getattr(model, "_initial_epoch", None) or stated
 
 
-def metrics_in_order(model, logs):
-    """Returns logs as the list or number that `evaluate` gives (`Trainer._flatten_metrics_in_order`)."""
+def metrics_in_order(model: keras.Model, logs: dict[str, Any]) -> Any:
+    """Returns logs as `evaluate` returns them (`Trainer._flatten_metrics_in_order`).
+
+    Args:
+        model: the model that was evaluated.
+        logs: its metrics by name.
+
+    Returns:
+        A list of numbers, or one number if there is only one.
+    """
     return model._flatten_metrics_in_order(logs)
 
 
-def build(model, element_spec):
-    """Builds a model, its metrics and its optimizer for batches of a spec (`Trainer._symbolic_build`).
+def build(model: keras.Model, element_spec: Any) -> None:
+    """Builds a model, its metrics and its optimizer for a batch (`Trainer._symbolic_build`).
 
     Args:
         model: a compiled Keras model.
-        element_spec: the spec of a batch as a step takes it, x or (x, y) or (x, y, sample_weight).
+        element_spec: the `tf.TensorSpec`s of a batch: x, (x, y) or (x, y, sample_weight).
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element_spec)
     model._symbolic_build(data_batch=(x, y, sample_weight))
 
 
-def epoch_logs(model, logs):
+def epoch_logs(model: keras.Model, logs: dict[str, Any]) -> dict[str, Any]:
     """Returns the logs of an epoch (`Trainer._get_metrics_result_or_logs`).
 
-    They are the model's metrics, or what the last step returned where that has other names.
+    Args:
+        model: the model that was trained or evaluated.
+        logs: the values that the last step returned, by name.
+
+    Returns:
+        The model's metrics, or `logs` if those have other names.
     """
     return model._get_metrics_result_or_logs(logs)
 
 
-def update_counter(optimizer):
+def update_counter(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     """Returns the variable that counts an optimizer's steps (`Optimizer._iterations`)."""
     return optimizer._iterations
 
 
-def adam_moments(optimizer, variable):
-    """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`, by `Optimizer._get_variable_index`)."""
+def adam_moments(
+    optimizer: keras.optimizers.Adam, variable: keras.Variable
+) -> tuple[keras.Variable, keras.Variable]:
+    """Returns Adam's two moments of a variable (`Adam._momentums`, `Adam._velocities`).
+
+    Both are lists, in the order that `Optimizer._get_variable_index` gives.
+
+    Args:
+        optimizer: an Adam optimizer that is built.
+        variable: one of the variables that it updates.
+
+    Returns:
+        (first moment, second moment).
+    """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
 
 
-def profiles(tensorboard):
+def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:
     """Returns True if a `TensorBoard` callback profiles batches (`TensorBoard._should_trace`)."""
     return bool(tensorboard._should_trace)

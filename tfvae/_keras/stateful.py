@@ -1,4 +1,4 @@
-"""What is no Keras layer and yet holds variables of a model."""
+"""The base of objects that hold variables of a model without being Keras layers."""
 
 import tensorflow as tf
 
@@ -6,15 +6,16 @@ from tfvae._keras.backend import keras
 
 
 class Stateful:
-    """The base of what is no Keras layer and yet may hold state: objectives, regularizers, estimators.
+    """The base of objectives, regularizers and estimators, which are not Keras layers.
 
-    What its constructor makes and keeps as an attribute, a `keras.Variable` or a built layer, becomes part of
-    the model: among its `variables`, in its `.keras` files, and, where it is trainable, trained by the loss.
+    A subclass may hold state: its constructor makes `keras.Variable`s or built layers and keeps
+    them as attributes. They become part of the model. They are among its `variables` and in its
+    `.keras` files, and the loss trains those that are trainable.
     """
 
 
-def state_of(holder):
-    """Returns the variables and layers that a `Stateful` holds, and those of what it is made of."""
+def state_of(holder: Stateful) -> list[keras.Variable | keras.layers.Layer]:
+    """Returns the variables and layers of an object and of the `Stateful` parts in it."""
     found = []
     for value in tf.nest.flatten(vars(holder)):
         if isinstance(value, (keras.Variable, keras.layers.Layer)):

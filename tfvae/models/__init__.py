@@ -1,1 +1,1 @@
-"""The model, and what builds one."""
+"""The VAE model class and the functions that build one."""

@@ -1,6 +1,8 @@
-"""Encoders and decoders for vectors and images: tensors in, tensors out."""
+"""Builds VAEs with fully connected, convolutional and hierarchical networks."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
@@ -10,36 +12,68 @@ from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    from typing import Any, TypedDict
+
+    import tensorflow as tf
+    from typing_extensions import Unpack
+
+    from tfvae.gradients import Estimator
+    from tfvae.likelihoods import Likelihood
+    from tfvae.objectives import Objective
+    from tfvae.posteriors import Posterior
+    from tfvae.priors import Prior
+
+    # The `**kwargs` of the builders, so that editors complete them.
+    class _Rest(TypedDict, total=False):
+        objective: Objective | None
+        estimator: Estimator | None
+        seed: int | None
+        name: str | None
+        trainable: bool
+        dtype: Any
+
+    class _RestWithPrior(_Rest, total=False):
+        prior: Prior | None
+
+
 layers = keras.layers
 
 
 def mlp_vae(
-    event_shape,
-    latent_dim,
-    hidden=(512, 512),
-    activation="relu",
+    event_shape: int | Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] = (512, 512),
+    activation: "str | Callable[[tf.Tensor], tf.Tensor]" = "relu",
     *,
-    condition=None,
-    posterior=None,
-    likelihood=None,
-    **kwargs,
-):
-    """A `VAE` of two fully connected networks.
+    condition: int | Sequence[int] | None = None,
+    posterior: "Posterior | None" = None,
+    likelihood: "Likelihood | None" = None,
+    **kwargs: "Unpack[_RestWithPrior]",
+) -> VAE:
+    """Builds a `VAE` of two fully connected networks.
 
     Args:
         event_shape: shape of one example, such as `(784,)` or `(28, 28, 1)`, or its length.
         latent_dim: D.
         hidden: widths of the encoder's hidden layers; the decoder's are the same, reversed.
-        activation: of the hidden layers.
-        condition: for p(x|z, y): a number of classes, where y `[B]` holds whole numbers below it,
-            or the shape of a y `[B, *condition]` of real numbers.
-        posterior, likelihood, **kwargs: as `VAE`; the networks get the sizes these need.
+        activation: activation of the hidden layers.
+        condition: for p(x|z, y): the number of classes if y `[B]` holds labels from 0, or the
+            shape of real-valued conditions y `[B, *condition]`.
+        posterior: q(z|x), as in `VAE`; sets the size of the encoder's output.
+        likelihood: p(x|z), as in `VAE`; sets the size of the decoder's output.
+        **kwargs: further arguments of `VAE`: `prior`, `objective`, `estimator`, `seed`, `name`.
+
+    Returns:
+        The model, not compiled yet.
 
     Raises:
         InputTypeError: a size that is not a whole number from 1.
+        InputError: pieces that do not fit together.
     """
     event_shape, (latent_dim,), hidden = _sizes(event_shape, (latent_dim,), hidden)
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
+
     params_shape = likelihood.params_shape(event_shape)
     outputs = [
         *_dense(reversed(hidden), activation),
@@ -54,38 +88,44 @@ def mlp_vae(
         [*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))],
     )
     decoder = _network("decoder", (latent_dim,), condition, [], outputs)
+
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
 
 def conv_vae(
-    event_shape,
-    latent_dim,
-    filters=(32, 64),
-    dense=512,
-    activation="relu",
+    event_shape: Sequence[int],
+    latent_dim: int,
+    filters: Sequence[int] = (32, 64),
+    dense: int = 512,
+    activation: "str | Callable[[tf.Tensor], tf.Tensor]" = "relu",
     *,
-    condition=None,
-    posterior=None,
-    likelihood=None,
-    **kwargs,
-):
-    """A `VAE` of two convolutional networks for images `(H, W)` or `(H, W, C)`.
+    condition: int | Sequence[int] | None = None,
+    posterior: "Posterior | None" = None,
+    likelihood: "Likelihood | None" = None,
+    **kwargs: "Unpack[_RestWithPrior]",
+) -> VAE:
+    """Builds a `VAE` of two convolutional networks for images.
 
-    Each of `filters` halves the image in the encoder, by a convolution of kernel 4 and
-    stride 2, and doubles it in the decoder, by a transposed one: the kernel and stride
-    that every TFLite runtime computes alike.
+    Each number in `filters` is a convolution that halves the image in the encoder, and a
+    transposed convolution that doubles it in the decoder. Both have kernel 4 and stride 2,
+    which every TFLite runtime computes alike.
 
     Args:
         event_shape: `(H, W)` or `(H, W, C)`, any size.
         latent_dim: D.
         filters: channels after each halving.
         dense: width of the fully connected layer between the images and the latent.
-        activation: of the hidden layers.
-        condition: as `mlp_vae`; it joins the images before the dense layer.
-        posterior, likelihood, **kwargs: as `VAE`; the networks get the sizes these need.
+        activation: activation of the hidden layers.
+        condition: as in `mlp_vae`; it joins the images before the dense layer.
+        posterior: as in `mlp_vae`.
+        likelihood: as in `mlp_vae`.
+        **kwargs: as in `mlp_vae`.
+
+    Returns:
+        The model, not compiled yet.
 
     Raises:
-        InputError: an event shape that is not an image's.
+        InputError: an event shape that is not an image's, or pieces that do not fit together.
         InputTypeError: a size that is not a whole number from 1.
     """
     widths = (*filters, dense) if filters else ()
@@ -97,6 +137,7 @@ def conv_vae(
             f"event_shape={event_shape}",
             "use mlp_vae, or reshape the data",
         )
+
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
         *[layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters],
@@ -104,44 +145,54 @@ def conv_vae(
     ]
     ends = [layers.Dense(dense, activation), layers.Dense(posterior.params_size(latent_dim))]
     encoder = _network("encoder", event_shape, condition, convolutions, ends)
+
     outputs = _deconvolutions(
         event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation
     )
     decoder = _network("decoder", (latent_dim,), condition, [], outputs)
+
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
 
 def hierarchical_vae(
-    event_shape,
-    latent_dims,
-    hidden=(256,),
-    activation="relu",
+    event_shape: int | Sequence[int],
+    latent_dims: Sequence[int],
+    hidden: Sequence[int] = (256,),
+    activation: "str | Callable[[tf.Tensor], tf.Tensor]" = "relu",
     *,
-    ladder=False,
-    top=None,
-    condition=None,
-    likelihood=None,
-    **kwargs,
-):
-    """A `VAE` of several layers of latents, z_1 nearest the data, by fully connected networks.
+    ladder: bool = False,
+    top: "Prior | None" = None,
+    condition: int | Sequence[int] | None = None,
+    likelihood: "Likelihood | None" = None,
+    **kwargs: "Unpack[_Rest]",
+) -> VAE:
+    """Builds a `VAE` of several layers of latents by fully connected networks.
 
-    p(z_L) ... p(z_1|z_2) p(x|z_1); and bottom-up q(z_1|x) q(z_2|z_1) ..., as in Burda et al. 2016,
-    or with `ladder` top-down q(z_L|x) ... q(z_1|z_2, x) along the prior's path, as in
-    Sonderby et al. 2016.
+    The model is p(z_L) ... p(z_1|z_2) p(x|z_1), where z_1 is nearest the data. The posterior
+    runs bottom-up, q(z_1|x) q(z_2|z_1) ... [1], or with `ladder` top-down along the prior's
+    path, q(z_L|x) ... q(z_1|z_2, x) [2].
 
     Args:
         event_shape: shape of one example, or its length.
         latent_dims: `(D_1, ..., D_L)`, from the data upwards.
         hidden: widths of the hidden layers between any two neighbours.
-        activation: of the hidden layers.
-        ladder: share the top-down path with the prior.
+        activation: activation of the hidden layers.
+        ladder: whether the posterior shares the prior's top-down path.
         top: p(z_L); default `StandardNormal()`.
-        condition: as `mlp_vae`, for p(x|z_1, y) and q(.|x, y).
-        likelihood, **kwargs: as `VAE`.
+        condition: as in `mlp_vae`, for p(x|z_1, y) and the posterior.
+        likelihood: as in `mlp_vae`.
+        **kwargs: further arguments of `VAE`: `objective`, `estimator`, `seed`, `name`.
+
+    Returns:
+        The model, not compiled yet.
 
     Raises:
-        InputError: fewer than two layers.
+        InputError: fewer than two layers, or pieces that do not fit together.
         InputTypeError: a size that is not a whole number from 1.
+
+    References:
+        [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
+        [2] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
     """
     event_shape, latent_dims, hidden = _sizes(event_shape, latent_dims, hidden)
     likelihood = likelihood or defaults.likelihood()
@@ -151,6 +202,7 @@ def hierarchical_vae(
             f"latent_dims={tuple(latent_dims)}",
             "use mlp_vae for one",
         )
+
     upwards = list(zip(latent_dims[:-1], latent_dims[1:]))
     prior = Hierarchy(
         [_step(above, below, hidden, activation) for below, above in reversed(upwards)], top
@@ -160,6 +212,7 @@ def hierarchical_vae(
     else:
         ends = [*_dense(hidden, activation), layers.Dense(2 * latent_dims[0])]
         posterior = BottomUp([_step(below, above, hidden, activation) for below, above in upwards])
+
     encoder = _network("encoder", event_shape, condition, [layers.Flatten()], ends)
     params_shape = likelihood.params_shape(event_shape)
     outputs = [
@@ -168,18 +221,20 @@ def hierarchical_vae(
         layers.Reshape(params_shape),
     ]
     decoder = _network("decoder", (latent_dims[0],), condition, [], outputs)
+
     return VAE(encoder, decoder, posterior=posterior, prior=prior, likelihood=likelihood, **kwargs)
 
 
 def _network(name, input_shape, condition, before, after):
-    """Layers before and after the place where the condition joins them, as a Keras model."""
+    """Returns a Keras model of layers before and after the point where the condition joins."""
     x = keras.Input(input_shape)
     hidden = _chain(x, before)
     if condition is None:
         return keras.Model(x, _chain(hidden, after), name=name)
+
     condition = arguments.sizes("condition", condition)
     y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(condition)
-    # Labels as one-hot vectors by a lookup, since the converter's int8 gets the op for them wrong.
+    # One-hot vectors of labels by a lookup: the converter's int8 gets the one-hot op wrong.
     lookup = {"embeddings_initializer": "identity", "trainable": False, "name": "label"}
     encoding = (
         layers.Embedding(condition, condition, **lookup)
@@ -201,14 +256,14 @@ def _dense(widths, activation):
 
 
 def _step(inputs, outputs, hidden, activation):
-    """From one layer of latents to the parameters of its neighbour's normal."""
+    """Returns a network from one layer of latents to the parameters of its neighbour's normal."""
     return _network(
         None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)]
     )
 
 
 def _ladder(latent_dims, hidden, activation):
-    """A deterministic path upwards, which gives each layer's parameters on its way; the top's first."""
+    """Returns the encoder's deterministic path upwards: x -> each layer's parameters, top first."""
 
     def path(x):
         params: list = []
@@ -238,8 +293,8 @@ def _deconvolutions(image_size, params_shape, filters, dense, activation):
     ]
 
 
-def _sizes(event_shape, latent_dims, widths):
-    """The arguments of a builder as tuples of Python's integers."""
+def _sizes(event_shape, latent_dims, widths) -> tuple[tuple[int, ...], ...]:
+    """Returns the arguments of a builder as tuples of Python's integers."""
     event_shape = event_shape if hasattr(event_shape, "__len__") else (event_shape,)
     named = ("event_shape", event_shape), ("latent_dim", latent_dims), ("layer sizes", widths)
-    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)
+    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)  # type: ignore

@@ -1,39 +1,85 @@
-"""From a batch to the terms of its bound: the part of a model that compiled code traces.
+"""Computes the terms of the bound from a batch: the part of a model that compiled code traces.
 
-Nothing here checks its input; that has been done before.
+The functions do not check their input. Their callers have done so.
 """
+
+from typing import TYPE_CHECKING
 
 from tfvae.gradients import Pathwise
 from tfvae.objectives.terms import Terms, closed_form_kl
 from tfvae.ops import networks, xla_fusion
 from tfvae.ops.networks import in_mode
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def batch_terms(vae, x, y, num_samples, seed, training, estimator=None, example_weights=None):
+    from tfvae.gradients import Estimator
+    from tfvae.models.vae import VAE
+
+
+def batch_terms(
+    vae: "VAE",
+    x: "tf.Tensor",
+    y: "tf.Tensor | None",
+    num_samples: int,
+    seed: "tf.Tensor",
+    training: bool,
+    estimator: "Estimator | None" = None,
+    example_weights: "tf.Tensor | None" = None,
+) -> Terms:
     """Returns the `Terms` of a prepared batch.
 
     Args:
-        vae: a `VAE`.
-        x: `[B, *event]`.
+        vae: the model.
+        x: `[B, *event]`, as the likelihood's `prepare` returns it.
         y: conditions `[B, ...]`, or None.
         num_samples: K, latents per example.
-        seed: int32 pair.
+        seed: int32 `[2]`, for the latents.
         training: whether networks and likelihood run as in training.
-        estimator: says what is held constant; None where no gradient is wanted.
-        example_weights: how much each example counts, float32 `[B]`, or None where all count 1.
+        estimator: decides which parts are held constant; None where no gradient is wanted.
+        example_weights: float32 `[B]`, or None if every example counts 1.
+
+    Returns:
+        The terms; their log-probabilities are `[K, B]`, in nats.
     """
     params = vae.encoder_params(x, y, training)
     return terms_given(vae, params, x, y, num_samples, seed, training, estimator, example_weights)
 
 
 def terms_given(
-    vae, params, x, y, num_samples, seed, training, estimator=None, example_weights=None
-):
-    """Returns the `Terms` from the encoder's output, as when it runs once for many chunks of latents."""
+    vae: "VAE",
+    params: "tf.Tensor | list[tf.Tensor]",
+    x: "tf.Tensor",
+    y: "tf.Tensor | None",
+    num_samples: int,
+    seed: "tf.Tensor",
+    training: bool,
+    estimator: "Estimator | None" = None,
+    example_weights: "tf.Tensor | None" = None,
+) -> Terms:
+    """Returns the `Terms` of a batch from the encoder's output.
+
+    An evaluation runs the encoder once and calls this for each chunk of latents.
+
+    Args:
+        vae: the model.
+        params: the encoder's output `[B, P]`, or a list with one tensor per layer of latents.
+        x: `[B, *event]`, as the likelihood's `prepare` returns it.
+        y: conditions `[B, ...]`, or None.
+        num_samples: K, latents per example.
+        seed: int32 `[2]`, for the latents.
+        training: whether networks and likelihood run as in training.
+        estimator: as in `batch_terms`.
+        example_weights: float32 `[B]`, or None if every example counts 1.
+
+    Returns:
+        The terms; their log-probabilities are `[K, B]`, in nats.
+    """
     draw = (estimator or Pathwise()).latents
     drawn = in_mode(draw, vae, params, num_samples, seed, training=training)
     p = in_mode(vae.prior.distribution, y, training=training)
     params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training)
+
     # Where log q holds its parameters constant, a closed form would bring their gradient back.
     rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
     return Terms(
@@ -50,13 +96,24 @@ def terms_given(
     )
 
 
-def closed_form_rate(vae, params, y):
-    """Returns KL(q(z|x) || p(z)), `[B]`, or None where TFP has no closed form."""
+def closed_form_rate(
+    vae: "VAE", params: "tf.Tensor | list[tf.Tensor]", y: "tf.Tensor | None"
+) -> "tf.Tensor | None":
+    """Returns the rate KL(q(z|x) || p(z)) of a batch in closed form.
+
+    Args:
+        vae: the model.
+        params: the encoder's output `[B, P]`, or a list with one tensor per layer of latents.
+        y: conditions `[B, ...]`, or None.
+
+    Returns:
+        `[B]` in nats, or None if TFP has no closed form.
+    """
     return closed_form_kl(vae.posterior.distribution(params), vae.prior.distribution(y))
 
 
 def _log_likelihood(likelihood, params, x, training, example_weights):
-    """log p(x|z), `[K, B]`, by the decoder's output."""
+    """Returns log p(x|z), `[K, B]`, from the decoder's output."""
 
     def log_prob(params):
         if not training:

@@ -1,6 +1,7 @@
-"""Reads the shapes off two networks, and refuses the ones that do not fit together."""
+"""Reads the shapes of two networks, and refuses networks that do not fit together."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
@@ -9,29 +10,47 @@ from tfvae.errors import InputTypeError, invalid
 from tfvae.ops.networks import network_input
 from tfvae.validation import arguments
 
+if TYPE_CHECKING:
+    from tfvae.likelihoods import Likelihood
+    from tfvae.posteriors import Posterior
+
 
 class NetworkShapes(NamedTuple):
     """Shapes of one example.
 
     Attributes:
-        event_shape: of x, a tuple.
-        latent_dim: D, or a list of sizes where the latent has several layers.
-        condition_shape: of y, a tuple, or None where the model is not conditional.
-        condition_dtype: of y, a string, or None.
+        event_shape: shape of x.
+        latent_dim: D, or a list of sizes where the decoder takes several latents.
+        condition_shape: shape of y, or None if the model is not conditional.
+        condition_dtype: name of y's dtype, or None.
     """
 
-    event_shape: tuple
-    latent_dim: Any
-    condition_shape: tuple | None
+    event_shape: tuple[int, ...]
+    latent_dim: int | list[int]
+    condition_shape: tuple[int, ...] | None
     condition_dtype: str | None
 
 
-def read(encoder, decoder, event_shape=None, latent_dim=None):
-    """The `NetworkShapes` of two networks, from their inputs or from what the caller states.
+def read(
+    encoder: keras.Model | keras.Layer,
+    decoder: keras.Model | keras.Layer,
+    event_shape: int | Sequence[int] | None = None,
+    latent_dim: int | list[int] | None = None,
+) -> NetworkShapes:
+    """Returns the shapes of two networks, from their inputs or from the caller's arguments.
+
+    Args:
+        encoder: the network `x -> params`, or `[x, y] -> params`.
+        decoder: the network `z -> params`, or `[z, y] -> params`.
+        event_shape: shape of one example; None reads it from the encoder's inputs.
+        latent_dim: D, or a list where the decoder takes several latents; None reads it from the
+            decoder's inputs.
 
     Raises:
-        InputTypeError: encoder or decoder is not a Keras layer.
-        InputError: a network without known inputs, and no shape given for it.
+        InputTypeError: encoder or decoder is not a Keras layer, or a given size is not a whole
+            number from 1.
+        InputError: a network without known inputs and no size given for it, or a decoder
+            whose input is not a vector.
     """
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(network, keras.layers.Layer):
@@ -41,32 +60,50 @@ def read(encoder, decoder, event_shape=None, latent_dim=None):
                 "pass a keras.Model",
                 InputTypeError,
             )
+
     encoder_inputs, decoder_inputs = _inputs(encoder), _inputs(decoder)
     condition = encoder_inputs[1] if encoder_inputs and len(encoder_inputs) == 2 else None
+
     if event_shape is None:
         event_shape = _known(encoder_inputs, "encoder", "event_shape")[0].shape[1:]
     else:
         event_shape = arguments.sizes("event_shape", event_shape)
     if latent_dim is not None:
-        latent_dim = arguments.sizes("latent_dim", latent_dim)
+        latent_dim = arguments.sizes("latent_dim", latent_dim)  # type: ignore[assignment]
     else:
         latents = _known(decoder_inputs, "decoder", "latent_dim")
         latents = latents[:-1] if condition is not None else latents
         found = [_latent_size(t) for t in latents]
         latent_dim = found[0] if len(found) == 1 else found
+
     return NetworkShapes(
-        tuple(event_shape) if hasattr(event_shape, "__len__") else (event_shape,),
+        tuple(event_shape) if hasattr(event_shape, "__len__") else (event_shape,),  # type: ignore
         latent_dim,
         None if condition is None else tuple(condition.shape[1:]),
         None if condition is None else condition.dtype,
     )
 
 
-def check(shapes, encoder, decoder, posterior, likelihood, latent_sizes):
-    """Calls both networks on symbolic inputs, which builds them, and checks what comes out.
+def check(
+    shapes: NetworkShapes,
+    encoder: keras.Model | keras.Layer,
+    decoder: keras.Model | keras.Layer,
+    posterior: "Posterior",
+    likelihood: "Likelihood",
+    latent_sizes: int | list[int],
+) -> None:
+    """Calls both networks on symbolic inputs, which builds them, and checks their outputs.
+
+    Args:
+        shapes: what `read` found.
+        encoder: the network `x -> params`, or `[x, y] -> params`.
+        decoder: the network `z -> params`, or `[z, y] -> params`.
+        posterior: sets the size of the encoder's output.
+        likelihood: sets the shape of the decoder's output.
+        latent_sizes: sizes of all layers of latents, the top first, or D if there is one.
 
     Raises:
-        InputError: an encoder or decoder output of the wrong size, naming both sizes.
+        InputError: an encoder or decoder output of the wrong size; the message has both sizes.
     """
     y = (
         []
@@ -75,13 +112,22 @@ def check(shapes, encoder, decoder, posterior, likelihood, latent_sizes):
     )
     params = encoder(network_input(_symbol(shapes.event_shape), *y))
     _check_encoder(params, latent_sizes, posterior)
+
     if _inputs(decoder) is None or len(_inputs(decoder)) > len(y):
         latents = [_symbol((d,)) for d in tf.nest.flatten(shapes.latent_dim)]
         _check_decoder(decoder(network_input(*latents, *y)), shapes.event_shape, likelihood)
 
 
-def num_classes(shapes, decoder):
-    """How many labels a model conditional on one whole number knows, by its decoder's layers, or None."""
+def num_classes(shapes: NetworkShapes, decoder: keras.Model | keras.Layer) -> int | None:
+    """Returns the number of classes of a model whose condition is one integer label.
+
+    Args:
+        shapes: what `read` found.
+        decoder: its embedding or encoding layer of the label tells the number.
+
+    Returns:
+        The number, or None if the condition is not a label or no layer tells.
+    """
     if shapes.condition_shape != () or not tf.as_dtype(shapes.condition_dtype).is_integer:
         return None
     for layer in getattr(decoder, "layers", []):
@@ -140,9 +186,10 @@ def _check_decoder(params, event_shape, likelihood):
     needed, got = likelihood.params_shape(event_shape), tuple(params.shape[1:])
     if got != tuple(needed):
         raise invalid(
-            f"decoder output of shape {tuple(needed)} per example, which {type(likelihood).__name__} "
-            f"needs for events of shape {tuple(event_shape)} (the encoder's input)",
+            f"decoder output of shape {tuple(needed)} per example, which "
+            f"{type(likelihood).__name__} needs for events of shape {tuple(event_shape)} "
+            "(the encoder's input)",
             f"decoder output of shape {got}",
-            f"end the decoder with that shape, for example Dense({likelihood.params_size(event_shape)}) "
-            f"and Reshape({tuple(needed)})",
+            f"end the decoder with that shape, for example "
+            f"Dense({likelihood.params_size(event_shape)}) and Reshape({tuple(needed)})",
         )

@@ -1,4 +1,7 @@
-"""How a model is trained on a batch: the steps under `fit` and `evaluate`."""
+"""Trains and evaluates a model on one batch: the steps under `fit` and `evaluate`."""
+
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +15,11 @@ from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.validation import calls, data_checks
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tfvae.models.vae import VAE
+
 _TRACKED = ("loss", "elbo", "rate", "distortion")
 
 
@@ -19,38 +27,54 @@ class ObjectiveSteps(LoopHooks):
     """The steps of a model whose loss is an objective of the terms of a bound.
 
     Args:
-        model: a `CompiledFit` model with an `objective`, an `estimator`, a `posterior`, a `likelihood`,
-            a `seed_generator`, two networks, and `events` and `condition` that check a batch.
+        model: a `VAE`, or a `CompiledFit` model with the same pieces and networks, and methods
+            `events` and `condition` that check a batch.
 
     Attributes:
-        trained: the number of training steps there were, an int64 variable.
+        trained: the number of training steps so far, an int64 variable.
         trackers: the `keras.metrics.Mean` of the loss and of each term.
     """
 
-    def __init__(self, model):
+    model: "VAE"
+
+    def __init__(self, model: "VAE") -> None:
+        """Makes the trackers and the count of steps of a model."""
         super().__init__(model)
         self.trackers = [keras.metrics.Mean(name=name) for name in _TRACKED]
         once = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        # TensorFlow's own kind of variable, since it is no weight of the model.
+        # A variable of TensorFlow and not of Keras, which would count it as a weight of the model.
         self.trained = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=once)
 
-    def train(self, data):
-        """Trains the model on a batch, and returns its metrics."""
+    def train(self, data: Any) -> dict[str, tf.Tensor]:
+        """Trains the model on a batch and returns its metrics.
+
+        Args:
+            data: x, (x, y) or (x, y, sample_weight).
+
+        Returns:
+            The means since the last reset, in nats, by name.
+
+        Raises:
+            InputError: a batch of the wrong shape, or y missing or not expected.
+        """
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         seed = self._next_seed()
         state = alarm.state_before(model)
         variables = [v.value for v in model.trainable_variables]
         weights = weighting.of_batch(sample_weight)
+
         with tf.GradientTape(persistent=True) as tape:
             terms = self._terms(
                 x, y, seed, training=True, estimator=model.estimator, weights=weights
             )
-            penalty = sum(model.losses)  # the networks' own, of their pass over the batch
+            # What regularizers of the networks added in the pass over this batch.
+            penalty = sum(model.losses)
             losses = model.estimator.losses(model.objective, terms, tf.identity(self.trained))
             totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
             # A strategy adds up the gradients of its replicas.
             scaled = [model.optimizer.scale_loss(total / _replicas()) for total in totals]
+
         gradients = model.estimator.gradients(
             tape, scaled, terms, variables, self.belong_to_encoder()
         )
@@ -58,13 +82,24 @@ class ObjectiveSteps(LoopHooks):
         clear = self._apply(gradients, totals[0], terms, state)
         return self._track(totals[0], terms, clear)
 
-    def test(self, data):
-        """Evaluates the model on a batch, and returns its metrics."""
+    def test(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluates the model on a batch and returns its metrics.
+
+        Args:
+            data: x, (x, y) or (x, y, sample_weight).
+
+        Returns:
+            The means since the last reset, in nats, by name.
+
+        Raises:
+            InputError: a batch of the wrong shape, or y missing or not expected.
+        """
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        # The count of examples seen is a new seed for each batch, the same in each evaluation.
+        # The count of examples so far is a new seed for each batch, the same in every evaluation.
         seed = seed_for(tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)]), "validation")
         weights = weighting.of_batch(sample_weight)
+
         estimator = model.estimator if model.estimator.exact else None
         terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
         penalty = sum(model.losses)
@@ -73,67 +108,76 @@ class ObjectiveSteps(LoopHooks):
 
     # ---- what the loop asks
 
-    def checked_fit(self, call):
-        """Returns the arguments of `fit`, by name, with data that are checked, now or as they come."""
+    def checked_fit(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of `fit`, by name, with checked data.
+
+        Raises:
+            InputError: data that the model cannot learn from; of streams, the first batch is
+                checked now and others as they come.
+        """
         return calls.of_fit(self.model, call, fit_call.most_batches(call))
 
-    def checked_evaluate(self, call):
-        """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come."""
+    def checked_evaluate(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of `evaluate`, by name, with checked data.
+
+        Raises:
+            InputError: as `checked_fit`.
+        """
         return calls.of_evaluate(self.model, call)
 
-    def explained_errors(self):
-        """Returns a context that raises what later batches were refused for."""
+    def explained_errors(self) -> "AbstractContextManager[None]":
+        """Returns a context that raises refusals of later batches as `InputError`."""
         return data_checks.later_batches()
 
-    def flops_per_example(self):
-        """Returns the additions and multiplications of a forward pass: the encoder's, and K of the decoder."""
+    def flops_per_example(self) -> int:
+        """Returns the additions and multiplications of a forward pass: one encoder, K decoders."""
         networks = self.model.encoder, self.model.decoder
         encoder, decoder = (forward_flops(network) for network in networks)
         return encoder + self.rows_per_example() * decoder
 
-    def rows_per_example(self):
-        """Returns K, the latents of an example."""
+    def rows_per_example(self) -> int:
+        """Returns K, the number of latents per example."""
         return self.model.objective.num_samples
 
-    def order_seed(self):
+    def order_seed(self) -> int:
         """Returns the seed of the model's noise, which a `.keras` file keeps."""
         return int(self.model.seed_generator.state[0])
 
-    def loss_terms(self):
-        """Returns the names of the terms that an alarm tells."""
+    def loss_terms(self) -> tuple[str, ...]:
+        """Returns the names of the terms that an alarm reports."""
         return ("rate", "distortion") if self.model.posterior.has_density else ("distortion",)
 
-    def counters(self):
-        """Returns the count of steps."""
+    def counters(self) -> tuple[tf.Variable, ...]:
+        """Returns the count of steps, a variable that each step changes."""
         return (self.trained,)
 
     # ---- what the model asks
 
-    def metrics(self):
-        """Returns the trackers of what a model of this posterior has."""
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Returns the trackers; without a posterior density only loss and distortion exist."""
         names = _TRACKED if self.model.posterior.has_density else ("loss", "distortion")
         return [tracker for tracker in self.trackers if tracker.name in names]
 
     # Keras writes weights and optimizers into `.keras` files, but not the state of random
     # generators, without which training would not go on as it would have.
 
-    def save(self, store):
-        """Writes the state of random generators and the count of steps."""
+    def save(self, store: MutableMapping[str, Any]) -> None:
+        """Writes the state of random generators and the count of steps into a Keras store."""
         for i, state in enumerate(self._random_states()):
             store[f"random_state_{i}"] = state.numpy()
         store["steps_trained"] = np.asarray(self.trained)
 
-    def load(self, store):
-        """Reads what `save` wrote, and returns the rest of what is stored."""
-        # iterating over a store gives values
+    def load(self, store: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads the values that `save` wrote, and returns the remaining ones."""
+        # By its keys, since iterating over a store of Keras gives values.
         stored = {key: store[key] for key in list(store.keys())}
         for i, state in enumerate(self._random_states()):
             state.assign(stored.pop(f"random_state_{i}"))
         self.trained.assign(int(np.asarray(stored.pop("steps_trained", 0))))
         return stored
 
-    def belong_to_encoder(self):
-        """Returns for each trainable variable whether q(z|x) is made by it."""
+    def belong_to_encoder(self) -> list[bool]:
+        """Returns for each trainable variable whether q(z|x) depends on it."""
         model = self.model
         own = {id(v) for part in (model.encoder, model.posterior) for v in part.trainable_variables}
         return [id(v) in own for v in model.trainable_variables]
@@ -161,9 +205,14 @@ class ObjectiveSteps(LoopHooks):
         )
 
     def _apply(self, gradients, loss, terms, state):
-        """Has the optimizer update the weights, unless the step is not finite; returns whether it was."""
+        """Updates the weights unless the step is not finite.
+
+        Returns:
+            A Boolean scalar, True if the step was finite; None under a strategy of replicas.
+        """
         model = self.model
-        # In a graph, what does not depend on the batch would be counted where there is none any more.
+
+        # Without this dependency, a graph would count a step even past the last batch of the data.
         with tf.control_dependencies([loss]):
             step = tf.identity(self.trained)
             self.trained.assign_add(1)
@@ -171,7 +220,7 @@ class ObjectiveSteps(LoopHooks):
                 model.optimizer.apply(gradients, model.trainable_variables)
                 return None
 
-            # A scaled optimizer minds gradients that overflow by itself.
+            # An optimizer that scales the loss handles overflowing gradients by itself.
             looked_at = (
                 [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
             )
@@ -180,12 +229,14 @@ class ObjectiveSteps(LoopHooks):
             model.alarm.note(clear, step, loss, means)
             optimizer_update.update(model, gradients, clear)
             alarm.restore_unless(clear, state)
+
             return clear
 
     def _track(self, loss, terms, clear=None):
         weights = terms.example_weights
         for tracker in self.metrics():
-            if tracker.name == "loss":  # of the batch, by the examples there are
+            if tracker.name == "loss":
+                # The loss is one number per batch, weighted by the number of its examples.
                 _update(tracker, loss, weighting.count(terms.distortion, weights), clear)
             else:
                 values = weighting.present(getattr(terms, tracker.name), weights)
@@ -194,7 +245,7 @@ class ObjectiveSteps(LoopHooks):
 
 
 def _update(tracker, values, weights, clear):
-    """Adds values to a mean, but for those of a step that was left out."""
+    """Adds values to a mean, except for those of a step that was left out."""
     if clear is not None:
         weights = tf.ones_like(values) if weights is None else weights
         weights = tf.where(clear, weights, 0.0)

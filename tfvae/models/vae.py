@@ -1,6 +1,10 @@
-"""The model: two networks and the pieces between them, trained by `model.fit`."""
+"""The model class `VAE`: two networks and the pieces between them, trained by `model.fit`."""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae._keras.backend import keras, register
@@ -13,6 +17,17 @@ from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
 from tfvae.validation import arguments, calls, compatibility, data_checks
+
+if TYPE_CHECKING:
+    import os
+
+    from tensorflow_probability import distributions as tfd
+
+    from tfvae.gradients import Estimator
+    from tfvae.likelihoods import Likelihood
+    from tfvae.objectives import Objective, Terms
+    from tfvae.posteriors import Posterior
+    from tfvae.priors import Prior
 
 _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objective", "estimator")
 
@@ -30,35 +45,41 @@ class VAE(CompiledFit, keras.Model):
             A conditional model's takes `[x, y]`.
         decoder: Keras network, `[B, D] -> [B, *likelihood.params_shape(event_shape)]`.
             A conditional model's takes `[z, y]`.
-        posterior: q(z|x), of `tfvae.posteriors`.
-        prior: p(z), of `tfvae.priors`, over the same set.
-        likelihood: p(x|z), of `tfvae.likelihoods`.
-        objective: the bound, of `tfvae.objectives`.
-        estimator: which gradient the loss gets, of `tfvae.gradients`. What is left out of these five is
-            chosen by `tfvae.models.defaults`: normals, binary data, the ELBO, reparameterized.
-        event_shape, latent_dim: needed where the networks do not start with `keras.Input`. `latent_dim`
-            is the size of what the decoder takes.
-        seed: of the training noise; default drawn, see `keras.utils.set_random_seed`.
+        posterior: q(z|x), of `tfvae.posteriors`; default `DiagonalNormal()`.
+        prior: p(z), of `tfvae.priors`, over the same set; default `StandardNormal()`.
+        likelihood: p(x|z), of `tfvae.likelihoods`; default `Bernoulli()`.
+        objective: the bound, of `tfvae.objectives`; default `ELBO()`.
+        estimator: the gradient of the loss, of `tfvae.gradients`; default by the posterior,
+            see `tfvae.models.defaults.estimator`.
+        event_shape: shape of x, needed if the encoder does not start with `keras.Input`.
+        latent_dim: size of the decoder's z, needed if that does not start with `keras.Input`.
+        seed: seed of the training noise; default drawn, see `keras.utils.set_random_seed`.
+        **kwargs: as `keras.Model`, such as `name`.
 
     Raises:
-        InputError: networks and pieces that do not fit, saying which number is wrong.
+        InputError: networks and pieces that do not fit, where the message has the wrong number;
+            or a seed that is no whole number from 0.
+        InputTypeError: a network that is no Keras layer, or a size that is no whole number from 1.
     """
+
+    loop_hooks: ObjectiveSteps
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        posterior=None,
-        prior=None,
-        likelihood=None,
-        objective=None,
-        estimator=None,
+        encoder: keras.Model | keras.Layer,
+        decoder: keras.Model | keras.Layer,
+        posterior: "Posterior | None" = None,
+        prior: "Prior | None" = None,
+        likelihood: "Likelihood | None" = None,
+        objective: "Objective | None" = None,
+        estimator: "Estimator | None" = None,
         *,
-        event_shape=None,
-        latent_dim=None,
-        seed=None,
-        **kwargs,
-    ):
+        event_shape: int | Sequence[int] | None = None,
+        latent_dim: int | list[int] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Composes the model and checks that its parts fit; see the class for the arguments."""
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
@@ -67,32 +88,39 @@ class VAE(CompiledFit, keras.Model):
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
         self.seed = seed = None if seed is None else arguments.whole_number("seed", seed, 0)
+
         found = network_shapes.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
         self.num_classes = network_shapes.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
         network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
+
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
         compatibility.check_pieces(self.posterior, self.prior, self.objective)
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
         self.estimator.check(self.objective, self.posterior, self.latent_sizes)
-        # which Keras then tracks and saves
+        # Kept as an attribute, so that Keras tracks and saves it.
         self._state = [*state_of(self.objective), *state_of(self.estimator)]
-        # Last, after all that may be refused: a prior that is built belongs to a model.
+
+        # Last, after every check: a prior that is built belongs to a model.
         self.prior.build_once(self.latent_sizes)
         self.likelihood.build_once(self.event_shape)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def __setattr__(self, name, value):
-        """Sets an attribute. Another objective or estimator is checked as a first one is.
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; a new objective or estimator is checked as the first one was.
+
+        Args:
+            name: name of the attribute.
+            value: its new value.
 
         Raises:
-            InputError: one that does not fit the pieces, or another piece or network, which optimizer
-                and files would not know.
+            InputError: an objective or estimator that does not fit, or a new network or other
+                piece, whose weights the optimizer and saved files would not know.
         """
         if getattr(self, "built", False) and name in _COMPOSED and value is not getattr(self, name):
             compatibility.check_exchange(self, name, value)
@@ -100,30 +128,91 @@ class VAE(CompiledFit, keras.Model):
 
     # ---- the distributions
 
-    def encode(self, x, y=None):
-        """q(z|x), a `tfd.Distribution` of batch `[B]`, for x `[B, *event]`."""
+    def encode(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> "tfd.Distribution":
+        """Returns q(z|x).
+
+        Args:
+            x: examples `[B, *event]`.
+            y: conditions `[B, ...]` of a conditional model, else None.
+
+        Returns:
+            A distribution of batch `[B]` over z `[D]`, or over a list of layers.
+
+        Raises:
+            InputError: x of another shape, or y missing or not expected.
+        """
         return self.posterior.distribution(
             self.encoder_params(self.events(x), self.condition(y), training=False)
         )
 
-    def decode(self, z, y=None):
-        """p(x|z), a `tfd.Distribution` of batch `[...]`, for z `[..., D]`: of several layers what the decoder takes."""
+    def decode(
+        self, z: npt.ArrayLike | list[tf.Tensor], y: npt.ArrayLike | None = None
+    ) -> "tfd.Distribution":
+        """Returns p(x|z).
+
+        Args:
+            z: latents `[..., D]`; of several layers those that the decoder takes.
+            y: conditions `[B, ...]` of a conditional model, else None.
+
+        Returns:
+            A distribution of batch `[...]` over one event.
+
+        Raises:
+            InputError: z of another size, or y missing or not expected.
+        """
         z = tf.nest.map_structure(lambda part: tf.convert_to_tensor(part, tf.float32), z)
         data_checks.check_latent(z, self.latent_dim)
         return self.likelihood.distribution(self.decode_batch(z, self.condition(y), training=False))
 
-    def log_weights(self, x, num_samples, seed=None, y=None):
-        """log p(x|z) + log p(z) - log q(z|x) in nats for `num_samples` z per example, `[K, B]`."""
-        return self.terms(x, num_samples, seed=seed, y=y).log_weights
+    def log_weights(
+        self,
+        x: npt.ArrayLike,
+        num_samples: int,
+        seed: int | None = None,
+        y: npt.ArrayLike | None = None,
+    ) -> tf.Tensor:
+        """Returns the log importance weights log p(x|z) + log p(z) - log q(z|x).
 
-    def terms(self, x, num_samples, seed=None, y=None):
-        """`tfvae.objectives.terms.Terms` of `num_samples` latents per example; the same for the same seed.
+        Args:
+            x: as in `terms`.
+            num_samples: as in `terms`.
+            seed: as in `terms`.
+            y: as in `terms`.
+
+        Returns:
+            `[K, B]` in nats.
 
         Raises:
-            InputError: x of the wrong shape or outside the likelihood's support.
+            InputError: as `terms`, or a posterior without a density.
+        """
+        return self.terms(x, num_samples, seed=seed, y=y).log_weights
+
+    def terms(
+        self,
+        x: npt.ArrayLike,
+        num_samples: int,
+        seed: int | None = None,
+        y: npt.ArrayLike | None = None,
+    ) -> "Terms":
+        """Returns the terms of the bound from `num_samples` latents per example.
+
+        Args:
+            x: examples `[B, *event]`.
+            num_samples: K, latents per example.
+            seed: the same seed gives the same terms; by default drawn from NumPy's generator.
+            y: conditions `[B, ...]` of a conditional model, else None.
+
+        Returns:
+            The terms, log-probabilities `[K, B]` in nats.
+
+        Raises:
+            InputError: x of the wrong shape or outside the likelihood's support, a seed out of
+                range, or y missing or not expected.
+            InputTypeError: a seed that is not a whole number.
         """
         if not tf.is_symbolic_tensor(x):
             x = data_checks.check_events(x, self.likelihood, self.event_shape)
+
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         pair = seed_for(tf.constant([seed, 0]), "terms")
         x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
@@ -132,36 +221,80 @@ class VAE(CompiledFit, keras.Model):
             self, x, self.condition(y), num_samples, latents, training=False
         )
 
-    # ---- pictures
+    # ---- samples and reconstructions
 
-    def sample(self, n, seed=None, y=None, *, start=0, draw=False):
-        """Samples number `start ... start + n - 1` under `seed`, `[n, *event]`.
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        y: npt.ArrayLike | None = None,
+        *,
+        start: int = 0,
+        draw: bool = False,
+    ) -> tf.Tensor:
+        """Draws the samples number `start ... start + n - 1` under `seed`.
 
-        z ~ p(z) by the counter-based stream, then the mean of p(x|z): the same picture for
-        the same seed here, in the SavedModel, and in the TFLite file.
+        Draws z ~ p(z) by the counter-based stream and takes the mean of p(x|z). A seed gives
+        the same picture here, in the SavedModel, and in the TFLite file.
 
         Args:
-            n: how many.
-            seed: -2^31 ... 2^32 - 1; default drawn from NumPy's global generator.
-            y: conditions `[n, ...]` of a conditional model.
-            start: number of the first sample.
-            draw: draw x ~ p(x|z) instead of taking its mean.
+            n: the number of samples.
+            seed: -2^31 ... 2^32 - 1; by default drawn from NumPy's global generator.
+            y: conditions `[n, ...]` of a conditional model, else None.
+            start: the number of the first sample.
+            draw: whether to draw x ~ p(x|z) instead of taking its mean.
+
+        Returns:
+            `[n, *event]`.
 
         Raises:
-            InputError: a count, start or seed that leaves the stream.
+            InputError: a count, start or seed outside the stream, or y missing or not expected.
+            InputTypeError: a count, start or seed that is not a whole number.
         """
         return generation.sample(self, n, seed, y, start, draw)
 
-    def sample_latent(self, n, seed=None, y=None, *, start=0):
-        """The z behind `sample` of the same arguments, `[n, D]`, or a list of layers."""
+    def sample_latent(
+        self,
+        n: int,
+        seed: int | None = None,
+        y: npt.ArrayLike | None = None,
+        *,
+        start: int = 0,
+    ) -> tf.Tensor | list[tf.Tensor]:
+        """Draws the latents behind `sample` with the same arguments.
+
+        Args:
+            n: as in `sample`.
+            seed: as in `sample`.
+            y: as in `sample`.
+            start: as in `sample`.
+
+        Returns:
+            z `[n, D]`, or a list of one tensor per layer of latents, the top first.
+
+        Raises:
+            InputError: as `sample`.
+            InputTypeError: as `sample`.
+        """
         return generation.sample_latent(self, n, seed, y, start)
 
-    def reconstruct(self, x, y=None):
-        """The mean of p(x|z) at the mean of q(z|x) (`Posterior.location`), `[B, *event]`: deterministic."""
+    def reconstruct(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> tf.Tensor:
+        """Returns the mean of p(x|z) at the location of q(z|x), which draws nothing.
+
+        Args:
+            x: examples `[B, *event]`.
+            y: conditions `[B, ...]` of a conditional model, else None.
+
+        Returns:
+            `[B, *event]`.
+
+        Raises:
+            InputError: x of another shape, or y missing or not expected.
+        """
         return generation.reconstruct(self, x, y)
 
-    def call(self, inputs):
-        """`reconstruct`, so that `predict(x)` does what it says; `[x, y]` when conditional."""
+    def call(self, inputs: Any) -> tf.Tensor:
+        """Returns `reconstruct` of x, or of `[x, y]` if conditional; `predict` calls it."""
         return (
             self.reconstruct(*inputs)
             if self.condition_shape is not None
@@ -170,21 +303,23 @@ class VAE(CompiledFit, keras.Model):
 
     # ---- training
 
-    def make_loop_hooks(self):
-        """Returns the steps of this model, and its answers to the loop."""
+    def make_loop_hooks(self) -> ObjectiveSteps:
+        """Returns the training steps of this model, and its answers to the loop."""
         return ObjectiveSteps(self)
 
     @property
-    def steps_trained(self):
-        """The number of training steps there were, over all calls of `compile`: an int64 variable."""
+    def steps_trained(self) -> tf.Variable:
+        """The number of training steps so far, over all calls of `compile`, an int64 variable."""
         return self.loop_hooks.trained
 
-    def compile(self, optimizer="adam", *args, **kwargs):
-        """As `keras.Model.compile`, without `loss` and `metrics`: the objective is the loss.
+    def compile(
+        self, optimizer: str | keras.optimizers.Optimizer = "adam", *args: Any, **kwargs: Any
+    ) -> None:
+        """Configures the model for training, without a loss: the objective is the loss.
 
         Args:
-            optimizer: a Keras optimizer.
-            *args: refused, since they would be a loss.
+            optimizer: a Keras optimizer, or its name.
+            *args: refused unless None, since the next argument of Keras is a loss.
             **kwargs: `steps_per_execution`, `jit_compile`, `on_nonfinite`, `run_eagerly`, ...
 
         Raises:
@@ -193,76 +328,112 @@ class VAE(CompiledFit, keras.Model):
         calls.check_compile(args, kwargs)
         super().compile(optimizer, *args, **kwargs)
 
-    def train_step(self, data):
-        """Trains the model on a batch, and returns its metrics."""
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Trains the model on a batch, x, (x, y) or (x, y, sample_weight); returns metrics."""
         return self.loop_hooks.train(data)
 
-    def test_step(self, data):
-        """Evaluates the model on a batch, and returns its metrics."""
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluates the model on a batch, x, (x, y) or (x, y, sample_weight); returns metrics."""
         return self.loop_hooks.test(data)
 
     @property
-    def metrics(self):
-        """The metrics of the loss and its terms, which a subclass may add to."""
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics of the loss and its terms; a subclass may add others."""
         return self.loop_hooks.metrics()
 
     # ---- the networks, for code that has checked its batches
 
-    def encoder_params(self, x, y, training):
-        """The encoder's output, `[B, P]`, float32."""
+    def encoder_params(
+        self, x: np.ndarray | tf.Tensor, y: tf.Tensor | None, training: bool
+    ) -> tf.Tensor | list[tf.Tensor]:
+        """Runs the encoder.
+
+        Args:
+            x: examples `[B, *event]`.
+            y: conditions `[B, ...]` as `condition` returns them, or None.
+            training: whether it runs as in training.
+
+        Returns:
+            The parameters of q(z|x), float32 `[B, P]`, or a list with one tensor per layer.
+        """
         x = self.likelihood.encoder_view(tf.cast(x, tf.float32))
         return networks.float32(self.encoder(networks.network_input(x, y), training=training))
 
-    def decode_batch(self, z, y, training):
-        """Decoder output `[..., *params_shape]` for z `[..., D]` and y `[B, ...]`."""
+    def decode_batch(
+        self, z: tf.Tensor | list[tf.Tensor], y: tf.Tensor | None, training: bool
+    ) -> tf.Tensor:
+        """Runs the decoder.
+
+        Args:
+            z: latents `[..., D]`, such as `[K, B, D]`, or a list where the decoder takes several.
+            y: conditions `[B, ...]` as `condition` returns them, or None.
+            training: whether it runs as in training.
+
+        Returns:
+            The parameters of p(x|z), float32 `[..., *params_shape]`.
+        """
         return networks.on_rows(self.decoder, z, y, training)
 
-    def events(self, x):
-        """`x` as a tensor of events of the right shape."""
+    def events(self, x: npt.ArrayLike) -> tf.Tensor:
+        """Returns `x` as a tensor `[B, *event]`.
+
+        Raises:
+            InputError: x of another shape.
+        """
         x = tf.convert_to_tensor(x)
         data_checks.check_batch(x, self.event_shape)
         return x
 
-    def condition(self, y):
-        """`y` in the networks' dtype, or None; refuses the wrong one of the two."""
+    def condition(self, y: npt.ArrayLike | None) -> tf.Tensor | None:
+        """Returns the conditions `y` in the networks' dtype, or None for none.
+
+        Raises:
+            InputError: no y for a conditional model, or y for any other.
+        """
         data_checks.check_presence(y, self.condition_shape)
         return None if y is None else tf.cast(y, self.condition_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, with networks and pieces serialized."""
         pieces = {
             name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED
         }
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return {**super().get_config(), **pieces, **shapes, "seed": self.seed}
 
-    def with_prior(self, prior):
-        """Returns a model of the same networks and pieces, shared and not copied, with another prior.
+    def with_prior(self, prior: "Prior") -> "VAE":
+        """Returns a model with another prior that shares this one's networks and other pieces.
 
-        This model stays as it is: a posterior that goes along the prior's path, `Ladder`, is made anew for the other.
+        Nothing is copied, except for a `Ladder` posterior. That one goes along the prior's path,
+        so that the new model gets a new one. This model stays as it is.
+
+        Raises:
+            InputError: a prior that does not fit the posterior or the objective.
         """
         pieces = (self.posterior, prior, self.likelihood, self.objective, self.estimator)
-        shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
+        shapes: dict[str, Any] = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
         return VAE(self.encoder, self.decoder, *pieces, **shapes, seed=self.seed)
 
-    def save_own_variables(self, store):
-        """Writes the model's own weights, the state of its random generators and the count of steps."""
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Writes the model's own weights, its random states and its count of steps."""
         super().save_own_variables(store)
         self.loop_hooks.save(store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Reads what `save_own_variables` wrote."""
         super().load_own_variables(self.loop_hooks.load(store))
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "VAE":
+        """Makes a model from what `get_config` returned."""
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
 
-def load_model(path):
-    """A model from a `.keras` file: networks, pieces, optimizer and random state.
+def load_model(path: "str | os.PathLike[str]") -> VAE:
+    """Loads a model from a `.keras` file: networks, pieces, optimizer and random state.
 
     Raises:
-        InputTypeError: the file holds a model that is not a VAE.
+        InputTypeError: a file of a model that is not a VAE.
     """
     model = keras.saving.load_model(path)
     if not isinstance(model, VAE):

@@ -1,1 +1,1 @@
-"""Who refuses what the package cannot work with."""
+"""Checks that refuse arguments, data and pieces the package cannot work with."""

@@ -1,24 +1,30 @@
-"""Numbers as arguments: NumPy's are numbers as Python's are, booleans and texts are none."""
+"""Checks numbers passed as arguments.
+
+NumPy's numbers count as numbers. Booleans and texts do not.
+"""
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 
 from tfvae.errors import InputError, InputTypeError, invalid
 
 
-def whole_number(name, value, minimum=None, error=InputError):
-    """Returns a whole number from `minimum` as a Python int.
+def whole_number(
+    name: str, value: Any, minimum: int | None = None, error: type[Exception] = InputError
+) -> int:
+    """Returns a whole number as a Python int.
 
     Args:
-        name: of the argument, for the message.
-        value: what was passed for it.
-        minimum: the least that is accepted, or None.
-        error: the exception to raise.
+        name: name of the argument, for the message.
+        value: the value that was passed.
+        minimum: the smallest value that is accepted, or None.
+        error: the exception class to raise.
 
     Raises:
-        InputError: anything else, 3.0 included, or what `error` says.
+        InputError: any other value, 3.0 included; or the class `error`.
     """
     if _is_a(numbers.Integral, value) and (minimum is None or value >= minimum):
         return int(value)
@@ -27,11 +33,18 @@ def whole_number(name, value, minimum=None, error=InputError):
     raise invalid(f"{name} to be a whole number{least}", f"{name}={value!r}", fix, error)
 
 
-def sizes(name, values):
-    """Returns one size, or a tuple or list of them, as Python's integers.
+def sizes(name: str, values: Any) -> int | tuple[int, ...] | list[int]:
+    """Returns one size, or several, as Python's integers.
+
+    Args:
+        name: name of the argument, for the message.
+        values: the value that was passed: a size, or a list, tuple or array of sizes.
+
+    Returns:
+        An integer for one size, a list for a list, else a tuple.
 
     Raises:
-        InputTypeError: sizes that are not whole numbers from 1, or none.
+        InputTypeError: a size that is not a whole number from 1, or an empty sequence.
     """
     found = list(values) if hasattr(values, "__len__") else [values]
     if not found or not all(_is_a(numbers.Integral, size) and size >= 1 for size in found):
@@ -41,20 +54,30 @@ def sizes(name, values):
             "pass sizes such as 32",
             InputTypeError,
         )
+
     found = [int(size) for size in found]
     if not hasattr(values, "__len__"):
         return found[0]
     return found if isinstance(values, list) else tuple(found)
 
 
-def real_number(name, value, minimum=-math.inf, maximum=math.inf):
-    """Returns a finite number from `minimum` to `maximum`, both included, as a Python int or float.
+def real_number(
+    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
+) -> float:
+    """Returns a finite number as a Python int or float.
+
+    Args:
+        name: name of the argument, for the message.
+        value: the value that was passed.
+        minimum: the smallest value that is accepted.
+        maximum: the largest value that is accepted.
 
     Raises:
-        InputError: anything else.
+        InputError: any other value.
     """
     if _is_a(numbers.Real, value) and math.isfinite(value) and minimum <= value <= maximum:
         return _as_python(value)
+
     ends = [
         f" from {minimum}" if minimum > -math.inf else "",
         f" to {maximum}" if maximum < math.inf else "",
@@ -66,11 +89,15 @@ def real_number(name, value, minimum=-math.inf, maximum=math.inf):
     )
 
 
-def positive_number(name, value):
+def positive_number(name: str, value: Any) -> float:
     """Returns a finite number above 0 as a Python int or float.
 
+    Args:
+        name: name of the argument, for the message.
+        value: the value that was passed.
+
     Raises:
-        InputError: anything else.
+        InputError: any other value.
     """
     if _is_a(numbers.Real, value) and 0 < value < math.inf:
         return _as_python(value)

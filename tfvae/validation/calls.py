@@ -1,5 +1,8 @@
 """Checks the arguments of `compile`, `fit` and `evaluate` of a VAE, before the first step."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,13 +10,16 @@ from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 from tfvae.validation import data_checks, kinds
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
 
-def check_compile(args, kwargs):
-    """Refuses a loss and metrics, whose place the objective takes.
+
+def check_compile(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuses a loss and metrics, since a VAE computes its own from its objective.
 
     Args:
-        args: of `compile` after the optimizer, as Keras orders them.
-        kwargs: those given by name.
+        args: the arguments of `compile` by position, without the optimizer.
+        kwargs: the arguments by name.
 
     Raises:
         InputError: a loss or metrics.
@@ -28,15 +34,16 @@ def check_compile(args, kwargs):
             )
 
 
-def of_fit(vae, call, most):
-    """Returns the arguments of `fit`, by name, with data that are checked, now or as they come.
+def of_fit(vae: "VAE", call: dict[str, Any], most: int | None) -> dict[str, Any]:
+    """Returns the arguments of `fit` with checked data.
 
-    A prior that starts from data does so here.
+    Arrays are checked now. Of streams, the first batch is checked now and others as they come.
+    A prior that starts from data is initialized here.
 
     Args:
-        vae: a `VAE`.
-        call: the arguments.
-        most: how many batches of a dataset are asked for, or None for all.
+        vae: the model.
+        call: the arguments of `fit`, by name.
+        most: the number of batches that `fit` asks of a dataset, or None for all.
 
     Raises:
         InputError: data that the model cannot learn from.
@@ -46,14 +53,19 @@ def of_fit(vae, call, most):
         call["validation_data"] = _validation(
             vae, call["validation_data"], call["validation_steps"]
         )
+
     if vae.prior.starts_from_data:
         x, y = call["x"], None if vae.condition_shape is None else call["y"]
         vae.prior.initialize(*data_checks.first_examples(x, y))
     return call
 
 
-def of_evaluate(vae, call):
-    """Returns the arguments of `evaluate`, by name, with data that are checked, now or as they come.
+def of_evaluate(vae: "VAE", call: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `evaluate` with checked data, as `of_fit` does.
+
+    Args:
+        vae: the model.
+        call: the arguments of `evaluate`, by name.
 
     Raises:
         InputError: data that the model cannot evaluate.
@@ -68,7 +80,10 @@ def _with_checked_data(vae, call, most):
 
 
 def _first(x, most):
-    """The batches of a dataset that are asked for: what checks them, several at a time, reads no more."""
+    """Limits a dataset to the batches that are asked for.
+
+    The check of a dataset runs on several batches at a time, and would otherwise read further.
+    """
     return x.take(most) if most and isinstance(x, tf.data.Dataset) else x
 
 
@@ -83,5 +98,5 @@ def _validation(vae, validation_data, steps):
 
 
 def _beside_weights(x, y, sample_weight):
-    """y, or zeros beside weights that come without it, since Keras would drop the weights."""
+    """Returns y, or zeros if there are weights but no y, since Keras would drop the weights."""
     return np.zeros(len(x), np.float32) if y is None and sample_weight is not None else y

@@ -1,23 +1,45 @@
-"""Refuses pieces of a model that do not go together."""
+"""Refuses pieces of a model that do not fit together."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.stateful import state_of
 from tfvae.errors import invalid
 
+if TYPE_CHECKING:
+    from tfvae._keras.backend import keras
+    from tfvae.models.vae import VAE
+    from tfvae.objectives import Objective
+    from tfvae.pieces import Piece
+    from tfvae.posteriors import Posterior
+    from tfvae.priors import Prior
 
-def check_pieces(posterior, prior, objective):
-    """Refuses a prior over another set than the posterior's, and an objective that takes them apart.
+
+def check_pieces(posterior: "Posterior", prior: "Prior", objective: "Objective") -> None:
+    """Refuses a posterior, a prior and an objective that do not fit together.
+
+    Posterior and prior must have the same support. Some objectives need them to factorize over
+    the latents.
+
+    Args:
+        posterior: q(z|x).
+        prior: p(z).
+        objective: the bound.
 
     Raises:
-        InputError: naming both sets, or the objective and the piece.
+        InputError: two different supports, or a piece that does not factorize although the
+            objective needs it.
     """
-    # Without a density the estimator refuses the objective, for a better reason.
+    # A posterior without a density is left to the estimator, whose refusal has a better reason.
     for name, piece in (("posterior", posterior), ("prior", prior)):
         if name in objective.needs_factorized and posterior.has_density and not piece.factorized:
             raise invalid(
                 f"a {name} that is independent over the latents, for {objective!r}",
                 repr(piece),
-                "use DiagonalNormal() and StandardNormal(), or another objective, such as a beta schedule for free bits",
+                "use DiagonalNormal() and StandardNormal(), or another objective, "
+                "such as a beta schedule for free bits",
             )
+
     if posterior.support != prior.support:
         raise invalid(
             f"a prior over {posterior.support}, where {type(posterior).__name__} puts z",
@@ -26,16 +48,17 @@ def check_pieces(posterior, prior, objective):
         )
 
 
-def check_exchange(vae, name, value):
-    """Refuses what cannot take the place of a piece of a model that is made.
+def check_exchange(vae: "VAE", name: str, value: Any) -> None:
+    """Refuses a new piece in a finished model, except objectives and estimators without state.
 
     Args:
-        vae: a `VAE`.
-        name: of the piece.
-        value: what is to take its place.
+        vae: the model.
+        name: name of the piece, such as "objective".
+        value: the new piece.
 
     Raises:
-        InputError: another piece than objective and estimator, one with weights, or one that does not fit.
+        InputError: a piece other than objective and estimator, one that holds variables, or one
+            that does not fit the others.
     """
     if name not in ("objective", "estimator") or state_of(getattr(vae, name)) or state_of(value):
         raise invalid(
@@ -43,16 +66,17 @@ def check_exchange(vae, name, value):
             repr(value),
             "call with_prior(...)" if name == "prior" else "make a new VAE",
         )
+
     given = {"objective": vae.objective, "estimator": vae.estimator, name: value}
     check_pieces(vae.posterior, vae.prior, given["objective"])
     given["estimator"].check(given["objective"], vae.posterior, vae.latent_sizes)
 
 
-def check_sphere(latent_dim):
-    """Refuses a latent too small for a sphere.
+def check_sphere(latent_dim: int) -> None:
+    """Refuses a latent dimension too small for a sphere.
 
     Raises:
-        InputError: a size below 2.
+        InputError: a dimension below 2.
     """
     if latent_dim < 2:
         raise invalid(
@@ -62,11 +86,18 @@ def check_sphere(latent_dim):
         )
 
 
-def check_networks(owner, networks, expected):
-    """Refuses networks of other sizes than `expected`, `[(inputs, outputs), ...]`.
+def check_networks(
+    owner: "Piece", networks: "Sequence[keras.Model]", expected: list[tuple[int, int]]
+) -> None:
+    """Refuses networks with other input and output sizes than expected.
+
+    Args:
+        owner: the piece that the networks belong to, for the message.
+        networks: the networks between the layers of latents.
+        expected: `[(inputs, outputs), ...]`.
 
     Raises:
-        InputError: naming both lists.
+        InputError: other sizes; the message has both lists.
     """
     got = [(network.input_shape[-1], network.output_shape[-1]) for network in networks]
     if got != expected:

@@ -1,27 +1,45 @@
 """Refuses data a model cannot learn from, before the first step.
 
-Arrays are read through once. Of a stream (`tf.data`, generator, `PyDataset`) the first
-batch is checked before training starts, and of a `tf.data.Dataset` every later batch as
-it passes.
+An array is read through once. Of a stream (`tf.data.Dataset`, generator, `PyDataset`) the first
+batch is checked before training starts. Later batches of a dataset or a generator are checked as
+they pass.
 """
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
 from tfvae.validation import kinds
 
+if TYPE_CHECKING:
+    from tfvae.likelihoods import Likelihood
+    from tfvae.models.vae import VAE
+
 _MARK = "tfvae data check"
 
 
-def check_events(x, likelihood, event_shape, name="x"):
-    """Checks an array of examples, `[N, *event]`, and returns it as an array.
+def check_events(
+    x: npt.ArrayLike, likelihood: "Likelihood", event_shape: Sequence[int], name: str = "x"
+) -> np.ndarray:
+    """Checks examples and returns them as an array.
+
+    Args:
+        x: the examples, `[N, *event]`.
+        likelihood: its support has to hold every value.
+        event_shape: shape of one example.
+        name: name of the data, for the message.
+
+    Returns:
+        `[N, *event]`.
 
     Raises:
-        InputError: wrong shape, no examples, or values outside the likelihood's support.
+        InputError: a wrong shape, no examples, or values outside the likelihood's support.
     """
     kinds.check_kind(x, name)
     x = np.asarray(x)
@@ -42,8 +60,16 @@ def check_events(x, likelihood, event_shape, name="x"):
     return x
 
 
-def check_batch(x, event_shape):
-    """Checks the static shape of one batch, in eager and in traced code."""
+def check_batch(x: tf.Tensor, event_shape: Sequence[int]) -> None:
+    """Checks the static shape of one batch, in eager and in traced code.
+
+    Args:
+        x: the batch, `[B, *event]`.
+        event_shape: shape of one example.
+
+    Raises:
+        InputError: another shape.
+    """
     if len(x.shape) != len(event_shape) + 1 or not x.shape[1:].is_compatible_with(event_shape):
         raise invalid(
             f"a batch of shape [B, {', '.join(map(str, event_shape))}]",
@@ -52,11 +78,20 @@ def check_batch(x, event_shape):
         )
 
 
-def check_data(x, y, vae, name="x"):
-    """Checks what `fit` or `evaluate` was given: an array, or a stream of batches.
+def check_data(x: Any, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> Any:
+    """Checks the data of `fit` or `evaluate`: an array, or a stream of batches.
+
+    Args:
+        x: an array `[N, *event]`, a `tf.data.Dataset`, a `PyDataset` or a generator.
+        y: conditions `[N, ...]` beside an array, else None.
+        vae: the model.
+        name: name of the data, for the message.
 
     Returns:
-        x, or for a stream an equal one in which the batches are still to come.
+        x, or a stream of the same batches that checks the later ones as they pass.
+
+    Raises:
+        InputError: data that the model does not take.
     """
     kinds.check_kind(x, name)
     if isinstance(x, tf.data.Dataset):
@@ -73,8 +108,16 @@ def check_data(x, y, vae, name="x"):
     return x
 
 
-def check_latent(z, latent_dim):
-    """Refuses latents of other sizes than the model's."""
+def check_latent(z: tf.Tensor | list[tf.Tensor], latent_dim: int | list[int]) -> None:
+    """Refuses latents of other sizes than the model's.
+
+    Args:
+        z: latents `[..., D]`, or a list of them.
+        latent_dim: D, or a list of sizes.
+
+    Raises:
+        InputError: other sizes.
+    """
     sizes = [part.shape[-1] if len(part.shape) else None for part in tf.nest.flatten(z)]
     if sizes != tf.nest.flatten(latent_dim):
         raise invalid(
@@ -82,8 +125,17 @@ def check_latent(z, latent_dim):
         )
 
 
-def first_examples(x, y=None):
-    """(x, y) to start from: the arrays that were given, or the first batch of a dataset, else None."""
+def first_examples(x: Any, y: npt.ArrayLike | None = None) -> tuple[np.ndarray | None, ...]:
+    """Returns the examples from which a prior is initialized.
+
+    Args:
+        x: an array `[N, *event]`, or a stream of batches.
+        y: conditions `[N, ...]` beside an array, else None.
+
+    Returns:
+        (x, y): the arrays themselves, or the first batch of a `tf.data.Dataset` or `PyDataset`.
+        Each is None if it is missing or comes from another kind of stream.
+    """
     if isinstance(x, tf.data.Dataset):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(next(iter(x.take(1))))
     elif isinstance(x, keras.utils.PyDataset):
@@ -91,11 +143,18 @@ def first_examples(x, y=None):
     return tuple(np.asarray(part) if hasattr(part, "__array__") else None for part in (x, y))
 
 
-def check_condition(x, y, vae, name="x"):
-    """Refuses labels for a model that takes none, and their absence for one that does.
+def check_condition(x: npt.ArrayLike, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> None:
+    """Refuses conditions that do not fit the model or the examples.
+
+    Args:
+        x: examples `[N, *event]`.
+        y: conditions `[N, ...]`, or None.
+        vae: the model.
+        name: name of the examples, for the message.
 
     Raises:
-        InputError: y where none is expected, y missing, or of another length or shape.
+        InputError: y for a model without conditions, no y for a conditional model, y of another
+            length or shape, labels that are not among the classes, or numbers that are not finite.
     """
     if vae.condition_shape is None:
         if y is None:
@@ -108,7 +167,11 @@ def check_condition(x, y, vae, name="x"):
             else f"y of shape {list(np.shape(y))}",
             "call fit(x); for a dataset of pairs, map them to x first",
         )
-    expected = f"y of shape [N, {', '.join(map(str, vae.condition_shape))}] beside {name}, for a conditional model"
+
+    expected = (
+        f"y of shape [N, {', '.join(map(str, vae.condition_shape))}] beside {name}, "
+        "for a conditional model"
+    )
     if y is None:
         raise invalid(expected, "no y", "call fit(x, y)")
     if tuple(np.shape(y))[1:] != vae.condition_shape or np.shape(y)[0] != np.shape(x)[0]:
@@ -119,12 +182,15 @@ def check_condition(x, y, vae, name="x"):
         kinds.check_finite(y)
 
 
-def check_presence(y, condition_shape):
-    """Refuses conditions for a model without, and their absence for one with.
+def check_presence(y: npt.ArrayLike | None, condition_shape: tuple[int, ...] | None) -> None:
+    """Refuses missing conditions of a conditional model, and conditions for any other.
 
     Args:
         y: conditions, or None.
-        condition_shape: of one of them, or None where a model takes none.
+        condition_shape: shape of one condition, or None if the model takes none.
+
+    Raises:
+        InputError: one of the two is None and the other is not.
     """
     if (y is None) != (condition_shape is None):
         raise invalid(
@@ -137,12 +203,16 @@ def check_presence(y, condition_shape):
 
 
 @contextlib.contextmanager
-def later_batches():
-    """Raises the `InputError` that is behind an error of the data pipeline, where one is."""
+def later_batches() -> Iterator[None]:
+    """Returns a context that turns an error of the data pipeline into the refusal behind it.
+
+    Raises:
+        InputError: a later batch that the model cannot learn from.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        # Of an assertion of `_check_dataset`, or raised within a generator that TensorFlow reads.
+        # From an assertion of `_check_dataset`, or from a generator that TensorFlow reads.
         for mark in (_MARK + ": ", f"{InputError.__name__}: "):
             if mark in error.message:
                 raise InputError(error.message.split(mark)[1].split("\n")[0]) from error
@@ -150,7 +220,10 @@ def later_batches():
 
 
 def _checked_batches(batches, vae, name):
-    """A generator, which is what Keras takes, whose first batch has been checked, and others as they come."""
+    """Returns a generator whose first batch has been checked, and that checks the others.
+
+    It is a generator since Keras takes no other iterator.
+    """
     first = next(batches)
     _check_element(first, vae, name)
 
@@ -171,6 +244,7 @@ def _check_dataset(dataset, vae, name):
             "an empty tf.data.Dataset",
             "pass a dataset that is not empty",
         )
+
     _check_element(first, vae, name)
     outside = (
         _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
@@ -196,7 +270,7 @@ def _is_finite(part):
 
 
 def _are_labels(y, vae):
-    """Whether the labels of a batch are whole numbers of the model's classes."""
+    """Returns whether all labels of a batch are whole numbers among the model's classes."""
     y = tf.cast(y, tf.float32)
     inside = (y >= 0.0) & (y == tf.round(y))
     if vae.num_classes:
@@ -225,10 +299,14 @@ def _check_support(x, likelihood, name):
     inside = np.asarray(likelihood.in_support(x))
     if inside.all():
         return
+
     first = tuple(int(i) for i in np.argwhere(~inside)[0])
     value = x[first]
     with np.errstate(invalid="ignore"):
-        received = f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, dtype {x.dtype}, {(~inside).sum()} such values)"
+        received = (
+            f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, "
+            f"dtype {x.dtype}, {(~inside).sum()} such values)"
+        )
     fix = likelihood.hint(x) if np.isfinite(value) else "remove or repair NaN and infinite values"
     raise _outside(likelihood, name, received, fix)
 

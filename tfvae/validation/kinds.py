@@ -1,24 +1,32 @@
 """Refuses kinds of data that a VAE cannot be trained on, or whose meaning would be lost."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from tfvae.errors import invalid
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def check_kind(x, name="x"):
-    """Refuses a dictionary, a sparse matrix, and an array in which elements are masked.
+def check_kind(x: Any, name: str = "x") -> None:
+    """Refuses a dictionary, a sparse matrix, and an array with masked elements.
+
+    Args:
+        x: the data, of any kind.
+        name: name of the data, for the message.
 
     Raises:
-        InputError: naming the kind, and what to pass instead.
+        InputError: one of these kinds; the message says what to pass instead.
     """
     if isinstance(x, dict):
         first = next(iter(x), "image")
         raise invalid(
             f"one array of examples as {name}, or batches of them",
             f"a dictionary with the keys {list(x)}",
-            f"pass the array that is to be modelled, such as {name}[{first!r}]; of a dataset, map it first",
+            f"pass the array that is to be modelled, such as {name}[{first!r}]; "
+            "of a dataset, map it first",
         )
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise invalid(
@@ -32,22 +40,24 @@ def check_kind(x, name="x"):
         )
 
 
-def check_numbers(x, name="x"):
-    """Refuses an array that does not hold numbers, or holds some that float32 does not.
+def check_numbers(x: np.ndarray, name: str = "x") -> None:
+    """Refuses an array without numbers, or with numbers too large for float32.
 
     Args:
-        x: a NumPy array.
-        name: what it is called in the message.
+        x: the array.
+        name: name of the array, for the message.
 
     Raises:
-        InputError: another dtype, or a finite number beyond float32.
+        InputError: a dtype that is neither numeric nor Boolean, or a finite number beyond float32.
     """
     if x.dtype.kind not in "fiub":
         raise invalid(
             f"numbers in {name}",
             f"dtype {x.dtype}",
-            f"convert {name} to float32; of pandas columns, {name}.to_numpy('float32', na_value=numpy.nan)",
+            f"convert {name} to float32; of pandas columns, "
+            f"{name}.to_numpy('float32', na_value=numpy.nan)",
         )
+
     if x.dtype.kind != "f" or x.dtype.itemsize <= 4 or not x.size:
         return
     with np.errstate(invalid="ignore"):
@@ -56,11 +66,15 @@ def check_numbers(x, name="x"):
     _refuse_first(beyond, x, name, expected, f"scale {name}, or repair that value")
 
 
-def check_weights(sample_weight, name="sample_weight"):
-    """Refuses weights of examples that are not finite numbers; None is no weights.
+def check_weights(sample_weight: npt.ArrayLike | None, name: str = "sample_weight") -> None:
+    """Refuses weights of examples that are not finite numbers.
+
+    Args:
+        sample_weight: the weights, or None for no weights.
+        name: name of the weights, for the message.
 
     Raises:
-        InputError: naming the first.
+        InputError: weights that are not finite numbers; the message has the first one.
     """
     if sample_weight is None:
         return
@@ -70,32 +84,37 @@ def check_weights(sample_weight, name="sample_weight"):
     _refuse_first(~np.isfinite(weights), weights, name, f"finite weights in {name}", fix)
 
 
-def check_labels(y, num_classes, name="y"):
-    """Refuses labels that are not whole numbers of a range.
+def check_labels(y: npt.ArrayLike, num_classes: int | None, name: str = "y") -> None:
+    """Refuses labels that are not whole numbers from 0 to `num_classes - 1`.
 
     Args:
-        y: an array of labels.
-        num_classes: how many classes there are, or None where that is not known.
-        name: what they are called in the message.
+        y: the labels.
+        num_classes: the number of classes, or None if it is unknown.
+        name: name of the labels, for the message.
 
     Raises:
-        InputError: naming the first.
+        InputError: a wrong label; the message has the first one.
     """
     labels = np.asarray(y)
     check_numbers(labels, name)
     high = np.inf if num_classes is None else num_classes - 1
     with np.errstate(invalid="ignore"):
         wrong = ~((labels == np.round(labels)) & (labels >= 0) & (labels <= high))
+
     known = "from 0" if num_classes is None else f"from 0 to {high}"
     fix = "number the classes from 0, or build for more"
     _refuse_first(wrong, labels, name, f"labels {known}, whole numbers", fix)
 
 
-def check_finite(y, name="y"):
+def check_finite(y: npt.ArrayLike, name: str = "y") -> None:
     """Refuses conditions that are not finite numbers.
 
+    Args:
+        y: the conditions.
+        name: name of the conditions, for the message.
+
     Raises:
-        InputError: naming the first.
+        InputError: conditions that are not finite numbers; the message has the first one.
     """
     values = np.asarray(y)
     check_numbers(values, name)
@@ -109,7 +128,7 @@ def check_finite(y, name="y"):
 
 
 def _refuse_first(wrong, values, name, expected, fix):
-    """Raises a refusal that names the first of the values that are wrong, and the range of all, if there is one."""
+    """Raises a refusal if any value is wrong; it has the first one and the range of all."""
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         received = (

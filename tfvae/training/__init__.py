@@ -1,1 +1,1 @@
-"""How steps run: see README.md in this folder for the way of a batch."""
+"""Runs the steps of a model; README.md in this folder shows the way of a batch."""

@@ -1,6 +1,8 @@
 """Notices a loss or a gradient that is not finite, in the step in which it arises."""
 
 import contextlib
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -11,36 +13,46 @@ from tfvae.errors import InputError, invalid
 from tfvae.ops import xla
 
 ON_NONFINITE = ("raise", "skip")
-_MAX_GUARDED = 2**16  # numbers of a weight that the forward pass changes, such as a moving average
+_MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
 _COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
 
 
 class NonFiniteLoss(InputError):
-    """A loss or a gradient that is not finite; the weights are those of the step before."""
+    """A loss or gradient that is not finite. The weights are those of the step before."""
 
 
 class Alarm:
-    """Keeps a record of steps that are not finite, and their updates from the weights.
+    """Records the steps that are not finite, and keeps their updates out of the weights.
+
+    A step is not finite if its loss or one of its gradients is infinite or NaN.
 
     Args:
         on_nonfinite: "raise" stops a run, "skip" counts such steps and leaves them out.
-        terms: the names of the terms of the loss whose means are told, such as ("rate",).
+        terms: the names of the loss terms whose means the error reports, such as ("rate",).
     """
 
-    def __init__(self, on_nonfinite="raise", terms=()):
+    def __init__(
+        self, on_nonfinite: Literal["raise", "skip"] = "raise", terms: Sequence[str] = ()
+    ) -> None:
+        """Starts with an empty record."""
         self.on_nonfinite = on_nonfinite
         self._names = tuple(terms)
-        # Not a weight of the model: TensorFlow's own kind, which Keras does not track.
+        # No weight of the model, so a TensorFlow variable, which Keras does not track.
         self._record = tf.Variable(
             np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False
         )
 
-    def is_clear(self, loss, gradients):
-        """Returns a Boolean scalar: whether a step may change the weights.
+    def is_clear(self, loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns whether a step may change the weights.
+
+        Where `on_nonfinite` is "raise", no step may do so after the first bad one.
 
         Args:
-            loss: of the batch, a scalar.
-            gradients: what of the weights' is looked at, see `telling_parts`.
+            loss: the loss of the batch, a scalar.
+            gradients: the parts of the gradients to look at, see `telling_parts`.
+
+        Returns:
+            A Boolean scalar.
         """
         finite = tf.math.is_finite(loss)
         for gradient in gradients:
@@ -50,14 +62,16 @@ class Alarm:
 
         return finite & (self._record[_COUNT] == 0.0)
 
-    def note(self, clear, step, loss, terms):
-        """Writes down a step that is not clear.
+    def note(
+        self, clear: tf.Tensor, step: tf.Tensor, loss: tf.Tensor, terms: Sequence[tf.Tensor]
+    ) -> None:
+        """Counts a step that is not clear, and records the values of the first one.
 
         Args:
-            clear: as `is_clear` says.
-            step: its number, from 0.
-            loss: of the batch, a scalar.
-            terms: the means of the terms, scalars.
+            clear: the answer of `is_clear`, a Boolean scalar.
+            step: the number of the step, from 0.
+            loss: the loss of the batch, a scalar.
+            terms: the means of the loss terms over the batch, scalars.
         """
         row = tf.stack([tf.cast(value, tf.float32) for value in (step, loss, *terms)])
         first = self._record[_COUNT] == 0.0
@@ -65,19 +79,19 @@ class Alarm:
         count = self._record[_COUNT] + tf.cast(~clear, tf.float32)
         self._record.assign(tf.concat([count[None], row], axis=0))
 
-    def skipped(self):
+    def skipped(self) -> int:
         """Returns how many steps have been left out since `reset`."""
         return int(self._record.numpy()[_COUNT])
 
-    def reset(self):
-        """Forgets the steps there were."""
+    def reset(self) -> None:
+        """Empties the record."""
         self._record.assign(tf.zeros_like(self._record))
 
-    def check(self):
-        """Raises what a step since `reset` is to raise.
+    def check(self) -> None:
+        """Raises an error if a step since `reset` was not finite and is not to be skipped.
 
         Raises:
-            NonFiniteLoss: a step was not finite, where those are not to be skipped.
+            NonFiniteLoss: there was such a step. The message gives its number and values.
         """
         if self.on_nonfinite == "skip" or not self.skipped():
             return
@@ -93,19 +107,25 @@ class Alarm:
         )
 
 
-def guarded_apply(optimizer, gradients, variables, clear, apply):
-    """Applies gradients to the weights where a step is clear, and leaves everything where it is not.
+def guarded_apply(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: Sequence[tf.Tensor | tf.IndexedSlices | None],
+    variables: Sequence[keras.Variable],
+    clear: tf.Tensor,
+    apply: Callable[[Sequence[tf.Tensor | tf.IndexedSlices | None]], None],
+) -> None:
+    """Applies gradients to the weights if a step is clear, and changes nothing if it is not.
 
-    By a condition, but for which XLA would copy each weight. So there, and where it is not known
-    what compiles the step, the assignments of Keras' plain optimizers select the old value
-    instead, which costs nothing beside reading it.
+    In general `tf.cond` decides, but XLA would copy each weight for that. So where XLA compiles
+    the whole step, or the compiler is not known, the assignments of Keras' plain optimizers
+    select between the new and the old value. This costs no more than reading the old value.
 
     Args:
         optimizer: a Keras optimizer.
-        gradients: of the variables.
+        gradients: the gradients of the variables.
         variables: the weights.
         clear: a Boolean scalar.
-        apply: a function of the gradients that has the optimizer apply them.
+        apply: a function of the gradients that makes the optimizer apply them.
     """
     plan = xla.current_plan()
     if (plan is None or plan.whole_step) and _assigns_by_its_methods(optimizer, variables):
@@ -117,7 +137,7 @@ def guarded_apply(optimizer, gradients, variables, clear, apply):
         return
 
     def change():
-        # Copies, since what is applied has to be of the condition's own graph.
+        # Copies, since the gradients to apply must belong to the condition's own graph.
         apply([None if g is None else _identity(g) for g in gradients])
         return tf.constant(0)
 
@@ -125,7 +145,7 @@ def guarded_apply(optimizer, gradients, variables, clear, apply):
 
 
 def _assigns_by_its_methods(optimizer, variables):
-    """Whether all that an optimizer changes goes through `Optimizer.assign` and its like."""
+    """Returns True if an optimizer makes all changes by `Optimizer.assign` and its like."""
     directly = (
         keras.optimizers.LossScaleOptimizer,
         keras.optimizers.MultiOptimizer,
@@ -141,7 +161,7 @@ def _assigns_by_its_methods(optimizer, variables):
 
 @contextlib.contextmanager
 def _selecting(optimizer, clear):
-    """Within it, an optimizer's assignments change a variable only where a step is clear."""
+    """Makes an optimizer's assignments change nothing, in a context, if a step is not clear."""
     assign, add, subtract = optimizer.assign, optimizer.assign_add, optimizer.assign_sub
     decay = optimizer.weight_decay
 
@@ -154,6 +174,7 @@ def _selecting(optimizer, clear):
     optimizer.assign_sub = lambda variable, value: subtract(variable, _where_clear(clear, value))
     if decay is not None:
         optimizer.weight_decay = tf.where(clear, decay, 0.0)
+
     try:
         yield
     finally:
@@ -161,32 +182,42 @@ def _selecting(optimizer, clear):
         del optimizer.assign, optimizer.assign_add, optimizer.assign_sub
 
 
-def state_before(model):
-    """Returns the values of weights that a forward pass may change, such as moving averages."""
+def state_before(model: keras.Model) -> list[tuple[keras.Variable, tf.Tensor]]:
+    """Returns small weights that a forward pass may change (moving averages), and their values."""
     weights = [v for v in model.non_trainable_weights if v.dtype.startswith("float")]
     return [(v, tf.identity(v.value)) for v in weights if np.prod(v.shape) <= _MAX_GUARDED]
 
 
-def restore_unless(clear, state):
-    """Gives weights of `state_before` their values back where a step is not clear."""
+def restore_unless(clear: tf.Tensor, state: Sequence[tuple[keras.Variable, tf.Tensor]]) -> None:
+    """Gives weights their earlier values back if a step is not clear.
+
+    Args:
+        clear: a Boolean scalar.
+        state: the weights and their values, from `state_before`.
+    """
     for variable, value in state:
         variable.assign(tf.where(clear, variable.value, value))
 
 
-def is_scaled(optimizer):
-    """Returns True if an optimizer scales the loss, and minds gradients that overflow, by itself."""
+def is_scaled(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Returns True if an optimizer scales the loss and itself handles gradients that overflow."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-def telling_parts(model, gradients):
-    """Returns of each gradient what tells whether all of it is finite.
+def telling_parts(
+    model: keras.Model, gradients: Sequence[tf.Tensor | tf.IndexedSlices | None]
+) -> list[tf.Tensor]:
+    """Returns the part of each gradient that shows whether all of it is finite.
 
-    What is not finite in the gradient of a dense layer's or a convolution's output reaches every
-    row of its kernel's gradient, so that one row tells; of other weights all numbers are looked at.
+    A bad number in the gradient of the output of a dense layer or a convolution reaches every
+    row of its kernel's gradient. So one row is enough there. Other gradients are taken whole.
 
     Args:
         model: a Keras model.
-        gradients: of its trainable variables, or None for each without one.
+        gradients: the gradients of its trainable variables; None where a variable has none.
+
+    Returns:
+        One tensor for each gradient that is not None.
     """
     by_row = {id(kernel) for kernel in map(_kernel_of_sums, internals.flatten_layers(model))}
     parts = []
@@ -197,11 +228,12 @@ def telling_parts(model, gradients):
             parts.append(tf.reshape(gradient, [-1, gradient.shape[-1]])[0])
         elif gradient is not None:
             parts.append(gradient)
+
     return parts
 
 
 def _kernel_of_sums(layer):
-    """The kernel of a layer each of whose outputs is a sum over all inputs, where no penalty is its own."""
+    """Returns the unpenalized kernel of a layer whose outputs sum over all inputs, or None."""
     kinds = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
     if (
         type(layer) not in kinds
@@ -209,6 +241,7 @@ def _kernel_of_sums(layer):
         or getattr(layer, "groups", 1) > 1
     ):
         return None
+
     return layer.kernel
 
 
@@ -228,6 +261,7 @@ def _identity(gradient):
             tf.identity(gradient.indices),
             None if shape is None else tf.identity(shape),
         )
+
     return tf.identity(gradient)
 
 
@@ -243,9 +277,15 @@ def _remedy(loss, values):
         "rate": "the posterior or the prior has run away: lower the learning rate, clip gradients"
         " (clipnorm=1.0), or warm beta up by a schedule",
         "distortion": "the likelihood has run away, as a learned scale does that nears 0: lower the"
-        " learning rate, clip gradients (clipnorm=1.0), or look for values far outside the others in x",
+        " learning rate, clip gradients (clipnorm=1.0), or look for values far outside the others"
+        " in x",
     }
+
     cause = next((causes[name] for name in broken if name in causes), None)
     if cause is None:
         cause = "lower the learning rate or clip gradients (clipnorm=1.0)"
-    return f"{cause}. The weights are those before that step; compile(on_nonfinite='skip') leaves such steps out instead"
+
+    return (
+        f"{cause}. The weights are those before that step;"
+        " compile(on_nonfinite='skip') leaves such steps out instead"
+    )

@@ -1,4 +1,6 @@
-"""Which callbacks act on single batches, and so need steps that run one in a call."""
+"""Finds callbacks that act on single batches: with those, each call runs one step."""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -9,24 +11,34 @@ _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_tr
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
-def acts_on_batches(callbacks, training):
-    """Returns True if one of the callbacks does something at a batch of training, or of a test.
+def acts_on_batches(
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None,
+    training: bool,
+) -> bool:
+    """Returns True if one of the callbacks acts on single batches.
 
-    Keras' own callbacks do where their arguments say so; any other does if it has a hook.
+    Keras' own callbacks act on batches if their arguments say so. A user's callback does if it
+    defines a hook for batches.
+
+    Args:
+        callbacks: the callbacks of `fit` or `evaluate`.
+        training: True for batches of training, False for batches of an evaluation.
     """
     hooks = _TRAIN_HOOKS if training else _TEST_HOOKS
     return any(_acts(callback, hooks) for callback in _flat(callbacks))
 
 
-def handles_nan(callbacks):
-    """Returns True if one of the callbacks is Keras' own for a loss that is not finite."""
+def handles_nan(
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None,
+) -> bool:
+    """Returns True if one of the callbacks is `keras.callbacks.TerminateOnNaN`."""
     return any(
         isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in _flat(callbacks)
     )
 
 
 def _flat(callbacks):
-    """The callbacks that `fit` was given, those within a `CallbackList` among them."""
+    """Yields single callbacks, also those inside a `CallbackList`."""
     for callback in tf.nest.flatten(callbacks or []):
         if isinstance(callback, keras.callbacks.CallbackList):
             yield from _flat([*callback.callbacks])
@@ -35,6 +47,7 @@ def _flat(callbacks):
 
 
 def _acts(callback, hooks):
+    """Returns True if a callback acts on batches by one of the hooks."""
     own = [hook for hook in hooks if _defines(callback, hook)]
     if any(_owner(callback, hook) is None for hook in own):
         return True
@@ -44,11 +57,12 @@ def _acts(callback, hooks):
 
 
 def _defines(callback, hook):
+    """Returns True if a callback has a hook beside the empty one of `keras.callbacks.Callback`."""
     return hook in vars(callback) or _class_of(callback, hook) is not keras.callbacks.Callback
 
 
 def _owner(callback, hook):
-    """The class of Keras' that has a hook, or None where it is the user's."""
+    """Returns the Keras class that defines a hook, or None if the hook is the user's."""
     owner = _class_of(callback, hook)
     if hook in vars(callback) or not owner.__module__.startswith("keras."):
         return None
@@ -56,11 +70,12 @@ def _owner(callback, hook):
 
 
 def _class_of(callback, hook):
+    """Returns the class that defines a hook, in the order in which Python looks it up."""
     return next((c for c in type(callback).__mro__ if hook in vars(c)), keras.callbacks.Callback)
 
 
 def _acts_by_arguments(callback, owner):
-    """Whether a callback of Keras' acts on batches, as it was made."""
+    """Returns True if a callback of Keras' acts on batches by the arguments it was made with."""
     if owner.__name__ in ("ProgbarLogger", "History", "Callback"):
         return False
     if owner.__name__ in ("ModelCheckpoint", "BackupAndRestore"):
@@ -71,4 +86,5 @@ def _acts_by_arguments(callback, owner):
             or callback.write_steps_per_second
             or internals.profiles(callback)
         )
+
     return True

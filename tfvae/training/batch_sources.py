@@ -1,7 +1,9 @@
-"""Where the batches of the loop come from: arrays that stay on the device, or a `tf.data.Dataset`."""
+"""Sources of the loop's batches: arrays that stay on the device, or a `tf.data.Dataset`."""
 
 import itertools
 import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,22 +11,28 @@ import tensorflow as tf
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
 
-UNKNOWN_BATCH_SIZE = 128  # examples, where nothing tells
-_MAX_BYTES_ON_GPU = 2**31
-_NUMBERS_IN_CACHE = 2**18  # of an array, which are looked at in one go
+UNKNOWN_BATCH_SIZE = 128  # examples in a batch, where the data do not say it
+_MAX_BYTES_ON_GPU = 2**31  # of all arrays of a `fit`
+_NUMBERS_IN_CACHE = 2**18  # of an array, compared at a time
 
 
 class IndexedArrays:
-    """Arrays that stay on the device, of which a batch is the numbers of its rows.
+    """Arrays that stay on the device. A batch is given by the numbers of its rows.
 
     Args:
-        arrays: a structure of arrays `[N, ...]`, as a step takes a batch of it.
+        arrays: arrays `[N, ...]` in the structure in which a step takes a batch.
         batch_size: examples in a batch; the last batch of a pass may hold fewer.
-        order_key: a function that gives the seed of the order of the next pass, a tuple of
+        order_key: a function that returns the seed of the order of the next pass, a tuple of
             integers; None keeps the order of the rows.
     """
 
-    def __init__(self, arrays, batch_size, order_key=None):
+    def __init__(
+        self,
+        arrays: Any,
+        batch_size: int,
+        order_key: Callable[[], tuple[int, ...]] | None = None,
+    ) -> None:
+        """Puts the arrays on the device."""
         self.num_examples = len(tf.nest.flatten(arrays)[0])
         self.batch_size = min(batch_size, self.num_examples)
         self.num_batches = math.ceil(self.num_examples / batch_size)
@@ -42,7 +50,7 @@ class IndexedArrays:
         self._batch_size = batch_size
         self._order_key = order_key
 
-    def next_pass(self):
+    def next_pass(self) -> Iterator[np.ndarray]:
         """Yields the row numbers of each batch of a pass over the arrays, int32 `[B]`."""
         rows = np.arange(self.num_examples, dtype=np.int32)
         if self._order_key is not None:
@@ -55,16 +63,21 @@ class IndexedArrays:
 class DatasetBatches:
     """The batches of a `tf.data.Dataset`, which is read no further than asked.
 
+    Batches are made ahead of the steps only if `prefetched` is set.
+
     Args:
-        dataset: of batches of dense tensors.
-        passes: how many passes follow one another, as one pipeline where batches are prefetched;
-            None begins each by itself.
-        most: how many batches of a pass are read at most, or None.
+        dataset: a dataset of batches of dense tensors.
+        passes: the number of passes. Prefetched passes follow one another in one pipeline. None
+            begins each pass by itself.
+        most: the most batches that are read in a pass, or None for all.
     """
 
     arrays = dtypes = num_examples = None
 
-    def __init__(self, dataset, passes=None, most=None):
+    def __init__(
+        self, dataset: tf.data.Dataset, passes: int | None = None, most: int | None = None
+    ) -> None:
+        """Reads what the dataset says of its batches, and no batch."""
         self.element_spec = dataset.element_spec
         spec = tf.nest.flatten(dataset.element_spec)
         count = int(dataset.cardinality())
@@ -73,19 +86,21 @@ class DatasetBatches:
         self.bytes_per_example = sum(
             part.dtype.size * math.prod(size or 1 for size in part.shape[1:]) for part in spec
         )
-        self.prefetched = 0  # batches that are made while steps run
+        self.prefetched = 0  # batches that are made ahead, while steps run
         self._dataset = dataset
         self._passes = passes
         self._most = most
-        self._pipeline = None
+        self._pipeline: Any = None
 
-    def next_pass(self):
+    def next_pass(self) -> Iterator[Any]:
         """Returns an iterator over the batches of the next pass."""
         if not self.prefetched:
             return iter(self._dataset)
+
         if self._passes is None or self._most:
             dataset = self._dataset.take(self._most) if self._most else self._dataset
             return iter(dataset.prefetch(self.prefetched))
+
         if self._pipeline is None:
             self._pipeline = self._all_passes()
         if self.num_batches:
@@ -94,7 +109,7 @@ class DatasetBatches:
         return _until_marked_end(self._pipeline)
 
     def _all_passes(self):
-        """One pipeline over all passes, so that the next one is under way while steps of one run."""
+        """Returns one pipeline over all passes, so that a pass begins while steps still run."""
         dataset = self._dataset
         if not self.num_batches:
             is_tuple = isinstance(dataset.element_spec, tuple)
@@ -102,14 +117,21 @@ class DatasetBatches:
             end = tf.data.Dataset.from_tensors((False, end))
             dataset = dataset.map(lambda *batch: (True, batch if is_tuple else batch[0]))
             dataset = dataset.concatenate(end)
+
         return iter(dataset.repeat(self._passes).prefetch(self.prefetched))
 
 
-def of_arrays(x, y, sample_weight):
-    """Returns the structure of arrays that a step takes batches of, or None where it is not one.
+def of_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
+    """Returns data as the structure of arrays from which a step takes batches.
 
     Args:
-        x, y, sample_weight: as `fit` takes them.
+        x: the inputs, as `fit` takes them.
+        y: the targets, as `fit` takes them.
+        sample_weight: the weights of examples, as `fit` takes them.
+
+    Returns:
+        x, (x, y) or (x, y, sample_weight), with tuples in place of lists. None if the data are
+        not arrays of the same number of rows, or do not fit on the device.
     """
     parts = _as_tuples((x, y, sample_weight))
     arrays = [array for part in parts if part is not None for array in tf.nest.flatten(part)]
@@ -121,30 +143,42 @@ def of_arrays(x, y, sample_weight):
     return keras.utils.pack_x_y_sample_weight(*parts)
 
 
-def has_dense_batches(dataset):
-    """Returns True if the batches of a dataset are dense tensors of a known rank, which can be stacked."""
+def has_dense_batches(dataset: tf.data.Dataset) -> bool:
+    """Returns True if the batches of a dataset are dense tensors of a known rank of 1 or more.
+
+    Such batches can be stacked.
+    """
     specs = tf.nest.flatten(dataset.element_spec)
     return all(isinstance(spec, tf.TensorSpec) and spec.shape.rank for spec in specs)
 
 
-def step_dtype(array):
-    """Returns what a step takes an array as: whole numbers in their own type, others in Keras' float."""
+def step_dtype(array: np.ndarray | tf.Tensor) -> tf.DType:
+    """Returns the dtype in which a step takes an array.
+
+    Floats become `keras.config.floatx()`. Whole numbers and Booleans keep their own type.
+    """
     dtype = tf.as_dtype(array.dtype)
     return tf.as_dtype(keras.config.floatx()) if dtype.is_floating else dtype
 
 
-def stack(batches, height):
-    """Returns batches of one shape as one structure `[height, ...]`, the last repeated to fill it."""
+def stack(batches: list[Any], height: int) -> Any:
+    """Returns batches of one shape as one structure of tensors or arrays `[height, B, ...]`.
+
+    Args:
+        batches: at most `height` batches, each a structure of tensors or arrays `[B, ...]`.
+        height: the length of the stack. The last batch is repeated to fill it.
+    """
     batches = batches + batches[-1:] * (height - len(batches))
     return tf.nest.map_structure(_stacked, *batches)
 
 
-def shapes(batch):
-    """Returns what tells batches of different programs apart: shapes and dtypes, hashable."""
+def shapes(batch: Any) -> tuple[tuple[tuple[int, ...], np.dtype | tf.DType], ...]:
+    """Returns the shapes and dtypes of a batch; those that differ need different programs."""
     return tuple((tuple(part.shape), part.dtype) for part in tf.nest.flatten(batch))
 
 
 def _is_array_of_rows(array):
+    """Returns True for a plain array or tensor of numbers with a first axis."""
     if isinstance(array, np.ndarray):
         return (
             array.ndim > 0
@@ -155,7 +189,7 @@ def _is_array_of_rows(array):
 
 
 def _as_tuples(structure):
-    """The structure with lists as tuples, which is what Keras makes of them."""
+    """Returns the structure with tuples in place of lists, as Keras has it."""
     if isinstance(structure, dict):
         return {key: _as_tuples(value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -164,6 +198,7 @@ def _as_tuples(structure):
 
 
 def _until_marked_end(pipeline):
+    """Yields the batches of a pipeline of (True, batch) up to the next (False, ...)."""
     for more, batch in pipeline:
         if not more:
             return
@@ -171,7 +206,10 @@ def _until_marked_end(pipeline):
 
 
 def _on_device(array):
-    """A tensor of an array, or of the same numbers in bytes: a quarter of the memory and of the copying."""
+    """Returns an array as a tensor, in bytes if the numbers allow it.
+
+    Bytes take a quarter of the memory and of the time to copy.
+    """
     if isinstance(array, np.ndarray) and array.dtype.kind == "f":
         array = _as_bytes(array)
     tensor = tf.convert_to_tensor(array)
@@ -179,26 +217,27 @@ def _on_device(array):
 
 
 def _as_bytes(array):
-    """An array of floats as uint8 if all are whole numbers of that range, otherwise itself."""
+    """Returns an array of floats as uint8 if all are whole numbers from 0 to 255, else itself."""
     as_bytes = np.empty(array.shape, np.uint8)
     rows = max(1, _NUMBERS_IN_CACHE // max(1, math.prod(array.shape[1:])))
     for first in range(0, len(array), rows):
         block = slice(first, first + rows)
-        with np.errstate(invalid="ignore"):  # NaN, say, which then differs
+        with np.errstate(invalid="ignore"):  # such as NaN, which the comparison then finds
             as_bytes[block] = array[block]
         if not np.array_equal(as_bytes[block], array[block]):
             return array
+
     return as_bytes
 
 
 def _fit_on_device(arrays):
-    """Whether arrays may stay on the device for the whole of a `fit`."""
+    """Returns True if arrays may stay on the device for the whole of a `fit`."""
     size = sum(math.prod(array.shape) * tf.as_dtype(array.dtype).size for array in arrays)
     return not xla.gpus() or size <= _MAX_BYTES_ON_GPU
 
 
 def _empty(spec):
-    """A tensor of a spec, of no examples where that is open."""
+    """Returns zeros of a spec, with length 0 along each axis of unknown length."""
     return tf.zeros([size or 0 for size in spec.shape], spec.dtype)
 
 

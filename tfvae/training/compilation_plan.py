@@ -1,9 +1,10 @@
-"""The one place that chooses what compiles the steps of a model, and how many run in one call.
+"""Chooses what compiles the steps of a model, and how many of them run in one call.
 
 The measurements behind the rules are in `tests/benchmarks/README.md`.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -12,12 +13,17 @@ from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.ops.xla import CompilationPlan
 
-# of one call: long enough to hide what a call costs, and for a progress bar that moves
+if TYPE_CHECKING:
+    from tfvae.training.batch_sources import DatasetBatches, IndexedArrays
+    from tfvae.training.compiled_fit import CompiledFit
+
+# The time of one call: long enough to hide its cost, short enough that a progress bar moves.
 _SECONDS = 1.0
-_FLOPS = {"CPU": 5e10, "GPU": 1e13}  # a second, roughly what small networks get
-_MAX_BYTES = 2**26  # of the batches of one call, which are stacked
-_MAX_STEPS = 1024
-_MANY_ROWS = 4096  # of one product, from where oneDNN's is worth the way into and out of XLA
+_FLOPS = {"CPU": 5e10, "GPU": 1e13}  # per second, roughly, for small networks
+_MAX_BYTES = 2**26  # of the stacked batches of one call
+_MAX_STEPS = 1024  # in one call
+# Rows of a matrix product from which oneDNN is faster, with the cost to enter and leave XLA.
+_MANY_ROWS = 4096
 _REFUSALS = (
     "unsupported operations",
     "not compilable",
@@ -28,15 +34,18 @@ _REFUSALS = (
 )
 
 
-def choose(model, rows=0):
-    """Returns the `CompilationPlan` of a model's steps where the user does not state one.
+def choose(model: keras.Model, rows: int = 0) -> CompilationPlan:
+    """Returns the plan of a model's steps where the user states none.
 
-    XLA fuses the small operations of dense networks, and is what a GPU wants. On a CPU oneDNN's
-    convolutions are faster than XLA's, and so are its products of many rows.
+    XLA fuses the small operations of dense networks, and it is best on a GPU. On a CPU the
+    convolutions of oneDNN are faster than XLA's, and so are its products of many rows.
 
     Args:
         model: a Keras model.
         rows: how many latents go forward and backward at once; 0 for an evaluation.
+
+    Returns:
+        The `CompilationPlan`, with its reason in words.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return CompilationPlan("a TensorFlow graph, since XLA has no collectives for every device")
@@ -57,50 +66,59 @@ def choose(model, rows=0):
     return CompilationPlan(why, update=True, between_networks=many)
 
 
-def stated(jit_compile):
+def stated(jit_compile: bool) -> CompilationPlan:
     """Returns the plan that a user states by `compile(jit_compile=...)`."""
     return xla.XLA if jit_compile else xla.GRAPH
 
 
-def choose_steps(model, source):
+def choose_steps(model: "CompiledFit", source: "IndexedArrays | DatasetBatches") -> int:
     """Returns how many steps run in one call.
 
     Args:
         model: a `CompiledFit` model.
-        source: of `batch_sources`.
+        source: the source of its batches.
     """
-    # backward is twice forward
+    # A backward pass costs twice as much as a forward pass.
     seconds = 3 * model.loop_hooks.flops_per_example() * source.batch_size / _FLOPS[xla.device()]
     size = max(1, source.batch_size * source.bytes_per_example)
     steps = max(1, min(int(_SECONDS / max(seconds, 1e-9)), _MAX_BYTES // size, _MAX_STEPS))
+
     whole = source.num_batches
-    if source.num_examples:  # a partial batch waits for a call of its own
+    if source.num_examples:  # a partial batch runs in a call of its own
         whole = max(1, source.num_examples // source.batch_size)
-    # calls of much the same length
+    # All calls are about the same length.
     return math.ceil(whole / math.ceil(whole / steps)) if whole else steps
 
 
-def is_refusal(error, plan):
-    """Returns True if an error says that XLA cannot compile a program."""
+def is_refusal(error: tf.errors.OpError, plan: CompilationPlan) -> bool:
+    """Returns True if an error says that XLA cannot compile a program.
+
+    Args:
+        error: the error of a call of the program.
+        plan: the plan by which the program was compiled.
+    """
     by_xla = plan.whole_step or plan.between_networks or plan.update
     return by_xla and any(words in error.message for words in _REFUSALS)
 
 
-def reason_of_refusal(error):
-    """Returns the line of XLA's error that names what it cannot compile."""
+def reason_of_refusal(error: tf.errors.OpError) -> str:
+    """Returns the line of XLA's error that names the cause, cut to 300 characters."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     return next((line for line in lines if any(words in line for words in _REFUSALS)), lines[0])[
         :300
     ]
 
 
-def is_trusted_by_keras_loop(model):
-    """Returns True if every layer is known to compile, for loops that could not go back to a graph."""
+def is_trusted_by_keras_loop(model: keras.Model) -> bool:
+    """Returns True if XLA is known to compile every layer of a model.
+
+    Keras' own loop needs this, since it cannot go back to a graph.
+    """
     return all(_is_trusted(layer) for layer in internals.flatten_layers(model))
 
 
-def forward_flops(network):
-    """Returns roughly how many additions and multiplications a network takes for one example."""
+def forward_flops(network: keras.Model | keras.Layer) -> int:
+    """Returns the rough number of additions and multiplications of a network for one example."""
     total = 0
     for layer in internals.flatten_layers(network):
         kernel = getattr(layer, "kernel", None)
@@ -109,12 +127,12 @@ def forward_flops(network):
     return total
 
 
-def has_convolution(model):
+def has_convolution(model: keras.Model) -> bool:
     """Returns True if one of Keras' convolutions is among the layers of a model."""
     return any(is_convolution(layer) for layer in internals.flatten_layers(model))
 
 
-def is_convolution(layer):
+def is_convolution(layer: keras.Layer) -> bool:
     """Returns True if a layer is one of Keras' convolutions."""
     bases = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
     return isinstance(layer, bases) or _is_transposed(layer)
@@ -130,7 +148,10 @@ def _is_transposed(layer):
 
 
 def _places(layer):
-    """At how many places of its output, or a transposed one of its input, a convolution applies its kernel."""
+    """Returns at how many places a convolution applies its kernel, and 1 for other layers.
+
+    They are the places of its output, or of its input if it is transposed.
+    """
     if not is_convolution(layer):
         return 1
     tensor = getattr(layer, "input" if _is_transposed(layer) else "output", None)
@@ -138,6 +159,10 @@ def _places(layer):
 
 
 def _is_trusted(layer):
+    """Returns True for any model, and for most layers of Keras and of this package.
+
+    Not for `Lambda` and preprocessing layers.
+    """
     module = type(layer).__module__
     known = module.startswith(("keras.", "tfvae.")) and ".preprocessing." not in module
     return (known or isinstance(layer, keras.Model)) and not isinstance(layer, keras.layers.Lambda)

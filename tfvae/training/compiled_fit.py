@@ -1,7 +1,8 @@
 """A Keras model whose `fit` and `evaluate` run many steps in one compiled call."""
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
@@ -19,50 +20,53 @@ _LOG = logging.getLogger("tfvae")
 class CompiledFit(StepSettings):
     """Gives a Keras model a loop of its own for arrays and `tf.data.Dataset`s.
 
-    A mixin: `class Mine(CompiledFit, keras.Model)`. No class between the two is a Keras model, since
-    Keras changes the bases of a class that is called as a functional model is, `Mine(inputs, outputs)`.
+    This is a mixin: `class Mine(CompiledFit, keras.Model)`. It is no Keras model itself, since
+    Keras changes the bases of a class that is called like a functional model,
+    `Mine(inputs, outputs)`.
 
-    Whatever else `fit` and `evaluate` take goes through Keras' own loop, untouched: other kinds
-    of data, class weights, distribution strategies and `run_eagerly=True`. Nothing here knows
-    what the steps compute; `LoopHooks` has what a subclass may say about them.
+    All other calls of `fit` and `evaluate` go through Keras' own loop with their arguments as
+    they came: other kinds of data, class weights, distribution strategies and
+    `run_eagerly=True`. Nothing here knows what the steps compute. `LoopHooks` holds what a
+    subclass may say about them.
     """
 
-    # Of Keras' trainer.
+    # Set by Keras' trainer.
     train_function: Any
     test_function: Any
     steps_per_execution: Any
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the Keras model of these arguments, and its hooks."""
         super().__init__(*args, **kwargs)
         self.loop_hooks = self.make_loop_hooks()
         self._choices = _choices("auto", "auto", "raise")
         self._runs = RunState(self)
 
-    def make_loop_hooks(self):
-        """Returns the `LoopHooks` of this model, for a subclass to override."""
+    def make_loop_hooks(self) -> LoopHooks:
+        """Returns the `LoopHooks` of this model; a subclass may override it."""
         return LoopHooks(self)
 
     # ---- what Keras' users call
 
     def compile(
         self,
-        optimizer="adam",
-        *args,
-        steps_per_execution="auto",
-        jit_compile="auto",
-        on_nonfinite="raise",
-        **kwargs,
-    ):
+        optimizer: keras.optimizers.Optimizer | str | None = "adam",
+        *args: Any,
+        steps_per_execution: int | Literal["auto"] = "auto",
+        jit_compile: bool | Literal["auto"] = "auto",
+        on_nonfinite: Literal["raise", "skip"] = "raise",
+        **kwargs: Any,
+    ) -> None:
         """Configures the model for training, as `keras.Model.compile`.
 
         Args:
             optimizer: a Keras optimizer.
             *args: as `keras.Model.compile`.
-            steps_per_execution: optimizer steps in one compiled call; the losses do not depend on
-                it. "auto" chooses by model and data, 1 where a callback acts on single batches.
+            steps_per_execution: optimizer steps in one compiled call. The losses do not depend on
+                it. "auto" chooses by model and data, and 1 if a callback acts on single batches.
             jit_compile: whether XLA compiles the steps; "auto" chooses by network and device.
-            on_nonfinite: what happens at a loss or gradient that is not finite: "raise" stops the
-                run with the weights of the step before, "skip" counts and leaves out such steps.
+            on_nonfinite: what a loss or gradient that is not finite does. "raise" stops the run
+                with the weights of the step before. "skip" counts such a step and leaves it out.
             **kwargs: as `keras.Model.compile`.
 
         Raises:
@@ -81,49 +85,72 @@ class CompiledFit(StepSettings):
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
         self._runs = RunState(self)
         self._runs.prepare()
-        if jit_compile == "auto":  # of Keras' own loop, which cannot go back to a graph
+        if jit_compile == "auto":  # here for Keras' own loop, which cannot go back to a graph
             plan = self.compilation_plan(batch_sources.UNKNOWN_BATCH_SIZE)
             trusted = compilation_plan.is_trusted_by_keras_loop(self)
             jit_compile = plan.whole_step and trusted and not kwargs.get("run_eagerly")
+
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
         super().compile(
             optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs
         )
 
-    def get_compile_config(self):
-        """Returns what `compile` was given: "auto" is written, not what it meant on this machine."""
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`. "auto" stays, whatever it meant on this machine."""
         config = super().get_compile_config()
         return {**config, **self._choices} if config else config
 
-    def compile_from_config(self, config):
-        """Compiles the model by a configuration of `get_compile_config`, with its optimizer built."""
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model by a result of `get_compile_config`, and builds its optimizer."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | Literal["auto"] = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | list[int] = 1,
+    ) -> keras.callbacks.History:
         """Trains the model, as `keras.Model.fit`.
+
+        Args:
+            x: arrays `[N, ...]`, a `tf.data.Dataset`, or other data that Keras takes.
+            y: targets `[N, ...]`, or None.
+            batch_size: examples in a batch of arrays; 32, or N / `steps_per_epoch`, by default.
+            epochs: the number of the epoch before which training ends.
+            verbose: 0 for silence, 1 for a progress bar, 2 for a line per epoch, or "auto".
+            callbacks: Keras callbacks.
+            validation_split: the share of the last rows that is kept for validation.
+            validation_data: data of the validation; it overrides `validation_split`.
+            shuffle: whether each pass over arrays has an order of its own.
+            class_weight: weights of the classes in `y`.
+            sample_weight: weights of the examples.
+            initial_epoch: the number of the first epoch.
+            steps_per_epoch: batches in an epoch; by default those of one pass over the data.
+            validation_steps: batches in a validation; by default those of one pass.
+            validation_batch_size: examples in a batch of validation; `batch_size` by default.
+            validation_freq: epochs from one validation to the next, or a list of epochs, from 1.
+
+        Returns:
+            The `keras.callbacks.History`.
 
         Raises:
             NonFiniteLoss: a loss or gradient that is not finite, see `compile`.
+            InputError: the model is not compiled, or its data do not fit.
         """
         call = {name: value for name, value in locals().items() if name in _FIT_ARGUMENTS}
         self._check_compiled("fit")
@@ -140,20 +167,38 @@ class CompiledFit(StepSettings):
 
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-        **kwargs,
-    ):
-        """Evaluates the model, as `keras.Model.evaluate`."""
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | Literal["auto"] = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> float | list[float] | dict[str, float]:
+        """Evaluates the model, as `keras.Model.evaluate`.
+
+        Args:
+            x: arrays `[N, ...]`, a `tf.data.Dataset`, or other data that Keras takes.
+            y: targets `[N, ...]`, or None.
+            batch_size: examples in a batch of arrays; 32, or N / `steps`, by default.
+            verbose: 0 for silence, 1 for a progress bar, 2 for one line, or "auto".
+            sample_weight: weights of the examples.
+            steps: batches to evaluate; by default those of one pass over the data.
+            callbacks: Keras callbacks.
+            return_dict: True for the metrics by name.
+            **kwargs: as `keras.Model.evaluate`.
+
+        Returns:
+            The loss, or a list of the loss and other metrics, or a dictionary of them.
+
+        Raises:
+            InputError: the model is not compiled, or its data do not fit.
+        """
         call = {name: value for name, value in locals().items() if name in _EVALUATE_ARGUMENTS}
         self._check_compiled("evaluate")
-        # What Keras' `fit` and this one say of data that they have prepared.
+        # Keras' `fit` and the one above pass this for data that they have prepared.
         is_validation = kwargs.get("_use_cached_eval_dataset", False)
         call = call if is_validation else self.loop_hooks.checked_evaluate(call)
         with self._runs.in_evaluation(), self.loop_hooks.explained_errors():
@@ -165,27 +210,27 @@ class CompiledFit(StepSettings):
             logs = loop.evaluate(self, run, call)
             return logs if return_dict else internals.metrics_in_order(self, logs)
 
-    def make_train_function(self, force=False):
-        """Makes the training function of Keras' own loop."""
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the training function of Keras' own loop, which counts its steps."""
         if self.train_function is None or force:
             if self.built and self.optimizer is not None and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)  # or the first step would run twice
+                self.optimizer.build(self.trainable_variables)  # else the first step runs twice
             super().make_train_function(force=True)
             self.train_function = self._runs.counted(self.train_function)
 
-    def make_test_function(self, force=False):
-        """Makes the test function of Keras' own loop."""
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the test function of Keras' own loop, which counts its steps."""
         if self.test_function is None or force:
             super().make_test_function(force=True)
             self.test_function = self._runs.counted(self.test_function)
 
-    def reset_metrics(self):
-        """Resets the metrics, as Keras does before an epoch."""
+    def reset_metrics(self) -> None:
+        """Resets the metrics and the count of steps; Keras does so before an epoch."""
         super().reset_metrics()
         self._runs.steps = 0
 
     def _get_metrics_result_or_logs(self, logs):
-        """Gives the logs of an epoch, as Keras does; NaN for one without a step, which measured nothing."""
+        """Returns the logs of an epoch as Keras does, or NaN for an epoch without a step."""
         logs = super()._get_metrics_result_or_logs(logs)
         if not self._runs.found_no_batch():
             return logs
@@ -196,24 +241,29 @@ class CompiledFit(StepSettings):
 
     # ---- what the loop asks
 
-    def makes_own_functions(self):
-        """Returns True if no subclass makes functions for Keras' own loop, which it then wants to run."""
+    def makes_own_functions(self) -> bool:
+        """Returns True if no subclass makes training or test functions for Keras' own loop."""
         made = (type(self).make_train_function, type(self).make_test_function)
         return made == (CompiledFit.make_train_function, CompiledFit.make_test_function)
 
-    def after_steps(self, count):
-        """Counts the steps of a compiled call, and raises what went wrong in it."""
+    def after_steps(self, count: int) -> None:
+        """Counts the steps of a compiled call.
+
+        Raises:
+            NonFiniteLoss: one of them was not finite, see `compile`.
+        """
         self._runs.count(count)
 
     # ---- inside
 
     def _fit(self, call, run, validation):
-        # Variables made in a step would have it traced twice.
+        # A step in which variables are made would be traced twice.
         internals.build(self, run.reader.source.element_spec)
         if not self._runs.explained:
             plan = self.compilation_plan(run.reader.source.batch_size)
             _LOG.info("Steps are compiled by %s; %d of them run in one call.", plan.why, run.steps)
             self._runs.explained = True
+
         self._runs.validation = validation
         return loop.fit(self, run, call)
 
@@ -222,7 +272,8 @@ class CompiledFit(StepSettings):
             raise invalid(
                 "a compiled model",
                 f"{method}() before compile()",
-                "You must call `compile()` before using the model: vae.compile(keras.optimizers.Adam(1e-3))",
+                "You must call `compile()` before using the model:"
+                " vae.compile(keras.optimizers.Adam(1e-3))",
             )
 
 

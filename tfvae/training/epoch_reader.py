@@ -1,45 +1,55 @@
-"""Reads the batches of each epoch in the order, and to the number, that Keras' own loop would."""
+"""Reads the batches of each epoch, in the order and number of Keras' own loop."""
 
 import itertools
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfvae.training.batch_sources import DatasetBatches, IndexedArrays
 
 
 class EpochReader:
-    """The batches of one epoch after the other.
+    """Reads the batches of one epoch after the other.
 
-    Without a stated number of steps an epoch is one pass over the source. With one, it is that
-    many batches, and the next epoch goes on where it ended; a source that ends is begun anew.
+    Without `steps_per_epoch` an epoch is one pass over the source. With it an epoch is that many
+    batches, and the next epoch goes on where the last one ended. A source that has ended begins
+    anew.
 
     Args:
-        source: of `batch_sources`.
-        steps_per_epoch: as `fit` takes it, or None.
+        source: the source of the batches.
+        steps_per_epoch: batches in an epoch, as `fit` takes it, or None.
     """
 
-    def __init__(self, source, steps_per_epoch=None):
+    def __init__(
+        self, source: "IndexedArrays | DatasetBatches", steps_per_epoch: int | None = None
+    ) -> None:
+        """Starts before the first pass."""
         self.source = source
         self.steps_per_epoch = steps_per_epoch
         self._batches: Any = None
-        self._read = 0  # of the current pass
+        self._read = 0  # batches of the current pass
 
     @property
-    def num_steps(self):
-        """How many steps an epoch has, or None where that is not known."""
+    def num_steps(self) -> int | None:
+        """The number of steps in an epoch, or None if it is not known."""
         return self.steps_per_epoch or self.source.num_batches
 
-    def begin_anew(self):
-        """Leaves the current pass, so that the next epoch begins another."""
+    def begin_anew(self) -> None:
+        """Leaves the current pass, so that the next epoch begins another one."""
         self._batches = None
 
-    def begin_epoch(self):
-        """Turns to the next epoch."""
+    def begin_epoch(self) -> None:
+        """Begins the next epoch."""
         if self._batches is None or self.steps_per_epoch is None:
             self._begin_pass()
         self._left = self.num_steps
         self.ended = False
 
-    def has_more(self):
-        """Returns True if the epoch has another batch, as far as is known before it is read."""
+    def has_more(self) -> bool:
+        """Returns True if the epoch has another batch, as far as is known before it is read.
+
+        Warns of an epoch that ends before its stated number of steps.
+        """
         if self.ended or self._left == 0:
             return False
         if self._pass_is_over():
@@ -49,24 +59,26 @@ class EpochReader:
 
         return True
 
-    def take(self, most):
-        """Returns up to `most` batches of the epoch as a list, empty where the source has ended."""
+    def take(self, most: int) -> list[Any]:
+        """Returns up to `most` batches of the epoch: none if the source has ended."""
         limits = (most, self._left, self._left_of_pass())
         wanted = min(limit for limit in limits if limit is not None)
         batches = list(itertools.islice(self._batches, wanted))
         self._read += len(batches)
         if self._left is not None:
             self._left -= len(batches)
+
         if len(batches) < wanted:
             self._end_early()
+
         return batches
 
-    def last_batch_ends_pass(self):
+    def last_batch_ends_pass(self) -> bool:
         """Returns True if the last batch taken was the last one of a pass."""
         return self.ended or self._left_of_pass() == 0
 
-    def end_epoch(self):
-        """Leaves an epoch; a pass that is over is begun anew with the next one."""
+    def end_epoch(self) -> None:
+        """Ends an epoch. If its pass is over, the next epoch begins another pass."""
         if self._left_of_pass() == 0:
             self._batches = None
 
@@ -90,8 +102,8 @@ class EpochReader:
 
 def _warn_of_early_end():
     warnings.warn(
-        "Your input ran out of data; interrupting training. Make sure that your dataset or generator "
-        "can generate at least `steps_per_epoch * epochs` batches. You may need to use the "
-        "`.repeat()` function when building your dataset.",
+        "Your input ran out of data; interrupting training. Make sure that your dataset or "
+        "generator can generate at least `steps_per_epoch * epochs` batches. You may need to use "
+        "the `.repeat()` function when building your dataset.",
         stacklevel=4,
     )

@@ -1,6 +1,7 @@
-"""Tells whether the loop can run a call of `fit` or `evaluate`, and with what."""
+"""Decides whether the loop can run a call of `fit` or `evaluate`, and prepares the `Run`."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -10,18 +11,22 @@ from tfvae.training import batch_callbacks, batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
 from tfvae.training.loop import Run
 
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
+
 _DEFAULT_BATCH_SIZE = 32  # Keras'
 
 
-def run_of_fit(model, call):
-    """Returns the `Run` of a call of `fit` and that of its validation, or None for Keras' own loop.
+def run_of_fit(model: "CompiledFit", call: dict[str, Any]) -> tuple[Run, Run | None] | None:
+    """Returns the runs of a call of `fit`, or None if Keras' own loop has to run it.
 
     Args:
         model: a `CompiledFit` model.
         call: the arguments of `fit`, by name.
 
     Returns:
-        (run, validation), where validation is None if there is none; or None.
+        The `Run` of the training and the `Run` of the validation, which is None without
+        validation data.
     """
     if (
         not _is_known(model)
@@ -29,6 +34,7 @@ def run_of_fit(model, call):
         or call["shuffle"] not in (True, False)
     ):
         return None
+
     x, y, sample_weight = (call[name] for name in ("x", "y", "sample_weight"))
     held_out = call["validation_data"]
     if call["validation_split"] and held_out is None:
@@ -48,11 +54,12 @@ def run_of_fit(model, call):
     source = _source(x, y, sample_weight, call["batch_size"], steps, most, order_key, passes)
     if source is None:
         return None
+
     return _run(model, source, steps, call["callbacks"], training=True), validation
 
 
-def run_of_evaluate(model, call):
-    """Returns the `Run` of a call of `evaluate`, or None where Keras' own loop is to run it.
+def run_of_evaluate(model: "CompiledFit", call: dict[str, Any]) -> Run | None:
+    """Returns the run of a call of `evaluate`, or None if Keras' own loop has to run it.
 
     Args:
         model: a `CompiledFit` model.
@@ -60,22 +67,24 @@ def run_of_evaluate(model, call):
     """
     if not _is_known(model):
         return None
+
     steps = call["steps"]
     source = _source(
         call["x"], call["y"], call["sample_weight"], call["batch_size"], steps, most=steps
     )
     if source is None:
         return None
+
     return _run(model, source, steps, call["callbacks"], training=False)
 
 
-def most_batches(call):
-    """Returns how many batches a call of `fit` asks for in all, or None where its data say."""
+def most_batches(call: dict[str, Any]) -> int | None:
+    """Returns how many batches a call of `fit` states in all, or None if its data decide."""
     return call["steps_per_epoch"] and call["steps_per_epoch"] * _passes(call)
 
 
 def _is_known(model):
-    """Whether a model runs compiled on one device, by steps that the loop knows how to call."""
+    """Returns True if a model runs compiled on one device, by this package's own functions."""
     alone = (
         not tf.distribute.has_strategy()
         and model.distribute_strategy is tf.distribute.get_strategy()
@@ -85,6 +94,7 @@ def _is_known(model):
 
 
 def _run_of_validation(model, call, held_out):
+    """Returns the `Run` of the validation in a call of `fit`, or None for Keras' own loop."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(held_out)
     return run_of_evaluate(
         model,
@@ -100,32 +110,37 @@ def _run_of_validation(model, call, held_out):
 
 
 def _source(x, y, sample_weight, batch_size, steps, most, order_key=None, passes=None):
-    """The source of batches, or None where the data are of no known kind."""
+    """Returns the source of batches, or None if the data are of no known kind."""
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None or not batch_sources.has_dense_batches(x):
             return None
+
         return batch_sources.DatasetBatches(x, passes, most)
 
     arrays = batch_sources.of_arrays(x, y, sample_weight)
     if arrays is None:
         return None
+
     count = len(tf.nest.flatten(arrays)[0])
     if not batch_size:
         batch_size = math.ceil(count / steps) if steps else _DEFAULT_BATCH_SIZE
+
     return batch_sources.IndexedArrays(arrays, batch_size, order_key)
 
 
 def _run(model, source, steps_per_epoch, callbacks, training):
+    """Returns the `Run` of a source of batches."""
     reader = EpochReader(source, steps_per_epoch)
     acts = batch_callbacks.acts_on_batches(callbacks, training)
     steps = _steps_of_call(model, reader, acts)
+    # No batch is read ahead of a callback that acts on single batches.
     if isinstance(source, batch_sources.DatasetBatches) and not acts:
         source.prefetched = steps
     return Run(reader, model.programs_of("train_step" if training else "test_step"), steps, acts)
 
 
 def _steps_of_call(model, reader, acts_on_batches):
-    """How many steps run in one call."""
+    """Returns how many steps run in one call."""
     stated = model.stated_steps()
     if stated is not None:
         return min(stated, reader.num_steps or stated)
@@ -135,7 +150,7 @@ def _steps_of_call(model, reader, acts_on_batches):
     steps = compilation_plan.choose_steps(model, reader.source)
     if not reader.steps_per_epoch:
         return min(steps, reader.num_steps or steps)
-    # Calls of much the same length, the last of which ends the epoch.
+    # All calls are about the same length, and the last one ends the epoch.
     return math.ceil(reader.steps_per_epoch / math.ceil(reader.steps_per_epoch / steps))
 
 
@@ -144,16 +159,17 @@ def _passes(call):
 
 
 def _order_key(model):
-    """A function that gives the seed of the order of the next pass: the model's, and the step."""
+    """Returns a function that gives the seed of the next pass: the model's seed and the step."""
     seed = model.loop_hooks.order_seed()
     return lambda: (seed, int(internals.update_counter(model.optimizer)))
 
 
 def _split(x, y, sample_weight, share):
-    """The arrays without their last share, and that share as validation data, as Keras splits."""
+    """Splits arrays as Keras does, and returns the training data and the validation data."""
     arrays = batch_sources.of_arrays(x, y, sample_weight)
     if arrays is None:
         return x, y, sample_weight, None
+
     count = len(tf.nest.flatten(arrays)[0])
     first = math.floor(count * (1.0 - share))
     if first in (0, count):

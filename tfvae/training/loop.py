@@ -1,36 +1,40 @@
-"""The loop of `fit` and `evaluate`: epochs, callbacks and validation as Keras' own loop has them."""
+"""Runs epochs, callbacks and validation for `fit` and `evaluate`, as Keras' own loop does."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.training.epoch_reader import EpochReader
 
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
+    from tfvae.training.step_programs import StepPrograms
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What the batches of an epoch are run with.
+    """The parts that run the batches of an epoch.
 
     Attributes:
-        reader: of the batches.
-        programs: the `StepPrograms` that run them.
-        steps: how many run in one call.
-        acts: whether a callback acts on single batches, and so may change the model between them.
+        reader: the reader of the batches.
+        programs: the compiled programs of a step.
+        steps: how many steps run in one call.
+        acts: True if a callback acts on single batches, between which it may change the model.
     """
 
     reader: EpochReader
-    programs: Any
+    programs: "StepPrograms"
     steps: int
     acts: bool
 
 
-def fit(model, run, call):
+def fit(model: "CompiledFit", run: Run, call: dict[str, Any]) -> keras.callbacks.History:
     """Trains a model for the epochs of a call of `fit`.
 
     Args:
         model: a `CompiledFit` model.
-        run: the `Run` of its training.
+        run: the run of its training.
         call: the arguments of `fit`, by name.
 
     Returns:
@@ -46,6 +50,7 @@ def fit(model, run, call):
         callbacks.on_epoch_begin(epoch)
         hooks = (callbacks.on_train_batch_begin, callbacks.on_train_batch_end)
         logs = _epoch(model, run, hooks, "stop_training") or logs
+
         epoch_logs = dict(internals.epoch_logs(model, logs))
         if _has_validation(call) and _is_due(epoch, call["validation_freq"]):
             val_logs = _validate(model, call, callbacks)
@@ -61,21 +66,22 @@ def fit(model, run, call):
     return model.history
 
 
-def evaluate(model, run, call):
-    """Evaluates a model on one pass of a `Run`.
+def evaluate(model: "CompiledFit", run: Run, call: dict[str, Any]) -> dict[str, Any]:
+    """Evaluates a model on one epoch of a run, from the start of the data.
 
     Args:
         model: a `CompiledFit` model.
-        run: the `Run` of its test steps.
+        run: the run of its test steps.
         call: the arguments of `evaluate`, by name.
 
     Returns:
-        The logs, numbers by name.
+        The logs: numbers by name, beside values of other kinds that a user's step returns.
     """
     callbacks = _callback_list(model, call, run, epochs=1)
     model.stop_evaluating = False
     callbacks.on_test_begin()
     model.reset_metrics()
+
     hooks = (callbacks.on_test_batch_begin, callbacks.on_test_batch_end)
     run.reader.begin_anew()
     last = _epoch(model, run, hooks, "stop_evaluating")
@@ -93,6 +99,7 @@ def _validate(model, call, callbacks):
     x, y, sample_weight = None, None, None
     if call["validation_data"] is not None:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(call["validation_data"])
+
     return model.evaluate(
         x=x,
         y=y,
@@ -106,7 +113,7 @@ def _validate(model, call, callbacks):
 
 
 def _epoch(model, run, hooks, stop):
-    """Runs the steps of one epoch and returns what the last one returned."""
+    """Runs the steps of one epoch, and returns the result of the last step."""
     on_begin, on_end = hooks
     done, logs = 0, {}
     run.reader.begin_epoch()
@@ -117,6 +124,7 @@ def _epoch(model, run, hooks, stop):
         batches = run.reader.take(run.steps)
         if not batches:
             break
+
         ends_pass = run.reader.last_batch_ends_pass()
         logs = run.programs.run(run.reader.source, batches, run.steps, ends_pass)
         done += len(batches)
@@ -130,6 +138,7 @@ def _epoch(model, run, hooks, stop):
 
 
 def _callback_list(model, call, run, epochs, add_history=False):
+    """Returns the callbacks of a call as a `CallbackList`."""
     callbacks = call["callbacks"]
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
@@ -154,5 +163,5 @@ def _is_due(epoch, validation_freq):
 def _number(value):
     try:
         return float(value)
-    except (TypeError, ValueError):  # what a user's step returns beside numbers
+    except (TypeError, ValueError):  # a value of another kind, from a user's step
         return value

@@ -1,11 +1,13 @@
-"""The optimizer's update of the weights, arranged so that it passes over them few times.
+"""Lets the optimizer update the weights in few passes over them.
 
-A network's weights, gradients and an optimizer's moments are more than a processor's caches hold,
-so what an update costs is how often it reads and writes them.
+The weights, the gradients and the optimizer's moments do not fit into a processor's caches. So
+the cost of an update is the number of times that it reads and writes them.
 """
 
 import contextlib
 import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -14,14 +16,21 @@ from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import alarm
 
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
 
-def update(model, gradients, clear):
-    """Has a model's optimizer update its weights, by what costs least where the step runs.
+
+def update(
+    model: "CompiledFit",
+    gradients: Sequence[tf.Tensor | tf.IndexedSlices | None],
+    clear: tf.Tensor,
+) -> None:
+    """Updates a model's weights by its optimizer, in the cheapest way for the step's compiler.
 
     Args:
         model: a `CompiledFit` model.
-        gradients: of its trainable variables.
-        clear: a Boolean scalar: where it is False nothing changes.
+        gradients: the gradients of its trainable variables.
+        clear: a Boolean scalar. If it is False nothing changes.
     """
     optimizer = model.optimizer
     alarm.guarded_apply(
@@ -32,13 +41,13 @@ def update(model, gradients, clear):
 def _apply(model, gradients):
     optimizer, plan = model.optimizer, xla.current_plan()
     if plan is None or plan.whole_step:
-        # Each assignment waits for all gradients, which the alarm looks at, so that XLA copies no weight.
+        # Each assignment waits for all gradients (the alarm reads them), so XLA copies no weight.
         _plainly(model, gradients)
     elif is_adam(optimizer):
         with adam_in_one_pass(optimizer):
             _plainly(model, gradients)
     elif plan.update:
-        # One for all programs of steps, so that XLA compiles it once.
+        # All programs of steps share one update, so that XLA compiles it once.
         model.update_by_xla(lambda given: _plainly(model, given))(gradients)
     else:
         _plainly(model, gradients)
@@ -48,8 +57,8 @@ def _plainly(model, gradients):
     model.optimizer.apply(gradients, model.trainable_variables)
 
 
-def is_adam(optimizer):
-    """Whether an optimizer updates weights as plain Adam does, AdamW and clipping included."""
+def is_adam(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Returns True if an optimizer updates weights as plain Adam, AdamW and clipping included."""
     adam = keras.optimizers.Adam
     return (
         isinstance(optimizer, adam)
@@ -59,10 +68,15 @@ def is_adam(optimizer):
 
 
 @contextlib.contextmanager
-def adam_in_one_pass(optimizer):
-    """Within it, each weight is updated by TensorFlow's own kernel for Adam, where Keras makes ten passes.
+def adam_in_one_pass(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Makes Adam update each weight, in a context, by TensorFlow's own kernel.
 
-    All else an optimizer does stays Keras': schedules, clipping, weight decay, averages.
+    The kernel makes one pass over a weight; Keras makes ten. Keras still does the rest:
+    schedules, clipping, weight decay and averages.
+
+    References:
+        Kingma & Ba (2015), "Adam: A Method for Stochastic Optimization", Algorithm 1, in the
+        more efficient order of section 2.
     """
     optimizer.update_step = functools.partial(_adam_step, optimizer)
     try:
@@ -72,7 +86,7 @@ def adam_in_one_pass(optimizer):
 
 
 def _adam_step(optimizer, gradient, variable, learning_rate):
-    """`keras.optimizers.Adam.update_step`."""
+    """Takes the place of `keras.optimizers.Adam.update_step`."""
     step = tf.cast(optimizer.iterations + 1, variable.dtype)
     moments = (moment.value.handle for moment in internals.adam_moments(optimizer, variable))
     tf.raw_ops.ResourceApplyAdam(

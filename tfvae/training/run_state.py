@@ -1,22 +1,27 @@
-"""What a model keeps between its runs."""
+"""The state that a model keeps between its runs."""
 
 import contextlib
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tfvae.training.alarm import Alarm
 from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
 
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
+
 
 class RunState:
-    """What a model keeps from `compile` on: its programs, its alarm and what was found of XLA.
+    """Holds a model's programs and its alarm, and remembers whether XLA has refused the steps.
 
-    An object of its own, since Keras would save a dictionary of the model.
+    This is an object of its own, since Keras would save a dictionary that the model holds.
 
     Args:
         model: a `CompiledFit` model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "CompiledFit") -> None:
+        """Starts without an alarm, see `prepare`, and without compiled programs."""
         self._model = model
         self.alarm: Any = None
         self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
@@ -30,39 +35,46 @@ class RunState:
         self._in_fit = False
         self._quiet = False
 
-    def prepare(self):
-        """Makes the alarm, once the model is whole; within a step its variable would be traced twice."""
+    def prepare(self) -> None:
+        """Makes the alarm, once the model is complete.
+
+        A step in which the alarm makes its variable would be traced twice.
+        """
         self.alarm = Alarm(self._model.on_nonfinite, self._model.loop_hooks.loss_terms())
 
-    def begin(self, quiet):
-        """Begins a `fit`; a quiet one leaves what is not finite to a callback."""
+    def begin(self, quiet: bool) -> None:
+        """Begins a `fit`. A quiet one leaves steps that are not finite to a callback."""
         self.alarm.reset()
         self._in_fit, self._quiet = True, quiet
 
-    def end(self):
-        """Ends a `fit`, and lets go of its data."""
+    def end(self) -> None:
+        """Ends a `fit`, and releases its data."""
         if self._quiet:
-            self.alarm.reset()  # of what the callback has been told
+            self.alarm.reset()  # since the callback has handled its record
         self.validation = None
         self._in_fit = self._quiet = False
 
     @contextlib.contextmanager
-    def in_evaluation(self):
-        """Within it, an evaluation runs, of its own or as the validation of a `fit`."""
+    def in_evaluation(self) -> Iterator[None]:
+        """Marks the run of an evaluation, alone or as the validation of a `fit`."""
         self.evaluating = True
         try:
             yield
         finally:
             self.evaluating = False
 
-    def count(self, steps):
-        """Counts steps that have run, and raises what went wrong in them."""
+    def count(self, steps: int) -> None:
+        """Counts steps that have run.
+
+        Raises:
+            NonFiniteLoss: one of them was not finite, and the `fit` is not quiet.
+        """
         self.steps += steps
         if not self._quiet:
             self.alarm.check()
 
-    def counted(self, function):
-        """Returns a function of Keras' own loop that counts its steps."""
+    def counted(self, function: Callable[[Iterator[Any]], Any]) -> Callable[[Iterator[Any]], Any]:
+        """Returns a function of Keras' own loop, with its steps counted."""
 
         def run(iterator):
             logs = function(iterator)
@@ -71,7 +83,7 @@ class RunState:
 
         return run
 
-    def found_no_batch(self):
-        """Returns True where no step has run in an epoch of `fit`, or in its validation."""
-        # Steps of functions that a subclass makes are not counted.
+    def found_no_batch(self) -> bool:
+        """Returns True if no step has run in an epoch of `fit`, or in its validation."""
+        # The steps are not counted where a subclass makes the functions.
         return self._in_fit and self.steps == 0 and self._model.makes_own_functions()

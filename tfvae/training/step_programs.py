@@ -1,78 +1,92 @@
-"""Runs the steps of a model: many of them in one compiled call.
+"""Runs many steps of a model in one compiled call.
 
-Keras loops over calls of a compiled step; here the loop is inside what is compiled, which saves
-each step the way into and out of it.
+Keras loops over calls of a compiled step. Here the loop itself is compiled, which saves each step
+the cost of a call.
 """
 
 import itertools
 import logging
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
 
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
+
 _LOG = logging.getLogger("tfvae")
-_MAX_XLA_SHAPES = 4  # of batches; those of further shapes run as a graph
+_MAX_XLA_SHAPES = 4  # of batches; batches of more shapes run as a graph
 
 
 class StepPrograms:
-    """Compiled functions of one step of a model, by the shapes of batches.
+    """Runs one kind of step of a model by compiled functions.
 
-    They are made anew when what they were traced from has changed.
+    The functions are made anew when the attributes that they were traced from have changed.
 
     Args:
         model: a `CompiledFit` model.
         step: the name of its method for one batch, such as "train_step".
     """
 
-    def __init__(self, model, step):
+    def __init__(self, model: "CompiledFit", step: str) -> None:
+        """Starts without compiled functions."""
         self._model = model
         self._step = step
         self._functions = FunctionCache()
         self._plans: dict = {}
         self._compiled: set = set()
 
-    def begin(self):
-        """Before other data: the plan is chosen by the first batch."""
+    def begin(self) -> None:
+        """Prepares for other data, whose first batch decides on the plan."""
         self._plans = {}
 
-    def refresh(self):
-        """Drops programs of another state of the model, which may have changed between two epochs."""
+    def refresh(self) -> None:
+        """Drops the functions if the model's attributes have changed."""
         self._functions.follow(self._model.traced_state())
 
-    def run(self, source, batches, height, ends_pass):
-        """Runs one step on each of `batches`, in their order.
+    def run(
+        self,
+        source: batch_sources.IndexedArrays | batch_sources.DatasetBatches,
+        batches: list[Any],
+        height: int,
+        ends_pass: bool,
+    ) -> dict[str, Any]:
+        """Runs one step on each batch, in order.
 
         Args:
             source: the source of the batches.
-            batches: a list of them.
-            height: how many batches a stack of them holds.
-            ends_pass: whether the last one is the last of a pass over the source.
+            batches: at least one batch, as the source gives it.
+            height: how many batches a stack holds.
+            ends_pass: True if the last batch is the last one of a pass over the source.
 
         Returns:
-            What the last step returns.
+            The logs of the last step, by name.
         """
         groups = [list(group) for _, group in itertools.groupby(batches, batch_sources.shapes)]
         for number, group in enumerate(groups):
             is_last = ends_pass and number == len(groups) - 1 and len(group) == 1
             plan = self._plan(group[0], is_last)
-            # A stack half empty costs more than the calls it saves.
+            # A stack that is more than half empty costs more than the calls it saves.
             pieces = [group] if 2 * len(group) >= height else [[batch] for batch in group]
             for piece in pieces:
                 logs = self._run(source, piece, height if len(piece) > 1 else 1, plan)
 
         return logs
 
-    def functions(self):
-        """Returns the functions there are now, by what they depend on."""
+    def functions(self) -> dict[Hashable, Callable[..., Any]]:
+        """Returns the functions made so far, by their keys."""
         return self._functions.made
 
     def _plan(self, batch, is_last):
+        """Returns the plan for batches of the shape of one."""
         shapes = batch_sources.shapes(batch)
         if shapes in self._plans:
             return self._plans[shapes]
-        # A batch of another size at the end of a pass is not worth the seconds that XLA takes.
+
+        # XLA takes seconds to compile, too long for a last batch of another size.
         if self._plans and (is_last or len(self._plans) >= _MAX_XLA_SHAPES):
             return xla.GRAPH
 
@@ -84,7 +98,8 @@ class StepPrograms:
     def _run(self, source, batches, height, plan):
         stacked = batch_sources.stack(batches, height)
         arguments = (stacked, tf.constant(len(batches)))
-        # An update that XLA refuses does so in the midst of a step, which then runs once more.
+        # XLA may refuse the update in the middle of a step. The step then runs once more, from
+        # the state before it.
         before = _state_of_steps(self._model) if plan.update and plan not in self._compiled else []
         try:
             logs = self._call(source, arguments, plan)
@@ -102,14 +117,19 @@ class StepPrograms:
         key = (plan, source.arrays is not None)
         if source.arrays is None:
             return self._functions.get(key, lambda: self._make(plan, None))(*arguments)
+
         function = self._functions.get(
             (*key, dtypes_key(source.dtypes)), lambda: self._make(plan, source.dtypes)
         )
         return function(source.arrays, *arguments)
 
     def _make(self, plan, dtypes):
-        """A function of stacked batches and their number, or of arrays, stacked rows and their number."""
-        # On a CPU, a convolution inside XLA's loop takes eight times as long as outside.
+        """Returns the compiled function that runs a step on each batch of a stack.
+
+        It takes the stacked batches and their number. With `dtypes`, which arrays have, it takes
+        the arrays, the stacked row numbers and the number of batches.
+        """
+        # On a CPU, a convolution takes eight times as long inside a loop of XLA as outside it.
         loop_by_xla = plan.whole_step and self._model.loop_may_be_compiled()
         step_by_xla = plan.whole_step and not loop_by_xla
         step_of_model = getattr(self._model, self._step)
@@ -144,18 +164,26 @@ class StepPrograms:
 
 
 class CompiledFunctions:
-    """Functions that run without training, compiled as a model's steps are.
+    """Keeps functions that run without training and are compiled as a model's steps are.
 
     Args:
         model: a `CompiledFit` model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "CompiledFit") -> None:
+        """Starts without compiled functions."""
         self._model = model
         self._functions = FunctionCache()
 
-    def bound(self, key, make):
-        """Returns the function made by `make(plan)` for an equal `key`, with a graph to go back to."""
+    def bound(
+        self, key: Hashable, make: Callable[[xla.CompilationPlan], Callable[..., Any]]
+    ) -> Callable[..., Any]:
+        """Returns a function that is made once per key, and as a graph if XLA refuses it.
+
+        Args:
+            key: the values that the function depends on beside the model.
+            make: a function of a `CompilationPlan` that makes it.
+        """
         self._functions.follow(self._model.traced_state())
 
         def call(*arguments):
@@ -169,13 +197,22 @@ class CompiledFunctions:
 
         return call
 
-    def functions(self):
-        """Returns the functions there are now, by what they depend on."""
+    def functions(self) -> dict[Hashable, Callable[..., Any]]:
+        """Returns the functions made so far, by their keys."""
         return self._functions.made
 
 
-def give_up_xla(model, plan, error):
-    """Has a model's programs compiled without XLA where an error is its refusal; else raises the error."""
+def give_up_xla(model: "CompiledFit", plan: xla.CompilationPlan, error: tf.errors.OpError) -> None:
+    """Turns XLA off for a model's programs if an error says that XLA cannot compile them.
+
+    Args:
+        model: a `CompiledFit` model.
+        plan: the plan of the program that failed.
+        error: the error of its call.
+
+    Raises:
+        tf.errors.OpError: the error itself, if it says otherwise or the user states `jit_compile`.
+    """
     if not model.may_choose_compiler() or not compilation_plan.is_refusal(error, plan):
         raise error
 
@@ -187,30 +224,37 @@ def give_up_xla(model, plan, error):
 
 
 class FunctionCache:
-    """Compiled functions, by what they depend on.
+    """Keeps compiled functions by their keys.
 
-    An object of its own, since Keras and SavedModel would save a dictionary of the model.
+    This is an object of its own, since Keras and SavedModel would save a dictionary that the
+    model holds.
     """
 
-    def __init__(self):
-        self.made = {}
-        self._state = None
+    def __init__(self) -> None:
+        """Starts without functions."""
+        self.made: dict[Hashable, Callable[..., Any]] = {}
+        self._state: Hashable = None
 
-    def follow(self, state):
-        """Drops the functions that were traced from another state of the model, see `traced_state`."""
+    def follow(self, state: Hashable) -> None:
+        """Drops all functions if the model's state, see `traced_state`, has changed."""
         if state != self._state:
             self.made = {}
             self._state = state
 
-    def get(self, key, make):
-        """Returns the function made for an equal `key` before, or a new one."""
+    def get(self, key: Hashable, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """Returns the function that was made for an equal key, or makes it.
+
+        Args:
+            key: the values that the function depends on.
+            make: a function that makes it.
+        """
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
 
 
 def _state_of_steps(model):
-    """What a step changes beside the weights that are trained, and its values now."""
+    """Returns the variables that a step changes, without trained weights, and their values."""
     untrained = [v for v in model.variables if not v.trainable]
     variables = [
         *(v.value for v in [*untrained, *model.metrics_variables]),
@@ -219,18 +263,18 @@ def _state_of_steps(model):
     return [(variable, tf.identity(variable)) for variable in variables]
 
 
-def dtypes_key(dtypes):
+def dtypes_key(dtypes: Any) -> str:
     """Returns a structure of dtypes as a hashable value."""
     return str(tf.nest.map_structure(lambda dtype: dtype.name, dtypes))
 
 
 def _loop(step_at, logs, count):
-    """What the last of the first `count` calls of `step_at` returns, of the structure of `logs`."""
+    """Calls `step_at` `count` times, and returns its last result, of the structure of `logs`."""
 
     def body(i, *_):
         return i + 1, *tf.nest.flatten(step_at(i))
 
     start = (0, *[tf.zeros(t.shape, t.dtype) for t in tf.nest.flatten(logs)])
-    # One at a time: each step reads the weights that the one before has written.
+    # One at a time, since each step reads the weights that the step before has written.
     _, *last = tf.while_loop(lambda i, *_: i < count, body, start, parallel_iterations=1)
     return tf.nest.pack_sequence_as(logs, last)

@@ -1,4 +1,6 @@
-"""What a program was traced from: the attributes whose values are constants of it."""
+"""Reads the attributes of a model whose values are constants in a traced program."""
+
+from collections.abc import Hashable
 
 import tensorflow as tf
 
@@ -6,7 +8,7 @@ from tfvae._keras import internals
 from tfvae._keras.backend import keras
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), tf.DType)
-# What a run itself writes to a Keras model.
+# Attributes of a Keras model that a run itself writes.
 _WRITTEN_BY_RUNS = {
     "built",
     "history",
@@ -20,12 +22,12 @@ _WRITTEN_BY_RUNS = {
 }
 
 
-def traced_state(*owners):
-    """Returns a hashable value that differs when a program traced from `owners` would differ.
+def traced_state(*owners: object) -> tuple[Hashable, ...]:
+    """Returns a value that differs when a program traced from the owners would differ.
 
-    It is made of the public attributes that hold plain values, of all layers of a model and of
-    every object of the same kinds within them. Values of variables are no part of it, since a
-    program reads those when it runs; which variables are trainable is.
+    It holds the public attributes with plain values of the owners, of all layers within them and
+    of the objects in their attributes. It also holds which layers are trainable. The values of
+    variables are left out, since a program reads them when it runs.
 
     Args:
         *owners: models, layers and objects with plain attributes, such as an objective.
@@ -56,12 +58,14 @@ def _attributes(value, seen):
 
 
 def _layer_state(layer, seen):
+    """Yields the state of a layer and of all layers within it."""
     parts = internals.flatten_layers(layer)
-    # All of them first, so that none is looked into once more as an attribute of another.
+    # All of them are marked first, so that none is read again as an attribute of another.
     seen.update((id(part), part) for part in parts)
+
     for part in parts:
         yield id(part), part.trainable
-        # Of a functional model all that counts are its layers, and there are many of them.
+        # Of a functional model only the layers count, which are parts of their own.
         if part is layer or not _is_made_of_layers(part):
             yield from _public_state(part, seen)
 
@@ -71,19 +75,23 @@ def _public_state(value, seen):
     for name, attribute in list(getattr(value, "__dict__", {}).items()):
         if name.startswith("_") or name in _WRITTEN_BY_RUNS:
             continue
-        # Lists and the like of a model may be a record that its steps or callbacks write.
+        # A list or another container of a model may be a record of its steps or callbacks.
         if is_model and not isinstance(attribute, _PLAIN) and not _has_config(attribute):
             continue
+
         yield name, _state_of(attribute, seen)
 
 
 def _is_made_of_layers(part):
-    """Whether a part is a model of a class of Keras' own, sequential or functional."""
+    """Returns True if a part is a sequential or functional model of Keras' own classes."""
     return isinstance(part, keras.Model) and type(part).__module__.startswith("keras.")
 
 
 def _is_opaque(value):
-    """Whether a value is known by its identity alone: what programs read when they run, and code."""
+    """Returns True if a value is compared by its identity alone.
+
+    These are the objects that a program reads when it runs, and functions.
+    """
     kinds = (
         keras.Variable,
         tf.Variable,

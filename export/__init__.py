@@ -1,10 +1,10 @@
 """Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers, a page.
 
-Names are loaded when first used, so that `Sampler` needs NumPy and LiteRT only.
+Each name is imported at its first use, so that `Sampler` needs NumPy and LiteRT only.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfvae.export.sampler import Sampler as Sampler
@@ -22,11 +22,13 @@ _NAMES = {
 __all__ = [*_NAMES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
+    """Imports a public name at its first use."""
     if name in _NAMES:
         return getattr(importlib.import_module(f"tfvae.export.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'tfvae.export' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
+    """Lists the names of the module, those not yet imported included."""
     return sorted({*globals(), *__all__})

@@ -1,42 +1,60 @@
-"""Writes the bytes of a TFLite file, every equal table and vector of it once.
+"""Writes the bytes of a TFLite file, and stores equal tables and vectors once.
 
-The hundreds of integer ops of the random stream have operands of one shape and one
-type, in each signature again: written apart, as the converter does, they are most of
-a small file.
+The random stream takes hundreds of integer operators. Their operands have one shape and one
+type, and every signature repeats them. The converter writes each of them again, and together
+they are most of a small file.
 """
+
+from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
 
-_ALIGNMENT = 16  # of weights, as the schema asks
+if TYPE_CHECKING:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+_ALIGNMENT = 16  # bytes, which the TFLite schema asks for in weights
 
 
-def pack(model):
-    """The bytes of a `schema_py_generated.ModelT`, whose tables are replaced by shared ones."""
+def pack(model: "schema.ModelT") -> bytes:
+    """Returns the bytes of a TFLite model.
+
+    Args:
+        model: the tables of the file. Their parts are replaced by shared ones in place.
+    """
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            tensor.shapeSignature = None  # batches are static
+            tensor.shapeSignature = None  # all shapes are static
             if tensor.quantization is not None and tensor.quantization.scale is None:
                 tensor.quantization = None
             tensor.quantization = _shared(tensor.quantization)
+
         for operator in graph.operators:
             operator.builtinOptions = _shared(operator.builtinOptions)
+
         # `sample` and `draw` begin with the same operators on the same tensors.
         graph.operators = [_shared(operator) for operator in graph.operators]
         graph.tensors = [_shared(tensor) for tensor in graph.tensors]
+
     builder = _Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
 class _Builder(flatbuffers.Builder):
-    """A builder that remembers what it has written."""
+    """A builder that writes equal vectors once.
 
-    def __init__(self, size):
+    Attributes:
+        written: positions in the file, by the content of vectors and tables.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Starts an empty file, with room for `size` bytes."""
         super().__init__(size)
         self.written: dict = {}
 
-    def CreateNumpyVector(self, x):
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
+        """Returns the position of a vector, which is written unless an equal one was."""
         key = (x.dtype.str, x.tobytes())
         if key not in self.written:
             self.written[key] = (
@@ -45,6 +63,7 @@ class _Builder(flatbuffers.Builder):
         return self.written[key]
 
     def _bytes(self, x):
+        """Writes a vector of bytes, aligned as the schema asks."""
         self.StartVector(1, x.size, _ALIGNMENT)
         self.head = self.Head() - x.size
         self.Bytes[self.Head() : self.Head() + x.size] = x.tobytes()
@@ -53,12 +72,14 @@ class _Builder(flatbuffers.Builder):
 
 
 class _Shared:
-    """A table that is written where its first equal was."""
+    """A table that is written once for all its equals."""
 
-    def __init__(self, table):
+    def __init__(self, table: Any) -> None:
+        """Wraps `table`, a generated class of the schema."""
         self.table, self.key = table, _content(table)
 
-    def Pack(self, builder):
+    def Pack(self, builder: _Builder) -> int:
+        """Returns the position of the table, which is written unless an equal one was."""
         if self.key not in builder.written:
             builder.written[self.key] = self.table.Pack(builder)
         return builder.written[self.key]
@@ -69,13 +90,14 @@ def _shared(table):
 
 
 def _content(value):
-    """A hashable copy of a table."""
+    """Returns a hashable copy of a table."""
     if isinstance(value, _Shared):
         return value.key
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.tobytes()
     if isinstance(value, list):
         return tuple(_content(item) for item in value)
+
     if hasattr(value, "__dict__"):
         return type(value).__name__, tuple(
             (name, _content(field)) for name, field in vars(value).items()

@@ -1,5 +1,7 @@
 """Measures a converted model against the Keras model it came from."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,35 +11,53 @@ from tfvae.export.quantize import example_conditions
 from tfvae.export.runtime import run_part
 from tfvae.export.sampler import Sampler
 
-TOLERANCE = 1e-5  # of z, always; and in float32 of x relative to its range
+if TYPE_CHECKING:
+    from tfvae.export.signatures import Part
+    from tfvae.models.vae import VAE
+
+# The largest difference allowed: in z for every file, in x for float32 files. The limit in x is
+# multiplied by the largest absolute value of x, if that is above 1.
+TOLERANCE = 1e-5
 _SAMPLES = 64
 
 
-def measure(vae, model, metadata, parts, models, data):
-    """How the file differs from the model, for the sidecar.
+def measure(
+    vae: "VAE",
+    model: bytes,
+    metadata: dict[str, Any],
+    parts: dict[str, "Part"],
+    models: dict[str, bytes],
+    data: tuple[np.ndarray | tf.Tensor | None, np.ndarray | tf.Tensor | None],
+) -> dict[str, Any]:
+    """Measures how a file differs from the model, for the sidecar.
 
     Args:
-        model: the file's bytes; `metadata` its sidecar so far.
-        parts, models: its parts, and their files.
-        data: `(x, y)` held out, or `(None, None)`.
+        vae: the model, in float32.
+        model: the bytes of the file.
+        metadata: the content of its sidecar so far.
+        parts: the parts of the file, of all batch sizes.
+        models: the files of the single parts, as `quantize.convert_parts` returns them.
+        data: held-out examples `[N, *event]` and their conditions, or `(None, None)`.
 
     Returns:
-        A dictionary: the largest and the mean difference of x and z in the first samples of seed 0,
-        and the change of the distortion in nats per example.
+        A dictionary. It holds the largest and the mean difference in x and the largest in z, over
+        the first 64 samples of seed 0, and the change of the distortion in nats per example.
 
     Raises:
-        InputError: more than 1e-5 in z, or in the x of a float32 file.
+        InputError: a difference above `TOLERANCE` in z, or in the x of a float32 file.
     """
     y = example_conditions(vae, _SAMPLES)
     expected, expected_z = (
         np.asarray(vae.sample(_SAMPLES, seed=0, y=y)),
         vae.sample_latent(_SAMPLES, seed=0, y=y),
     )
+
     sampler = Sampler.from_bytes(model, metadata)
     errors = [
         _errors(vae, sampler.of_batch(size), expected, expected_z, y)
         for size in metadata["batch_sizes"]
     ]
+
     change, source = _distortion_change(vae, parts, models, data, expected_z, y)
     quality = {
         "samples": _SAMPLES,
@@ -46,6 +66,7 @@ def measure(vae, model, metadata, parts, models, data):
         "distortion_change_nats": change,
         "distortion_measured_on": source,
     }
+
     scale = max(1.0, float(np.abs(expected).max()))
     limits = {"max_abs_error_z": 1.0}
     if metadata["quantization"] is None:
@@ -60,6 +81,7 @@ def measure(vae, model, metadata, parts, models, data):
 
 
 def _errors(vae, sampler, expected, expected_z, y):
+    """Returns the differences between samples of a file and samples of the model."""
     x, z = sampler.sample(_SAMPLES, seed=0, y=y, return_latent=True)
     return {
         "max_abs_error_x": _max_difference(x, expected),
@@ -71,26 +93,43 @@ def _errors(vae, sampler, expected, expected_z, y):
     }
 
 
-def refuse_loss(quality, limit, vae):
-    """Refuses a file whose distortion changes by more than `limit` nats, naming the layer that differs most.
+def refuse_loss(quality: dict[str, Any], limit: float | None, vae: "VAE") -> None:
+    """Refuses a file whose distortion is too much worse than the model's.
+
+    Args:
+        quality: what `measure` returned.
+        limit: the largest increase allowed, in nats per example. None allows any.
+        vae: the model, to name the layer that loses most.
 
     Raises:
-        InputError: with the change and the layer.
+        InputError: the increase is above the limit.
     """
     if limit is None or quality["distortion_change_nats"] <= limit:
         return
     raise invalid(
         f"a change of the distortion of at most {limit} nats (max_quality_loss)",
-        f"{quality['distortion_change_nats']:.4g} nats on {quality['distortion_measured_on']}; {worst_layer(vae)}",
+        f"{quality['distortion_change_nats']:.4g} nats on {quality['distortion_measured_on']}; "
+        f"{worst_layer(vae)}",
         "keep that layer's range narrower, use a finer quantization, or allow more",
     )
 
 
-def worst_layer(vae):
-    """Which layer of the decoder loses most when its weights alone are rounded to 8 bits, in words."""
+def worst_layer(vae: "VAE") -> str:
+    """Names the decoder layer that loses most when its weights are rounded to 8 bits.
+
+    One layer is rounded at a time, and the loss is the mean squared change of the decoder's
+    output on 64 samples. The weights are put back.
+
+    Args:
+        vae: the model.
+
+    Returns:
+        Words for a message: the name of the layer, and its loss.
+    """
     y = example_conditions(vae, _SAMPLES)
     inputs = vae.prior.for_decoder(vae.sample_latent(_SAMPLES, seed=0, y=y))
     before = vae.decode_batch(inputs, y, training=False)
+
     losses = {}
     for layer in vae.decoder.layers:
         if not layer.weights:
@@ -103,12 +142,16 @@ def worst_layer(vae):
             )
         finally:
             layer.set_weights(kept)
+
     name = max(losses, key=lambda key: losses[key])
-    return f"the layer that loses most is {name!r} (mean squared change of the decoder's output {losses[name]:.3g})"
+    return (
+        f"the layer that loses most is {name!r} "
+        f"(mean squared change of the decoder's output {losses[name]:.3g})"
+    )
 
 
 def _rounded(weights):
-    """Weights in 8 bits, a scale for each output."""
+    """Rounds weights to 8 bits, with one scale for each output. Vectors stay as they are."""
     if weights.ndim < 2:
         return weights
     scale = (
@@ -119,7 +162,15 @@ def _rounded(weights):
 
 
 def _distortion_change(vae, parts, models, data, z, y):
-    """E[-log p(x|z)] of the file's networks less that of the model's, in nats, and what it was measured on."""
+    """Measures how much larger the distortion is with the networks of the file.
+
+    The distortion is E[-log p(x|z)]. With data and an encoder in the file, x are the data, and z
+    is the location of q(z|x) by the file or by the model. Otherwise x and z are drawn from the
+    model.
+
+    Returns:
+        The change in nats per example, and words for the examples it was measured on.
+    """
     x, condition = data
     if x is not None and "encoder" in parts:
         x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
@@ -140,6 +191,7 @@ def _distortion_change(vae, parts, models, data, z, y):
             params, random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES))
         )
         source = f"{_SAMPLES} samples of the model"
+
     found = run_part(
         models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})}
     )["params"]
@@ -151,5 +203,6 @@ def _distortion_change(vae, parts, models, data, z, y):
 
 
 def _max_difference(found, expected):
+    """Returns the largest absolute difference of two arrays, or of two lists of arrays."""
     parts = zip(tf.nest.flatten(found), tf.nest.flatten(expected))
     return max(float(np.abs(np.asarray(a) - np.asarray(b)).max()) for a, b in parts)

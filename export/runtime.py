@@ -1,68 +1,117 @@
-"""Runs the signatures of a file: LiteRT's interpreter or its compiled model, else TensorFlow's interpreter."""
+"""Runs the signatures of a file with LiteRT, or with TensorFlow if LiteRT is not installed."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.errors import invalid
 
+if TYPE_CHECKING:
+    from tfvae.export.signatures import Part
+
 
 class InterpreterRuntime:
-    """`run(signature, {input: array}) -> {output: array}` by the interpreter."""
+    """Runs signatures with LiteRT's interpreter, or TensorFlow's if LiteRT is not installed.
 
-    def __init__(self, model):
+    Args:
+        model: the bytes of a `.tflite` file.
+
+    Raises:
+        InputError: neither of the two is installed.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        """Loads the file."""
         self._interpreter = _interpreter_class()(model_content=model)
         self._runners: dict = {}
 
-    def run(self, signature, inputs):
+    def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature.
+
+        Args:
+            signature: its name.
+            inputs: its inputs by name, of the static shapes and dtypes of the file.
+
+        Returns:
+            Its outputs by name.
+        """
         if signature not in self._runners:
             self._runners[signature] = self._interpreter.get_signature_runner(signature)
         return self._runners[signature](**inputs)
 
 
 class CompiledRuntime:
-    """The same by LiteRT's `CompiledModel` on the CPU.
+    """Runs signatures with LiteRT's `CompiledModel` on the CPU.
+
+    Args:
+        model: the bytes of a `.tflite` file.
 
     Raises:
-        InputError: a machine without ai-edge-litert.
+        InputError: ai-edge-litert is not installed.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: bytes) -> None:
+        """Compiles the file."""
         try:
             from ai_edge_litert.compiled_model import CompiledModel
         except ImportError as error:
             raise _no_runtime(
                 "ai-edge-litert, which has the compiled model, is not installed"
             ) from error
-        self._bytes = model  # which the compiled model reads from
+
+        self._bytes = model  # kept, since the compiled model reads from it
         self._model = CompiledModel.from_buffer(model)
         self._outputs: dict = {}
 
-    def run(self, signature, inputs):
+    def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature.
+
+        Args:
+            signature: its name.
+            inputs: its inputs by name, of the static shapes and dtypes of the file.
+
+        Returns:
+            Its outputs by name.
+        """
         given = {name: self._filled(signature, name, array) for name, array in inputs.items()}
         wanted = {
             name: (self._model.create_output_buffer_by_name(signature, name), details)
             for name, details in self._model.get_output_tensor_details(signature).items()
         }
+
         self._model.run_by_name(
             signature, given, {name: buffer for name, (buffer, _) in wanted.items()}
         )
         return {name: _read(buffer, details) for name, (buffer, details) in wanted.items()}
 
     def _filled(self, signature, name, array):
+        """Returns a new buffer for an input, with the array in it."""
         buffer = self._model.create_input_buffer_by_name(signature, name)
         buffer.write(np.ascontiguousarray(array))
         return buffer
 
 
-def run_part(models, parts, name, inputs):
-    """The outputs of a part's own file for rows of any number, `{output: array}`: how parts are measured.
+def run_part(
+    models: dict[str, bytes],
+    parts: dict[str, "Part"],
+    name: str,
+    inputs: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Runs a part in its own file, to measure it.
 
     Args:
-        models, parts: as `quantize.convert_parts` gives and takes them.
-        inputs: `{input: [N, ...]}`.
+        models: the files of the parts, as `quantize.convert_parts` returns them.
+        parts: the parts by name.
+        name: the part to run.
+        inputs: its inputs by name, `[N, ...]` for any N from 1.
+
+    Returns:
+        Its outputs by name, `[N, ...]`.
     """
     batch = parts[name].specs[0].shape[0]
     runtime = InterpreterRuntime(models[name])
     length = len(next(iter(inputs.values())))
+
     pages = []
     for first in range(0, length, batch):
         rows = np.arange(first, first + batch) % length
@@ -71,15 +120,18 @@ def run_part(models, parts, name, inputs):
             for spec in parts[name].specs
         }
         pages.append(runtime.run(name, page))
+
     return {key: np.concatenate([page[key] for page in pages])[:length] for key in pages[0]}
 
 
 def _read(buffer, details):
+    """Returns the content of an output buffer as an array of its shape and dtype."""
     shape = [int(n) for n in details["shape"]]
     return buffer.read(int(np.prod(shape)), np.dtype(details["dtype"])).reshape(shape)
 
 
 def _interpreter_class():
+    """Finds the interpreter of LiteRT, or of TensorFlow."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

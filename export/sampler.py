@@ -1,10 +1,14 @@
-"""Draws from an exported file: NumPy in, NumPy out, neither TensorFlow nor Keras."""
+"""Draws from an exported file with NumPy arrays, without TensorFlow and Keras."""
 
 import copy
+import os
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfvae.errors import invalid
 from tfvae.export import sidecar
@@ -13,30 +17,42 @@ from tfvae.seeds import as_int32, check_range
 
 
 class Sampler:
-    """A `.tflite` file and its sidecar, ready to draw.
+    """Draws samples from a `.tflite` file.
 
-    Sample number `i` under a seed is the same whatever the batch size of the file, the
-    platform, or how often it was called. One sampler may be used by several threads, whose
-    calls wait for each other; for calls side by side give each thread its own.
+    Sample number `i` of a seed is the same for every batch size and platform, and in every call.
+    Several threads may use one sampler, and then their calls wait for each other. For calls in
+    parallel, give each thread a sampler of its own.
 
     Args:
         path: a `.tflite` with its `.json` beside it.
-        compiled: run LiteRT's `CompiledModel` instead of its interpreter.
+        compiled: True to run LiteRT's `CompiledModel` instead of its interpreter.
 
     Attributes:
-        metadata: the sidecar's content.
+        metadata: the content of the sidecar.
 
     Raises:
-        InputError: no file, no sidecar, or a file that is not the one the sidecar describes.
+        InputError: no file, no sidecar, a sidecar of another file, or no LiteRT to run it with.
     """
 
-    def __init__(self, path, *, compiled=False):
+    def __init__(self, path: str | os.PathLike[str], *, compiled: bool = False) -> None:
+        """Reads the file, and checks it against its sidecar."""
         metadata, model = sidecar.read(Path(path))
         self._start(model, metadata, compiled)
 
     @classmethod
-    def from_bytes(cls, model, metadata, *, compiled=False):
-        """A sampler of a file that has not been written yet."""
+    def from_bytes(
+        cls, model: bytes, metadata: dict[str, Any], *, compiled: bool = False
+    ) -> "Sampler":
+        """Returns a sampler of a file that has not been written yet.
+
+        Args:
+            model: the bytes of the `.tflite`.
+            metadata: the content of its sidecar.
+            compiled: True to run LiteRT's `CompiledModel` instead of its interpreter.
+
+        Raises:
+            InputError: no LiteRT to run it with.
+        """
         sampler = cls.__new__(cls)
         sampler._start(model, metadata, compiled)
         return sampler
@@ -44,34 +60,46 @@ class Sampler:
     def _start(self, model, metadata, compiled):
         self.metadata = metadata
         self._lock = threading.Lock()
-        self._sizes = metadata["batch_sizes"]  # those used
+        self._sizes = metadata["batch_sizes"]  # the sizes in use, see `of_batch`
         self._runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
 
-    def of_batch(self, size):
-        """The same sampler with one of the file's batch sizes only."""
+    def of_batch(self, size: int) -> "Sampler":
+        """Returns a sampler of the same file that uses one of its batch sizes only."""
         sampler = copy.copy(self)
         sampler._sizes = [size]
         return sampler
 
-    def sample(self, n, seed=0, start=0, y=None, *, draw=False, return_latent=False):
-        """Samples number `start ... start + n - 1` under `seed`: the mean of p(x|z), z ~ p(z).
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        start: int = 0,
+        y: npt.ArrayLike | None = None,
+        *,
+        draw: bool = False,
+        return_latent: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray | list[np.ndarray]]:
+        """Draws samples `start ... start + n - 1` of a seed: z ~ p(z), then the mean of p(x|z).
 
         Args:
-            n: how many.
-            seed: -2^31 ... 2^32 - 1.
-            start: number of the first sample.
+            n: how many, from 1.
+            seed: from -2^31 to 2^32 - 1.
+            start: number of the first sample, from 0.
             y: conditions `[n, ...]` of a conditional model.
-            draw: draw x ~ p(x|z) instead of taking its mean; of the same z.
-            return_latent: give `(x, z)`.
+            draw: True to draw x ~ p(x|z) instead of taking its mean. z stays the same.
+            return_latent: True to return z as well.
 
         Returns:
-            x, float32 `[n, *event]`, or `(x, z)` with z `[n, D]`, a list of such for several layers.
+            x, float32 `[n, *event]`, or `(x, z)`. z is float32 `[n, D]`, or a list of such arrays
+            if the model has several layers of latents.
 
         Raises:
-            InputTypeError, InputError: a seed, count or start that leaves the stream.
+            InputTypeError: a seed, count or start that is not a whole number.
+            InputError: one outside its range, or y for a model without conditions, or no y.
         """
         seed = as_int32(seed)
         check_range(start, n, self.latent_size)
+
         pages = []
         for first, count, batch, suffix in self._pages(n):
             inputs = {
@@ -81,22 +109,33 @@ class Sampler:
             pages.append(
                 self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch)
             )
+
         names = _latent_names(len(pages[0]) - 1)  # all outputs but x
         latents = [np.concatenate([page[name] for page in pages]) for name in names]
         x = np.concatenate([page["x"] for page in pages])
         return (x, latents[0] if len(latents) == 1 else latents) if return_latent else x
 
-    def decode(self, z, y=None):
-        """The mean of p(x|z), float32 `[n, *event]`, for z `[n, D]` (a list of such, for several layers).
+    def decode(
+        self, z: npt.ArrayLike | Sequence[npt.ArrayLike], y: npt.ArrayLike | None = None
+    ) -> np.ndarray:
+        """Decodes latents to the mean of p(x|z).
+
+        Args:
+            z: latents `[n, D]`, or a list of such arrays if the decoder takes several layers.
+            y: conditions `[n, ...]` of a conditional model.
+
+        Returns:
+            x, float32 `[n, *event]`.
 
         Raises:
-            InputError: z of another latent size.
+            InputError: z of another latent size, no rows, or y that is missing or not wanted.
         """
         layers = [
             np.asarray(part, np.float32) for part in (z if isinstance(z, (list, tuple)) else [z])
         ]
         sizes = self._latent_sizes
         n = len(layers[0]) if layers[0].ndim else 0
+
         if n == 0 or [part.shape for part in layers] != [(n, size) for size in sizes]:
             shapes = [list(part.shape) for part in layers]
             raise invalid(
@@ -104,6 +143,7 @@ class Sampler:
                 f"{shapes}",
                 "pass one row of latents per sample",
             )
+
         names = _latent_names(len(layers))
         pages = []
         for first, count, batch, suffix in self._pages(n):
@@ -111,31 +151,68 @@ class Sampler:
                 name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)
             }
             pages.append(self._run("decode" + suffix, inputs, y, first, count, batch)["x"])
+
         return np.concatenate(pages)
 
-    def encode(self, x, y=None):
-        """q(z|x) as the file gives it, `{"loc": [n, D], "scale": [n, D]}`, for x `[n, *event]`.
+    def encode(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> dict[str, np.ndarray]:
+        """Encodes examples to the numbers that describe q(z|x).
+
+        Args:
+            x: examples `[n, *event]`.
+            y: conditions `[n, ...]` of a conditional model.
+
+        Returns:
+            Arrays by name. Most posteriors have `loc` and `scale`, `[n, D]`: the mean and the
+            standard deviation. The sidecar lists the names under `outputs`.
 
         Raises:
-            InputError: x of another shape, or a file without its encoder.
+            InputError: x of another shape, a file without its encoder, or y that is missing or
+                not wanted.
         """
         return self._of_events("encode", {"x": x}, y)
 
-    def reconstruct(self, x, y=None):
-        """The mean of p(x|z) at the mean of q(z|x), `[n, *event]`. Errors as `encode`."""
-        return self._of_events("reconstruct", {"x": x}, y)["x"]
+    def reconstruct(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> np.ndarray:
+        """Computes the mean of p(x|z) at the mean of q(z|x).
 
-    def interpolate(self, x_from, x_to, weights, y=None):
-        """What lies between two examples `[*event]`, at shares `weights [n]` of the way: `[n, *event]`.
+        Args:
+            x: examples `[n, *event]`.
+            y: conditions `[n, ...]` of a conditional model.
+
+        Returns:
+            Reconstructions, float32 `[n, *event]`.
 
         Raises:
-            InputError: as `encode`, or weights that are no vector.
+            InputError: as `encode`.
+        """
+        return self._of_events("reconstruct", {"x": x}, y)["x"]
+
+    def interpolate(
+        self,
+        x_from: npt.ArrayLike,
+        x_to: npt.ArrayLike,
+        weights: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Decodes latents on the way from one example to another.
+
+        Args:
+            x_from: the example at weight 0, `[*event]`.
+            x_to: the example at weight 1, `[*event]`.
+            weights: shares of the way, `[n]`.
+            y: conditions `[n, ...]` of a conditional model.
+
+        Returns:
+            The means of p(x|z), float32 `[n, *event]`.
+
+        Raises:
+            InputError: weights that are no vector, else as `encode`.
         """
         weights = np.asarray(weights, np.float32)
         if weights.ndim != 1 or len(weights) == 0:
             raise invalid(
                 "weights of shape [n]", f"shape {list(weights.shape)}", "pass np.linspace(0, 1, 9)"
             )
+
         ends = {
             name: np.asarray(x, np.float32)[None]
             for name, x in (("x_from", x_from), ("x_to", x_to))
@@ -144,12 +221,14 @@ class Sampler:
         return self._of_events("interpolate", {**repeated, "weight": weights}, y)["x"]
 
     def _of_events(self, name, inputs, y):
+        """Checks the examples in `inputs`, and runs a signature of the encoder on them."""
         if name not in self.metadata["signatures"]:
             raise invalid(
                 f"a file with the signature {name}",
                 f"{sorted(self.metadata['signatures'])}",
                 "export with the encoder",
             )
+
         event = self.metadata["event_shape"]
         inputs = {key: np.asarray(value, np.float32) for key, value in inputs.items()}
         for key, value in inputs.items():
@@ -161,26 +240,33 @@ class Sampler:
                     f"{list(value.shape)}",
                     "pass a batch of examples",
                 )
+
         pages = []
         for first, count, batch, suffix in self._pages(len(next(iter(inputs.values())))):
             page = {
                 key: _fill(value[first : first + count], batch) for key, value in inputs.items()
             }
             pages.append(self._run(name + suffix, page, y, first, count, batch))
+
         return {key: np.concatenate([page[key] for page in pages]) for key in pages[0]}
 
     @property
-    def latent_size(self):
-        """How many numbers of the stream one sample takes."""
+    def latent_size(self) -> int:
+        """The number of latents of one sample, all layers together."""
         return sum(self.metadata["latent_sizes"])
 
     @property
     def _latent_sizes(self):
+        """The sizes of the latents that the decoder takes, one for each layer."""
         size = self.metadata["latent_dim"]
         return size if isinstance(size, list) else [size]
 
-    def _pages(self, n):
-        """`(first, count, batch, suffix)`: the largest batch that fits, and a padded rest."""
+    def _pages(self, n: int) -> Iterator[tuple[int, int, int, str]]:
+        """Cuts n rows into batches of the file: the largest that fits, and a padded rest.
+
+        Yields:
+            `(first row, count of rows, batch size, suffix of the signatures of that size)`.
+        """
         first = 0
         while first < n:
             batch = max((s for s in self._sizes if s <= n - first), default=min(self._sizes))
@@ -193,25 +279,31 @@ class Sampler:
             first += batch
 
     def _run(self, name, inputs, y, first, count, batch):
+        """Runs a signature on one page, and returns its outputs without the padding."""
         if (y is None) != (self.metadata["condition_shape"] is None):
             raise invalid(
                 "y for a conditional model, and none for any other",
                 "no y" if y is None else "y",
                 "pass y of one row per sample" if y is None else "leave y out",
             )
+
         if y is not None:
             y = np.asarray(y, np.dtype(self.metadata["condition_dtype"]))
             inputs = {**inputs, "y": _fill(y[first : first + count], batch)}
+
         with self._lock:
             outputs = self._runtime.run(name, inputs)
         return {k: v[:count] for k, v in outputs.items()}
 
 
 def _latent_names(count):
-    """What a file calls its layers of latents, in their order, which is not that of the alphabet from `z_10` on."""
+    """Returns the names that a file gives to its layers of latents, from the top.
+
+    The outputs of a runtime are no guide: sorted by name, `z_10` would come before `z_2`.
+    """
     return ["z"] if count == 1 else [f"z_{i}" for i in range(count)]
 
 
 def _fill(rows, batch):
-    """`rows` repeated up to a static batch."""
+    """Repeats rows until they fill a batch."""
     return rows[np.arange(batch) % len(rows)]

@@ -1,54 +1,79 @@
-"""What an exported file computes: parts, and the signatures that chain them.
+"""Defines what an exported file computes: parts, and signatures that chain them.
 
-A part is a pure function that is converted on its own, so that the decoder and the encoder
-can be quantized while everything random stays in float32. A signature feeds parts from
-one another. The SavedModel chains them as functions, the TFLite file as graphs that share
-the weights.
+A part is a pure function. Each part is converted on its own, so that the decoder and the encoder
+can be quantized while everything random stays in float32. A signature feeds the outputs of one
+part to the next. The SavedModel chains parts as functions, and the TFLite file chains them as
+graphs that share the weights.
 
-Every input and output is float32 or int32 and has at least one dimension: that is all
-that Kotlin, Swift and JavaScript share.
+Every input and output is float32 or int32 and has at least one dimension. Kotlin, Swift and
+JavaScript have no more than that in common.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 
 from tfvae import random
 from tfvae.posteriors.base import Posterior
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
 
 class Part(NamedTuple):
-    """`function({input: tensor}) -> {output: tensor}` of the inputs `specs`.
+    """A pure function of named tensors.
 
     Attributes:
-        network: whether it is one of the model's two networks, which may be quantized.
+        function: `{input: tensor} -> {output: tensor}`.
+        specs: shapes and dtypes of the inputs.
+        outputs: names of the outputs.
+        network: True for the two networks of the model, which may be quantized.
     """
 
-    function: Callable
-    specs: list
-    outputs: list
+    function: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+    specs: list[tf.TensorSpec]
+    outputs: list[str]
     network: bool = False
 
 
 class Step(NamedTuple):
-    """A part in a signature: its inputs and outputs by the names they have there."""
+    """One part within a signature.
+
+    Attributes:
+        part: the name of the part.
+        inputs: `{input of the part: its name in the signature}`.
+        outputs: `{output of the part: its name in the signature}`.
+    """
 
     part: str
-    inputs: dict
-    outputs: dict
+    inputs: dict[str, str]
+    outputs: dict[str, str]
 
 
 class Signature(NamedTuple):
-    """Steps from `specs`, the inputs of the signature, to `outputs`."""
+    """A chain of parts, which an exported file offers under one name.
 
-    specs: list
-    steps: list
-    outputs: list
+    Attributes:
+        specs: shapes and dtypes of the inputs.
+        steps: the parts, in the order in which they run.
+        outputs: names of the outputs.
+    """
+
+    specs: list[tf.TensorSpec]
+    steps: list[Step]
+    outputs: list[str]
 
 
-def parts(vae, batch=None, *, encoder=True):
-    """The parts of a model for one batch size, or for any where `batch` is None."""
+def parts(vae: "VAE", batch: int | None = None, *, encoder: bool = True) -> dict[str, Part]:
+    """Returns the parts of a model by name.
+
+    Args:
+        vae: the model.
+        batch: the static batch size, or None for any. With a size, `index [1]` is the number of
+            the first sample. With None, `index [B]` lists the numbers.
+        encoder: True to include the parts that take x or the encoder's output.
+    """
     prior = vae.prior.frozen()
     seeded = [
         _spec([1], "seed", tf.int32),
@@ -61,6 +86,7 @@ def parts(vae, batch=None, *, encoder=True):
     )
     likelihood = vae.likelihood
 
+    # The parts take and return dictionaries of tensors, by the names of the ports.
     def noise(inputs):
         indices = inputs["index"] if batch is None else inputs["index"] + tf.range(batch)
         return random.Stream(random.seed_key(inputs["seed"]), indices)
@@ -89,6 +115,7 @@ def parts(vae, batch=None, *, encoder=True):
 
 
 def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
+    """Returns the encoder, and the parts that take its output, `code`."""
     sizes = vae.posterior.params_size(vae.latent_sizes)
     codes = [
         _spec([batch, size], name)
@@ -132,16 +159,25 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
     }
 
 
-def signatures(vae, found, batch=None):
-    """The signatures made of the parts `found`, `{name: Signature}`.
+def signatures(
+    vae: "VAE", found: dict[str, Part], batch: int | None = None
+) -> dict[str, Signature]:
+    """Returns the signatures of a model by name.
 
-    `sample` and `draw` give the samples `index ... index + batch - 1`; with a dynamic batch their
-    `index [B]` lists them.
+    `sample` and `draw` give the samples `index ... index + batch - 1`. With any batch size, their
+    `index [B]` lists the samples.
+
+    Args:
+        vae: the model.
+        found: its parts, as `parts` returns them. Signatures of x are made if the encoder is
+            among them.
+        batch: the batch size of the parts, or None for any.
     """
     y = _condition(vae, batch)
     seeded = found["draw"].specs[1:]
     latents, drawn = [spec.name for spec in _latent_specs(vae, batch)], found["latent"].outputs
-    seen = drawn if len(latents) == len(drawn) else drawn[-1:]  # of z, what the decoder takes
+    # The decoder takes all layers of z, or the last one only.
+    seen = drawn if len(latents) == len(drawn) else drawn[-1:]
     latent, mean = _step("latent", found), _step("mean", found)
     decoder = _step("decoder", found, dict(zip(latents, seen)))
     made = {
@@ -151,14 +187,17 @@ def signatures(vae, found, batch=None):
     }
     if "encoder" in found:
         made.update(_encoder_signatures(vae, found, batch))
+
     return made
 
 
 def _encoder_signatures(vae, found, batch):
+    """Returns the signatures that take x."""
     specs, seeded = found["encoder"].specs, found["draw"].specs[1:]
     encoder, location = _step("encoder", found), _step("location", found)
     decode = [_step("decoder", found), _step("mean", found)]
     event, y = specs[0], specs[1:]
+
     ends, path = [], []
     for end in ("from", "to"):
         ends.append(_spec(event.shape, f"x_{end}"))
@@ -173,10 +212,13 @@ def _encoder_signatures(vae, found, batch):
             )
         )
     between = [_step("between", found), *decode]
+
     drawn = {}
-    if "posterior" in found:  # a posterior of the user's own may have no sampler of the stream
+    # A posterior written by a user may have no `sample`, which takes its noise from the stream.
+    if "posterior" in found:
         steps = [encoder, _step("posterior", found)]
         drawn["encode_sample"] = Signature([*specs, *seeded], steps, found["posterior"].outputs)
+
     return {
         "encode": Signature(specs, [encoder, _step("summary", found)], found["summary"].outputs),
         **drawn,
@@ -185,8 +227,15 @@ def _encoder_signatures(vae, found, batch):
     }
 
 
-def as_function(signature, found):
-    """A signature as a function of positional tensors, for a SavedModel."""
+def as_function(
+    signature: Signature, found: dict[str, Part]
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """Returns a signature as a function of positional tensors, for a SavedModel.
+
+    Args:
+        signature: the signature.
+        found: the parts by name.
+    """
 
     def function(*tensors):
         values = dict(zip((spec.name for spec in signature.specs), tensors))
@@ -199,39 +248,48 @@ def as_function(signature, found):
     return function
 
 
-def part_as_function(part):
-    """A part as a function of positional tensors."""
+def part_as_function(part: Part) -> Callable[..., dict[str, tf.Tensor]]:
+    """Returns a part as a function of positional tensors."""
 
     def function(*tensors):
         outputs = part.function(dict(zip((spec.name for spec in part.specs), tensors)))
-        # An output that is an input has no graph of its own.
+        # An output that is an input would have no operator in the graph.
         return {name: tf.identity(value) for name, value in outputs.items()}
 
     return function
 
 
-def names(name, structure):
-    """`z`, or `z_0`, `z_1`, ... for a structure of several."""
+def names(name: str, structure: Any) -> list[str]:
+    """Returns the names of tensors: `z` for one, `z_0`, `z_1`, ... for several.
+
+    Args:
+        name: the stem, such as `z`.
+        structure: the tensors or their sizes, nested as `tf.nest` allows.
+    """
     count = len(tf.nest.flatten(structure))
     return [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
 
 
 def _step(part, found, inputs=None, outputs=None):
+    """Returns a step in which ports keep their names, except those given by `{port: name}`."""
     taken = {spec.name: spec.name for spec in found[part].specs}
     given = {name: name for name in found[part].outputs}
     return Step(part, {**taken, **(inputs or {})}, {**given, **(outputs or {})})
 
 
 def _named(name, structure):
+    """Returns the tensors of a structure by their `names`."""
     return dict(zip(names(name, structure), tf.nest.flatten(structure)))
 
 
 def _latent_specs(vae, batch):
+    """Returns the specs of the latents that the decoder takes."""
     sizes = tf.nest.flatten(vae.latent_dim)
     return [_spec([batch, size], name) for name, size in zip(names("z", vae.latent_dim), sizes)]
 
 
 def _condition(vae, batch):
+    """Returns the spec of y in a list, which is empty for a model without conditions."""
     if vae.condition_shape is None:
         return []
     return [

@@ -1,7 +1,11 @@
-"""A TFLite (LiteRT) file for phones and browsers, and the sidecar that describes it."""
+"""Writes a TFLite (LiteRT) file for phones and browsers, and the sidecar that describes it."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfvae._files import whole_file
@@ -12,45 +16,51 @@ from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
 from tfvae.validation import data_checks
 
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
+# Starts of the names of operators that draw random numbers of their own, or keep state.
 _FORBIDDEN = ("RANDOM_", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "MULTINOMIAL")
 
 
 def to_tflite(
-    vae,
-    path,
-    quantization=None,
-    batch_size=1,
+    vae: "VAE",
+    path: str | os.PathLike[str],
+    quantization: str | None = None,
+    batch_size: int | Sequence[int] = 1,
     *,
-    include_encoder=False,
-    data=None,
-    data_y=None,
-    max_quality_loss=None,
-):
-    """Writes `NAME.tflite` and `NAME.json`: contract version 1, builtin ops only.
+    include_encoder: bool = False,
+    data: np.ndarray | tf.Tensor | None = None,
+    data_y: np.ndarray | tf.Tensor | None = None,
+    max_quality_loss: float | None = None,
+) -> dict[str, Any]:
+    """Writes `NAME.tflite`, with builtin ops only, and its sidecar `NAME.json`.
 
-    The file holds `decode(z) -> x`, `sample(seed [1], index [1]) -> x, z` and `draw`, the same with x
-    drawn from p(x|z) instead of its mean; and with the encoder `encode(x) -> loc, scale`,
-    `encode_sample(x, seed, index) -> z`, `reconstruct(x) -> x` and
-    `interpolate(x_from, x_to, weight [batch]) -> x`. A conditional model's take `y` as well. The
-    file is measured against the model before it is written; both files are written whole, or neither.
+    The file has the signatures `decode(z) -> x`, `sample(seed [1], index [1]) -> x, z`, and
+    `draw`, which draws x from p(x|z) where `sample` takes its mean. With the encoder it also has
+    `encode(x) -> loc, scale`, `encode_sample(x, seed, index) -> z`, `reconstruct(x) -> x` and
+    `interpolate(x_from, x_to, weight [batch]) -> x`. Those of a conditional model take `y` as
+    well. This is version 1 of the contract in `export/README.md`. The file is measured against
+    the model before it is written. Both files are written whole, or neither.
 
     Args:
         vae: a `tfvae.VAE`.
-        path: ending in `.tflite`.
-        quantization: of the two networks; z is the same in all of them.
+        path: the file to write, ending in `.tflite`.
+        quantization: precision of the two networks. z is the same in all cases.
             None: float32. "float16": weights of half the size.
             "dynamic_int8": weights in 8 bits, sums in float32.
             "int8": weights and activations in 8 bits, with float32 ports.
-        batch_size: static, or several such as `(1, 16)`: the first keeps the plain
-            signature names, the others carry their size, as in `sample_16`.
-        include_encoder: write the signatures that take x.
-        data: examples `[N, *event]`. With the encoder they calibrate its int8, and the change of the
-            distortion is measured on them, so leave some out of training.
-        data_y: their conditions, where the model is conditional.
-        max_quality_loss: refuse a file whose distortion is more than this many nats worse.
+        batch_size: a static batch size, or several such as `(1, 16)`. The first one keeps the
+            plain signature names. The others carry their size, as in `sample_16`.
+        include_encoder: True to write the signatures that take x.
+        data: examples `[N, *event]`. With the encoder they calibrate its int8 form, and the
+            change of the distortion is measured on them. Pass examples left out of training.
+        data_y: conditions `[N, ...]` of the examples, for a conditional model.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+            None allows any.
 
     Returns:
-        The sidecar's content, a dictionary.
+        The content of the sidecar, a dictionary.
 
     Raises:
         InputError: an argument out of range, a path that cannot be written, a model whose
@@ -58,6 +68,7 @@ def to_tflite(
     """
     path = Path(path)
     sizes = _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y)
+
     vae = in_float32(vae)
     with whole_file(path) as model_file, whole_file(sidecar.path_of(path)) as sidecar_file:
         parts = _parts(vae, sizes, include_encoder)
@@ -65,30 +76,44 @@ def to_tflite(
             quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}
         )
         models = quantize.convert_parts(vae, parts, quantization, examples)
+
         built = _signatures(vae, parts, sizes)
         model = link(models, built)
         operators = check_operators(model)
+
         metadata = _describe(vae, built, sizes, model, operators, quantization)
         metadata["quality"] = quality.measure(vae, model, metadata, parts, models, (data, data_y))
         quality.refuse_loss(metadata["quality"], max_quality_loss, vae)
+
         model_file.write_bytes(model)
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
     return metadata
 
 
-def link(models, built):
-    """The file's bytes, from those of its parts."""
+def link(models: dict[str, bytes], built: dict[str, signatures.Signature]) -> bytes:
+    """Makes one file from the files of the parts.
+
+    Args:
+        models: the files of the parts, as `quantize.convert_parts` returns them.
+        built: the signatures of the file, by name.
+
+    Returns:
+        The bytes of the file.
+    """
     linker = Linker(models)
     for name, signature in built.items():
         linker.add(name, signature)
     return linker.to_bytes()
 
 
-def check_operators(model):
-    """The names of the ops in a file, sorted.
+def check_operators(model: bytes) -> list[str]:
+    """Returns the sorted names of the ops in a file.
+
+    Args:
+        model: the bytes of the file.
 
     Raises:
-        InputError: an op that is not builtin, or keeps state of its own, by name.
+        InputError: an op that is not builtin, draws random numbers, or keeps state, named.
     """
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -97,10 +122,12 @@ def check_operators(model):
         for name, value in vars(schema.BuiltinOperator).items()
         if not name.startswith("_")
     }
+
     found = set()
     for code in schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes:
         builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
         found.add(f"CUSTOM {code.customCode.decode()}" if code.customCode else names[builtin])
+
     refused = sorted(n for n in found if n.startswith(("CUSTOM", *_FORBIDDEN)))
     if refused:
         raise invalid(
@@ -108,11 +135,12 @@ def check_operators(model):
             ", ".join(refused),
             "replace them in the network or the piece",
         )
+
     return sorted(found)
 
 
 def _parts(vae, sizes, include_encoder):
-    """The parts of every batch size: `latent` for the first, `latent@16` for another."""
+    """Returns the parts of all batch sizes: `latent` for the first size, `latent@16` for 16."""
     found = {}
     for size in sizes:
         built = signatures.parts(vae, size, encoder=include_encoder)
@@ -121,6 +149,7 @@ def _parts(vae, sizes, include_encoder):
 
 
 def _signatures(vae, parts, sizes):
+    """Returns the signatures of all batch sizes: `sample` for the first, `sample_16` for 16."""
     found = {}
     for size in sizes:
         mine = {
@@ -137,10 +166,12 @@ def _signatures(vae, parts, sizes):
 
 
 def _of_size(name, mark, size, sizes):
+    """Returns the name of a part or a signature for one of the batch sizes."""
     return name if size == sizes[0] else f"{name}{mark}{size}"
 
 
 def _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y):
+    """Refuses arguments that cannot work, and returns the batch sizes as a tuple."""
     if path.suffix != ".tflite":
         raise invalid(
             "a path ending in .tflite", str(path), f"write to {path.with_suffix('.tflite')}"
@@ -150,6 +181,7 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
         raise invalid(
             f"a quantization of {known}", f"quantization={quantization!r}", "choose one of them"
         )
+
     sizes = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
     if (
         not sizes
@@ -161,6 +193,7 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
             f"batch_size={batch_size!r}",
             "pass 1 or (1, 16)",
         )
+
     if data is not None:
         data_checks.check_condition(data, data_y, vae, "data")
         data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")
@@ -170,10 +203,12 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
             "no data",
             "pass data=x, a few hundred examples",
         )
+
     return sizes
 
 
 def _describe(vae, built, sizes, model, operators, quantization):
+    """Returns the content of the sidecar, without the measured quality."""
     return {
         "format_version": sidecar.FORMAT_VERSION,
         "package_version": __version__,

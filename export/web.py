@@ -1,4 +1,4 @@
-"""A folder for any web server: one page that samples a model on the visitor's own device."""
+"""Writes a page that samples a model on the visitor's own device, for any web server."""
 
 import html
 import json
@@ -6,16 +6,20 @@ import os
 import shutil
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tfvae._files import whole_folder
 from tfvae.errors import InputTypeError, invalid
 from tfvae.export import sidecar
 
-LITERT_VERSION = "2.5.3"  # of @litertjs/core, which the page was tested with
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
+LITERT_VERSION = "2.5.3"  # the version of @litertjs/core that the page was tested with
 _ADDRESS = "https://cdn.jsdelivr.net/npm/@litertjs/{package}@" + LITERT_VERSION + "/dist/index.js"
 _PACKAGES = ("core", "wasm-utils")
-# One thread: with relaxed SIMD, and for browsers without it. The folder of LiteRT.js in the page's own.
-_RUNTIME = "litert"
+_RUNTIME = "litert"  # the folder of LiteRT.js within the page's own
+# The builds that run on one thread: one with relaxed SIMD, one for browsers without it.
 _CORE_FILES = (
     "dist/index.js",
     "package.json",
@@ -31,28 +35,36 @@ _INSTALL = f"npm install @litertjs/core@{LITERT_VERSION}, and give the path of i
 
 
 def to_web(
-    vae_or_tflite, folder, *, litert=None, title="Samples", quantization=None, max_quality_loss=None
-):
-    """Writes a page that draws samples in the browser, with LiteRT.js: a static folder.
+    vae_or_tflite: "VAE | str | os.PathLike[str]",
+    folder: str | os.PathLike[str],
+    *,
+    litert: str | os.PathLike[str] | None = None,
+    title: str = "Samples",
+    quantization: str | None = None,
+    max_quality_loss: float | None = None,
+) -> dict[str, Any]:
+    """Writes a static folder with a page that draws samples in the browser, with LiteRT.js.
 
-    The folder holds `index.html` with its style and scripts, `model.tflite` and
-    `model.json`. Any web server will do. It is written whole, or stays as it was.
+    The folder holds `index.html` with its style and scripts, `model.tflite` and `model.json`. Any
+    web server can serve it. It is written whole, or stays as it was.
 
     Args:
-        vae_or_tflite: a `tfvae.VAE`, exported with batches of 1 and 16, or the path of a
-            `.tflite` with its sidecar beside it.
-        folder: new, empty, or with an earlier page, which is replaced.
-        litert: a `node_modules` folder with `@litertjs/core`, from which LiteRT.js is copied,
-            so that the page works offline. Default: the page loads it from jsDelivr.
+        vae_or_tflite: a `tfvae.VAE`, which is exported with batches of 1 and 16, or the path of
+            a `.tflite` with its sidecar beside it.
+        folder: a new folder, an empty one, or one with an earlier page, which is replaced.
+        litert: a `node_modules` folder with `@litertjs/core`. LiteRT.js is copied from it, so
+            that the page works offline. By default the page loads it from jsDelivr.
         title: heading of the page.
-        quantization, max_quality_loss: of `to_tflite`, where a model is given.
+        quantization: as in `to_tflite`, for a model.
+        max_quality_loss: as in `to_tflite`, for a model, in nats per example.
 
     Returns:
-        The sidecar's content, a dictionary.
+        The content of the sidecar, a dictionary.
 
     Raises:
-        InputError: a path that is no model, install or folder of this kind; a file that is
-            not the one its sidecar describes; a model that the page cannot ask.
+        InputError: no file, install or folder of this kind at a path, a file that its sidecar
+            does not describe, a file without `sample` or `decode`, conditions other than one
+            label per sample, or a quantization of a file. For a model, also as `to_tflite`.
         InputTypeError: neither a model nor a path.
     """
     folder = Path(folder)
@@ -62,6 +74,7 @@ def to_web(
             f"quantization={quantization!r}, max_quality_loss={max_quality_loss!r} and a file"
         )
         raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
+
     _check_replaceable(folder)
     packages = None if litert is None else _find_packages(Path(litert))
     with whole_folder(folder) as written:
@@ -71,15 +84,17 @@ def to_web(
             metadata = _export_model(vae_or_tflite, written, quantization, max_quality_loss)
         imports = _copy_runtime(packages, written) if packages else _addresses()
         _write_page(written, title, imports)
+
     return metadata
 
 
-def is_page(folder):
-    """Whether `folder` holds a page that `to_web` wrote."""
+def is_page(folder: str | os.PathLike[str]) -> bool:
+    """True if `folder` holds a page that `to_web` wrote."""
     return all((Path(folder) / name).is_file() for name in (*_assets(), _MODEL, "model.json"))
 
 
 def _assets():
+    """Returns the texts of the page's files, by name."""
     files = resources.files("tfvae.export") / "page"
     return {
         file.name: file.read_text(encoding="utf-8")
@@ -89,9 +104,10 @@ def _assets():
 
 
 def _check_replaceable(folder):
-    """Refuses a folder that holds anything else: replacing it would delete that."""
+    """Refuses a folder with files that no page has, since replacing it would delete them."""
     if not folder.is_dir():
         return
+
     own = {*_assets(), _MODEL, "model.json", _RUNTIME}
     foreign = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if foreign:
@@ -103,6 +119,7 @@ def _check_replaceable(folder):
 
 
 def _copy_model(path, folder):
+    """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
     metadata, model = sidecar.read(path)
     _check_model(metadata, path)
     (folder / _MODEL).write_bytes(model)
@@ -111,6 +128,7 @@ def _copy_model(path, folder):
 
 
 def _export_model(vae, folder, quantization, max_quality_loss):
+    """Exports a model into the page, and returns the content of its sidecar."""
     from tfvae.export.tflite import to_tflite
     from tfvae.models.vae import VAE
 
@@ -121,6 +139,7 @@ def _export_model(vae, folder, quantization, max_quality_loss):
             "pass one of them",
             InputTypeError,
         )
+
     _check_condition(
         None if vae.condition_shape is None else list(vae.condition_shape), str(vae.condition_dtype)
     )
@@ -130,6 +149,7 @@ def _export_model(vae, folder, quantization, max_quality_loss):
 
 
 def _check_model(metadata, path):
+    """Refuses a file that the page cannot draw from."""
     missing = sorted({"sample", "decode"} - set(metadata.get("signatures", {})))
     if missing:
         wanted = f"{path} with the signatures sample and decode"
@@ -140,6 +160,7 @@ def _check_model(metadata, path):
 
 
 def _check_condition(shape, dtype):
+    """Refuses conditions that the page has no input for."""
     if shape is not None and (shape or not dtype.startswith(("int", "uint"))):
         raise invalid(
             "a model without conditions, or with one whole-number label per sample",
@@ -149,7 +170,10 @@ def _check_condition(shape, dtype):
 
 
 def _find_packages(path):
-    """The folder `@litertjs` of an npm install, whole and of the version's generation."""
+    """Finds the folder `@litertjs` of an npm install.
+
+    Refuses an install that lacks files, or has another major version than `LITERT_VERSION`.
+    """
     candidates = [path / "@litertjs", path / "node_modules" / "@litertjs"]
     found = next((c for c in candidates if (c / "core" / "package.json").is_file()), None)
     wanted = f"{path} to be a node_modules folder with @litertjs/core and @litertjs/wasm-utils"
@@ -157,6 +181,7 @@ def _find_packages(path):
         raise invalid(
             wanted, "no @litertjs/core in it" if path.is_dir() else "no such folder", _INSTALL
         )
+
     missing = [
         f"{package}/{file}"
         for package in _PACKAGES
@@ -165,6 +190,7 @@ def _find_packages(path):
     ]
     if missing:
         raise invalid(wanted, f"an install without {missing[0]}", _INSTALL)
+
     version = json.loads((found / "core" / "package.json").read_text(encoding="utf-8")).get(
         "version", ""
     )
@@ -174,10 +200,12 @@ def _find_packages(path):
             f"version {version}",
             _INSTALL,
         )
+
     return found
 
 
 def _copy_runtime(packages, folder):
+    """Copies LiteRT.js into the page, and returns where the page imports it from."""
     for package in _PACKAGES:
         for file in _FILES[package]:
             target = folder / _RUNTIME / package / file
@@ -189,10 +217,12 @@ def _copy_runtime(packages, folder):
 
 
 def _addresses():
+    """Returns the public addresses that the page imports LiteRT.js from."""
     return {f"@litertjs/{package}": _ADDRESS.format(package=package) for package in _PACKAGES}
 
 
 def _write_page(folder, title, imports):
+    """Writes the files of the page, with its title and its import map filled in."""
     for name, text in _assets().items():
         if name == "index.html":
             text = text.replace("{{title}}", html.escape(title)).replace(

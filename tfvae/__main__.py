@@ -1,4 +1,4 @@
-"""`python -m tfvae`, and the command `tfvae`."""
+"""Runs the command `tfvae`, also as `python -m tfvae`."""
 
 from tfvae.app.cli import main
 

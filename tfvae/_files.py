@@ -1,19 +1,27 @@
-"""Files written whole or not at all: beside the target, then renamed into place."""
+"""Writes files whole or not at all: beside the target first, then renamed into place."""
 
 import contextlib
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tfvae.errors import invalid
 
 
 @contextlib.contextmanager
-def whole_file(path):
-    """Gives a path to write; on success it becomes `path`, else `path` stays as it was.
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Writes a file whole or not at all.
+
+    Args:
+        path: the file to write or to replace. It stays as it was if the body raises.
+
+    Yields:
+        The path of a temporary file, which the body writes.
 
     Raises:
-        InputError: a place that cannot be written, before the body runs.
+        InputError: a place that cannot be written. The body does not run.
     """
     path = Path(path)
     with _beside(path) as folder:
@@ -23,13 +31,24 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
-def whole_folder(path):
-    """The same for a folder, which replaces an earlier one."""
+def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Writes a folder whole or not at all.
+
+    Args:
+        path: the folder to write or to replace. It stays as it was if the body raises.
+
+    Yields:
+        The path of a temporary folder, which the body fills.
+
+    Raises:
+        InputError: a file at that path, or a place that cannot be written. The body does not run.
+    """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise invalid(
             f"{path} to be a folder, or nothing yet", "a file of that name", "choose another path"
         )
+
     with _beside(path) as folder:
         written = folder / path.name
         written.mkdir()
@@ -39,11 +58,17 @@ def whole_folder(path):
         written.rename(path)
 
 
-def writable_folder(path):
-    """Makes the folder `path` if need be, and tries that files can be written there.
+def writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Makes a folder if it is missing, and checks that files can be written in it.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        The folder.
 
     Raises:
-        InputError: they cannot.
+        InputError: no files can be written there.
     """
     path = Path(path)
     with _beside(path / "file"):
@@ -52,6 +77,7 @@ def writable_folder(path):
 
 @contextlib.contextmanager
 def _beside(path):
+    """Makes a temporary folder beside `path`, and removes it after the body."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -61,6 +87,7 @@ def _beside(path):
             f"{type(error).__name__}: {error.strerror or error}",
             "choose a folder you can write to",
         ) from error
+
     try:
         yield folder
     finally:

@@ -1,32 +1,45 @@
-"""Pictures of examples, as arrays and as PNG files."""
+"""Draws pictures of examples, as arrays and as PNG files."""
 
 import math
+import os
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tfvae._files import whole_file
 from tfvae.errors import InputError, invalid
 
 _GAP = 1  # pixels between cells, before enlarging
-_PAPER = 255
-_SIDE = 640  # pixels a small grid is enlarged to, about
+_PAPER = 255  # the grey level of the gaps
+_SIDE = 640  # pixels to which a small picture is enlarged, about
 
 
-def grid(examples, columns=None, value_range=None):
-    """Examples side by side in rows, uint8 `[H, W]` or `[H, W, 3]`.
+def grid(
+    examples: npt.ArrayLike,
+    columns: int | None = None,
+    value_range: Sequence[float] | None = None,
+) -> np.ndarray:
+    """Draws examples side by side in rows.
 
     Args:
-        examples: `[N, h, w]`, `[N, h, w, 1 or 3]`, or vectors `[N, d]`, drawn as strips.
-        columns: per row; default as square as it gets.
-        value_range: the values drawn black and white; default those of the data.
+        examples: images `[N, h, w]` or `[N, h, w, 1 or 3]`, or vectors `[N, d]`, which are drawn
+            as strips.
+        columns: how many examples in a row. By default the picture is about square.
+        value_range: the values drawn black and white. By default the lowest and the highest
+            value of the examples.
+
+    Returns:
+        The picture, uint8 `[H, W]` or `[H, W, 3]`.
 
     Raises:
-        InputError: examples of another shape, or none.
+        InputError: examples of another shape, or no examples.
     """
     cells = _cells(np.asarray(examples, np.float32), value_range)
     n, height, width = cells.shape[:3]
     columns = min(n, columns or math.ceil(math.sqrt(n * height / width)) or 1)
     rows = math.ceil(n / columns)
+
     shape = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, *cells.shape[3:])
     sheet = np.full(shape, _PAPER, np.uint8)
     for i, cell in enumerate(cells):
@@ -35,8 +48,16 @@ def grid(examples, columns=None, value_range=None):
     return sheet
 
 
-def save_png(path, sheet):
-    """Writes a uint8 picture, small ones enlarged by a whole factor, whole or not at all."""
+def save_png(path: str | os.PathLike[str], sheet: np.ndarray) -> None:
+    """Writes a picture as a PNG file. Small pictures are enlarged by a whole factor.
+
+    Args:
+        path: the file to write. It is written whole or not at all.
+        sheet: the picture, uint8 `[H, W]` or `[H, W, 3]`.
+
+    Raises:
+        InputError: a path that cannot be written.
+    """
     from PIL import Image
 
     factor = max(1, _SIDE // max(sheet.shape[:2]))
@@ -45,8 +66,17 @@ def save_png(path, sheet):
         Image.fromarray(picture).save(file, format="PNG")
 
 
-def beside(originals, reconstructions, columns=16):
-    """Rows of originals, each above the row of their reconstructions, for `grid`."""
+def beside(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 16) -> np.ndarray:
+    """Arranges originals and reconstructions for `grid`.
+
+    Args:
+        originals: examples `[N, ...]`.
+        reconstructions: their reconstructions `[N, ...]`.
+        columns: how many examples `grid` draws in a row.
+
+    Returns:
+        Both, `[2 N, ...]`: a row of originals, a row of their reconstructions, and so on.
+    """
     rows = []
     for first in range(0, len(originals), columns):
         rows += [originals[first : first + columns], reconstructions[first : first + columns]]
@@ -54,10 +84,12 @@ def beside(originals, reconstructions, columns=16):
 
 
 def _cells(examples, value_range):
+    """Returns examples as uint8 images `[N, h, w]` or `[N, h, w, 3]`."""
     if examples.ndim == 2:
         examples = examples[:, None, :]
     if examples.ndim == 4 and examples.shape[-1] == 1:
         examples = examples[..., 0]
+
     if len(examples) == 0 or not (
         examples.ndim == 3 or (examples.ndim == 4 and examples.shape[-1] == 3)
     ):
@@ -67,6 +99,7 @@ def _cells(examples, value_range):
             "reshape them to images",
             InputError,
         )
+
     low, high = value_range or (float(examples.min()), float(examples.max()))
     unit = (examples - low) / max(high - low, 1e-12)
     return np.round(np.clip(unit, 0, 1) * 255).astype(np.uint8)

@@ -1,1 +1,1 @@
-"""The command `tfvae`."""
+"""Implements the command `tfvae`."""

@@ -1,4 +1,7 @@
-"""The command `tfvae`. Nothing here imports TensorFlow before it is needed."""
+"""Reads the command line of `tfvae`, and imports TensorFlow only where it is needed.
+
+Typer shows the docstring of a command as its help, up to the form feed.
+"""
 
 import enum
 import sys
@@ -20,18 +23,24 @@ console = Console(highlight=False)
 
 
 class Network(str, enum.Enum):
+    """Values of `--network`."""
+
     auto = "auto"
     mlp = "mlp"
     conv = "conv"
 
 
 class LikelihoodName(str, enum.Enum):
+    """Values of `--likelihood`."""
+
     auto = "auto"
     bernoulli = "bernoulli"
     normal = "normal"
 
 
 class Quantization(str, enum.Enum):
+    """Values of `--quantization`."""
+
     none = "none"
     float16 = "float16"
     dynamic_int8 = "dynamic_int8"
@@ -48,8 +57,6 @@ DataDir = Annotated[
     str | None,
     typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache."),
 ]
-
-
 Data = Annotated[
     str,
     typer.Argument(
@@ -92,8 +99,25 @@ def train(
     num_examples: NumExamples = 1000,
     seed: Seed = 0,
     out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
-):
-    """Train a VAE, measure it on held-out data, export it, and draw samples from the exported file."""
+) -> None:
+    """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
+
+    \N{FORM FEED}
+
+    Args:
+        data: name or path of the data.
+        data_dir: folder of named data sets.
+        latent_dim: size of the latent, D.
+        network: kind of the networks.
+        likelihood: kind of p(x|z).
+        epochs: passes over the training examples.
+        batch_size: examples in a batch.
+        learning_rate: learning rate of Adam at the start.
+        num_samples: importance samples per held-out example.
+        num_examples: held-out examples to evaluate; 0 for all.
+        seed: seed of the weights, the noise and the pictures.
+        out: folder of the run.
+    """
     from tfvae.app import runs
 
     settings = runs.Settings(
@@ -101,6 +125,7 @@ def train(
         batch_size, learning_rate, num_samples, num_examples, seed, out,
     )  # fmt: skip
     report = runs.train(settings, say=_say)
+
     table = _evaluation_table(report["evaluation"])
     _add_export(table, report["export"])
     console.print(table)
@@ -115,8 +140,17 @@ def evaluate(
     ] = 5000,
     num_examples: NumExamples = 1000,
     data_dir: DataDir = None,
-):
-    """Estimate the log-likelihood of held-out data under a trained model."""
+) -> None:
+    """Estimate the log-likelihood of held-out data under a trained model.
+
+    \N{FORM FEED}
+
+    Args:
+        run: folder of the run.
+        num_samples: importance samples per held-out example.
+        num_examples: held-out examples to evaluate; 0 for all.
+        data_dir: folder of named data sets; default the one of the run.
+    """
     from tfvae.app import runs
 
     console.print(
@@ -130,8 +164,17 @@ def sample(
     count: Annotated[int, typer.Option(min=1)] = 16,
     seed: Annotated[int, typer.Option(min=-(2**31), max=2**32 - 1)] = 0,
     out: Annotated[str, typer.Option(help="The picture to write.")] = "samples.png",
-):
-    """Draw a grid of samples with LiteRT from an exported file."""
+) -> None:
+    """Draw a grid of samples with LiteRT from an exported file.
+
+    \N{FORM FEED}
+
+    Args:
+        run_or_file: folder of a run, or a `.tflite`.
+        count: how many samples.
+        seed: seed of the samples.
+        out: the picture to write.
+    """
     from tfvae.app import runs
 
     runs.sample(run_or_file, count, seed, out)
@@ -157,19 +200,35 @@ def export(
         str | None, typer.Option(help="Folder for a page that samples in the browser.")
     ] = None,
     litert: Litert = None,
-):
-    """Write the SavedModel and the TFLite file of a trained model, measured against it, or a page that samples it."""
+) -> None:
+    """Write a trained model as a SavedModel and a measured TFLite file, or as a page.
+
+    \N{FORM FEED}
+
+    Args:
+        run: folder of the run.
+        out: folder for the files.
+        batch_size: static batch sizes of the TFLite file.
+        encoder: True to include the signatures that take x.
+        quantization: precision of the networks in the TFLite file.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+        data_dir: folder of named data sets; default the one of the run.
+        web: folder for a page that samples in the browser.
+        litert: `node_modules` folder with LiteRT.js for the page.
+    """
     if out is None and web is None:
         raise typer.BadParameter("give --out FOLDER, --web FOLDER, or both")
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
     if out is None and (batch_size or encoder):
         raise typer.BadParameter("--batch-size and --encoder go with --out FOLDER")
+
     from tfvae.app import runs
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
     precision = None if quantization is Quantization.none else quantization.value
+
     table = _new_table()
     if out is not None:
         _add_export(
@@ -196,8 +255,17 @@ def demo(
         bool, typer.Option("--no-browser", help="Only serve; open nothing.")
     ] = False,
     litert: Litert = None,
-):
-    """Sample in the browser, from a server on this machine that only this machine reaches."""
+) -> None:
+    """Sample in the browser, from a server on this machine that only this machine reaches.
+
+    \N{FORM FEED}
+
+    Args:
+        run_or_folder: folder of a run or of a page, or a `.tflite`.
+        port: port of the server; 0 for a free one.
+        no_browser: True to serve only, and open nothing.
+        litert: `node_modules` folder with LiteRT.js for the page.
+    """
     import webbrowser
 
     from tfvae.app import demo_server
@@ -210,14 +278,15 @@ def demo(
         _say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
         if not no_browser:
             webbrowser.open(address)
+
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             _say("Ended.")
 
 
-def main():
-    """Runs the command; a user's mistake ends in one message and exit status 2."""
+def main() -> None:
+    """Runs the command. A user's mistake ends in one message and exit status 2."""
     from tfvae.app.quiet_stderr import native_stderr
 
     try:
@@ -231,10 +300,12 @@ def main():
 
 
 def _say(text):
+    """Prints a line of text as it is."""
     console.print(text, soft_wrap=True, markup=False)
 
 
 def _escape(error):
+    """Returns the message of an error, with Rich's markup escaped."""
     from rich.markup import escape
 
     return escape(str(error))
@@ -249,15 +320,18 @@ def _new_table():
 
 
 def _evaluation_table(found):
+    """Returns a table of the evaluation in a report."""
     table = _new_table()
     notes = {
         "NLL": "-log p(x), importance sampling",
         "rate": "KL(q(z|x) || p(z))",
         "distortion": "-E log p(x|z)",
     }
+
     for title in ("NLL", "ELBO", "rate", "distortion"):
         value, error = found[title.lower()], found[title.lower() + "_stderr"]
         table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
+
     table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
     table.add_row("held-out examples", f"{found['num_examples']:,}", "")
     table.add_row("bits per dimension", f"{found['bits_per_dim']:.3f}", "")
@@ -268,8 +342,10 @@ def _evaluation_table(found):
 
 
 def _add_export(table, exported):
+    """Adds the sizes and the measured quality of exported files to a table."""
     for name, size in exported["sizes"].items():
         table.add_row(name, f"{size / 1000:,.0f} kB", "")
+
     parity = exported["parity"]
     for title, key in (
         ("parity of the file, x", "max_abs_error_x"),

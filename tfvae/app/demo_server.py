@@ -1,24 +1,37 @@
-"""A folder on this machine's own address, for the browser beside it."""
+"""Serves the page of a model to the browser on this machine."""
 
 import contextlib
 import functools
 import http.server
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tfvae.app.runs import TFLITE
 from tfvae.errors import invalid
 from tfvae.export import web
 
-HOST = "127.0.0.1"
+HOST = "127.0.0.1"  # which other machines cannot reach
 
 
 @contextlib.contextmanager
-def page_of(run_or_folder, litert=None):
-    """The folder of a page: itself, or made for as long as the body runs from a run or a `.tflite`.
+def page_of(
+    run_or_folder: str | os.PathLike[str], litert: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
+    """Finds or makes a page to serve.
+
+    Args:
+        run_or_folder: the folder of a page, the folder of a run, or a `.tflite`. A page is made
+            from the last two.
+        litert: a `node_modules` folder with LiteRT.js, for a page that is made; see `to_web`.
+
+    Yields:
+        The folder of the page. A page that was made is removed after the body.
 
     Raises:
-        InputError: neither of these.
+        InputError: a path that is none of the three, `litert` for a finished page, or as `to_web`.
     """
     path = Path(run_or_folder)
     if path.is_dir() and web.is_page(path):
@@ -30,6 +43,7 @@ def page_of(run_or_folder, litert=None):
             )
         yield path
         return
+
     model = path / TFLITE if path.is_dir() else path
     if not model.is_file():
         raise invalid(
@@ -37,6 +51,7 @@ def page_of(run_or_folder, litert=None):
             f"{path}",
             "give a folder of tfvae train or export --web",
         )
+
     with tempfile.TemporaryDirectory() as temporary:
         web.to_web(
             model,
@@ -47,8 +62,12 @@ def page_of(run_or_folder, litert=None):
         yield Path(temporary) / "page"
 
 
-def server_of(folder, port=0):
-    """A server of `folder` on the loopback address; port 0 takes a free one.
+def server_of(folder: str | os.PathLike[str], port: int = 0) -> http.server.ThreadingHTTPServer:
+    """Returns a server of a folder on the loopback address, not yet running.
+
+    Args:
+        folder: the folder.
+        port: the port, or 0 for a free one.
 
     Raises:
         InputError: a port that is taken or not allowed.
@@ -64,7 +83,10 @@ def server_of(folder, port=0):
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
-    # By name, not from the machine's registry: browsers refuse modules and wasm of another type.
+    """Answers requests for the files of a folder."""
+
+    # Listed here, since the machine's own table may name other types, with which browsers refuse
+    # modules and WebAssembly.
     extensions_map = {
         ".css": "text/css; charset=utf-8",
         ".html": "text/html; charset=utf-8",
@@ -77,13 +99,15 @@ class _Files(http.server.SimpleHTTPRequestHandler):
         "": "application/octet-stream",
     }
 
-    def end_headers(self):
+    def end_headers(self) -> None:
+        """Adds headers that forbid caching and guessing of types."""
         self.send_header("Cache-Control", "no-cache")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
-    def list_directory(self, path):
+    def list_directory(self, path: str | os.PathLike[str]) -> None:
+        """Refuses to list a folder."""
         self.send_error(404)
 
-    def log_message(self, *arguments):
-        """Says nothing: the terminal shows the address only."""
+    def log_message(self, *arguments: Any) -> None:
+        """Logs nothing, so that the terminal shows the address only."""

@@ -1,21 +1,30 @@
-"""Which examples a run trained on and measured, told by hashes of them.
+"""Records by hashes which examples a run trained on and evaluated on.
 
-Whoever has the data can compute them again: an example is the bytes of its numbers in
-little-endian float32, row by row; a set of examples is their digests in sorted order, so that
-neither order nor batches matter.
+Anyone who has the data can compute the hashes again. The digest of an example is the SHA-256 of
+its numbers in little-endian float32, row by row. The fingerprint of a set is the SHA-256 of its
+digests in sorted order, so that the order of the examples and the batches do not matter.
 """
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 
-def compare(trained_on, evaluated_on):
-    """Fingerprints of the examples of a run, `[N, *event]` each, ready for JSON.
+def compare(
+    trained_on: Iterable[npt.ArrayLike], evaluated_on: Iterable[npt.ArrayLike]
+) -> dict[str, Any]:
+    """Returns the fingerprints of the examples of a run, ready for JSON.
+
+    Args:
+        trained_on: examples `[N, *event]` of the training.
+        evaluated_on: examples `[M, *event]` of the evaluation.
 
     Returns:
-        `{"trained_on": ..., "evaluated_on": ..., "shared": n}`. Of each the number of `examples` and
-        their `sha256`; n is how many of those evaluated on were trained on as well.
+        `{"trained_on": ..., "evaluated_on": ..., "shared": n}`. The first two are fingerprints.
+        n is how many of the M examples are among those trained on.
     """
     trained, evaluated = digests(trained_on), digests(evaluated_on)
     known = set(trained)
@@ -26,11 +35,11 @@ def compare(trained_on, evaluated_on):
     }
 
 
-def digests(x):
-    """The SHA-256 of each example, 32 bytes each."""
+def digests(x: Iterable[npt.ArrayLike]) -> list[bytes]:
+    """Returns the SHA-256 of each example of x `[N, *event]`, 32 bytes each."""
     return [hashlib.sha256(np.asarray(example, "<f4").tobytes()).digest() for example in x]
 
 
-def fingerprint(found):
-    """What stands for all of the digests `found`."""
+def fingerprint(found: list[bytes]) -> dict[str, Any]:
+    """Returns the number of digests as `examples`, and the `sha256` of all of them."""
     return {"examples": len(found), "sha256": hashlib.sha256(b"".join(sorted(found))).hexdigest()}

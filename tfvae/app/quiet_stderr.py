@@ -4,22 +4,26 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def native_stderr():
-    """Sends what native code writes to the error stream into a file, Python's own not.
+def native_stderr() -> Iterator[None]:
+    """Sends what native code writes to the error stream into a temporary file.
 
-    TensorFlow logs before any setting of it can be read, so the file descriptor is moved.
-    Should an unforeseen error end the body, the last lines are shown after all.
+    What Python writes still reaches the terminal. TensorFlow logs before it reads any setting, so
+    the file descriptor itself is redirected. If an unforeseen error ends the body, the last 4,000
+    bytes of the file are shown.
     """
     sys.stderr.flush()
     original = sys.stderr
     terminal = os.dup(2)
+
     with tempfile.TemporaryFile() as log, os.fdopen(os.dup(terminal), "w", buffering=1) as stream:
         os.dup2(log.fileno(), 2)
         sys.stderr = stream
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
         try:
             yield
         except Exception as error:

@@ -1,11 +1,14 @@
-"""A run: one folder with a trained model, its exported files, pictures and report."""
+"""Makes and reads runs: folders with a trained model, its exported files, pictures and report."""
 
 import dataclasses
 import json
 import math
+import os
 import platform
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,19 +18,40 @@ from tfvae._version import __version__
 from tfvae.app import fingerprints
 from tfvae.errors import invalid
 
+if TYPE_CHECKING:
+    from tfvae.evaluation import Report
+    from tfvae.models.vae import VAE
+
+# The files of a run.
 MODEL, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "decoder.tflite"
 SAMPLES, RECONSTRUCTIONS, REPORT = "samples.png", "reconstructions.png", "report.json"
 
-# What was found to train well: few small images want more passes, smaller steps and networks.
-_DEFAULTS = {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}
-_DIGITS_DEFAULTS = {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}
-_SMALL = 256  # elements of an example below which the latent and the networks are smaller
-_CONV_FROM = 16  # pixels a side from which images get the convolutional network
+# Settings that were found to train well. A few small images need more epochs, smaller batches and
+# smaller networks.
+_DEFAULTS: dict[str, Any] = {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}
+_DIGITS_DEFAULTS: dict[str, Any] = {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}
+_SMALL = 256  # examples of fewer elements get smaller latents and networks
+_CONV_FROM = 16  # images of at least so many pixels a side get the convolutional network
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a user sets for `train`; None or "auto" is chosen from the data."""
+    """Settings of `train`. None or "auto" is chosen from the data, see `choose`.
+
+    Attributes:
+        data: name or path of the data, see `datasets.load`.
+        data_dir: folder of named data sets, or None for the default.
+        latent_dim: size of the latent, D.
+        network: "mlp", "conv" or "auto".
+        likelihood: "bernoulli", "normal" or "auto".
+        epochs: passes over the training examples.
+        batch_size: examples in a batch.
+        learning_rate: learning rate of Adam at the start. It falls to 0 on a cosine.
+        num_samples: importance samples per held-out example.
+        num_examples: held-out examples to evaluate, from the first; 0 for all.
+        seed: seed of the weights, the noise and the pictures.
+        out: folder of the run, or None for `runs/` and the name of the data.
+    """
 
     data: str = "digits"
     data_dir: str | None = None
@@ -43,11 +67,23 @@ class Settings:
     out: str | None = None
 
 
-def train(settings, say=print):
-    """Trains, evaluates, exports, and draws samples from the exported file.
+if TYPE_CHECKING:
+
+    class _Chosen(Settings):
+        """Settings as `choose` returns them: only `data_dir` may be None."""
+
+        latent_dim: int
+        epochs: int
+        batch_size: int
+        learning_rate: float
+        out: str
+
+
+def train(settings: Settings, say: Callable[[str], object] = print) -> dict[str, Any]:
+    """Trains, evaluates and exports a model, and draws samples from the exported file.
 
     Args:
-        settings: `Settings`.
+        settings: what to train on, and how.
         say: called with a line of text at each step.
 
     Returns:
@@ -55,6 +91,7 @@ def train(settings, say=print):
 
     Raises:
         InputError: data or settings that cannot work, before any step or file.
+        InputTypeError: data that are not numbers, before any step or file.
     """
     started = time.time()
     dataset = datasets.load(settings.data, settings.data_dir)
@@ -71,18 +108,23 @@ def train(settings, say=print):
     for name in ("x_train", "x_test"):
         data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
     out = writable_folder(settings.out)
+
     steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     vae.compile(keras.optimizers.Adam(schedule))
+
     trained_on, evaluated_on = dataset.x_train, held_out(dataset, settings.num_examples)
     used = fingerprints.compare(trained_on, evaluated_on)
     if used["shared"]:
         say(
-            f"{used['shared']:,} of the held-out examples to evaluate on are among those to train on."
+            f"{used['shared']:,} of the held-out examples to evaluate on "
+            "are among those to train on."
         )
+
     before_fit = time.time()
     vae.fit(trained_on, batch_size=settings.batch_size, epochs=settings.epochs)
     trained = time.time()
+
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
     found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
     say("Exporting ...")
@@ -90,6 +132,7 @@ def train(settings, say=print):
         vae.save(file)
     exported = export(vae, out)
     draw_pictures(vae, dataset, out, settings.seed)
+
     report = {
         "settings": dataclasses.asdict(settings),
         "data": {
@@ -105,11 +148,30 @@ def train(settings, say=print):
     }
     with whole_file(out / REPORT) as file:
         file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
     return report
 
 
-def evaluate(run, num_samples, num_examples, data_dir=None):
-    """The `evaluation.Report` of a run on its held-out data."""
+def evaluate(
+    run: str | os.PathLike[str],
+    num_samples: int,
+    num_examples: int,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> "Report":
+    """Evaluates the model of a run on its held-out data.
+
+    Args:
+        run: folder of the run.
+        num_samples: importance samples per example.
+        num_examples: held-out examples to evaluate, from the first; 0 for all.
+        data_dir: folder of named data sets; default the one of the run.
+
+    Returns:
+        The estimates, in nats per example.
+
+    Raises:
+        InputError: a folder that is no run, or data that cannot be read.
+    """
     vae, settings = load(run)
     dataset = datasets.load(settings.data, data_dir or settings.data_dir)
 
@@ -118,21 +180,48 @@ def evaluate(run, num_samples, num_examples, data_dir=None):
     return evaluation.evaluate(vae, held_out(dataset, num_examples), num_samples, settings.seed)
 
 
-def held_out_of(settings, data_dir=None):
-    """The held-out examples of a run, to calibrate and measure files with."""
+def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = None) -> np.ndarray:
+    """Returns held-out examples of a run, to calibrate and measure files with.
+
+    Args:
+        settings: the settings of the run.
+        data_dir: folder of named data sets; default the one of the run.
+
+    Returns:
+        The first 1,000 of them at most, `[N, *event]`.
+
+    Raises:
+        InputError: data that cannot be read.
+    """
     return held_out(datasets.load(settings.data, data_dir or settings.data_dir), 1000)
 
 
 def export(
-    vae,
-    out,
-    batch_size=1,
-    include_encoder=False,
-    quantization=None,
-    data=None,
-    max_quality_loss=None,
-):
-    """Writes the SavedModel and the TFLite file of a model; returns their sizes and quality."""
+    vae: "VAE",
+    out: str | os.PathLike[str],
+    batch_size: int | Sequence[int] = 1,
+    include_encoder: bool = False,
+    quantization: str | None = None,
+    data: np.ndarray | None = None,
+    max_quality_loss: float | None = None,
+) -> dict[str, Any]:
+    """Writes the SavedModel and the TFLite file of a model into a folder.
+
+    Args:
+        vae: the model.
+        out: the folder.
+        batch_size: one or several static batch sizes of the TFLite file.
+        include_encoder: True to include the signatures that take x.
+        quantization: of the TFLite file, see `tfvae.export.to_tflite`.
+        data: held-out examples `[N, *event]`, to calibrate and measure the TFLite file with.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+
+    Returns:
+        `{"sizes": {file: bytes}, "parity": quality of the TFLite file}`.
+
+    Raises:
+        InputError: as `tfvae.export.to_tflite` and `to_saved_model`.
+    """
     from tfvae.export import to_saved_model, to_tflite
 
     out = Path(out)
@@ -146,6 +235,7 @@ def export(
         max_quality_loss=max_quality_loss,
     )
     to_saved_model(vae, out / SAVED_MODEL)
+
     return {
         "sizes": {
             name: _size(out / name)
@@ -156,19 +246,45 @@ def export(
     }
 
 
-def export_web(vae, out, litert=None, quantization=None, max_quality_loss=None):
-    """Writes the page of a model; returns its size."""
+def export_web(
+    vae: "VAE",
+    out: str | os.PathLike[str],
+    litert: str | os.PathLike[str] | None = None,
+    quantization: str | None = None,
+    max_quality_loss: float | None = None,
+) -> int:
+    """Writes the page of a model.
+
+    Args:
+        vae: the model.
+        out: the folder of the page.
+        litert: `node_modules` folder with LiteRT.js, or None to load it from jsDelivr.
+        quantization: of the page's model, see `tfvae.export.to_tflite`.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+
+    Returns:
+        The size of the folder, in bytes.
+
+    Raises:
+        InputError: as `tfvae.export.to_web`.
+    """
     from tfvae.export import to_web
 
     to_web(vae, out, litert=litert, quantization=quantization, max_quality_loss=max_quality_loss)
     return _size(Path(out))
 
 
-def load(run):
-    """The model and the `Settings` of a run.
+def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
+    """Loads the model and the settings of a run.
+
+    Args:
+        run: folder of the run.
+
+    Returns:
+        The model, and its settings.
 
     Raises:
-        InputError: a folder that is no run.
+        InputError: a folder that is no run, or whose files are damaged.
     """
     run = Path(run)
     for name in (MODEL, REPORT):
@@ -178,20 +294,34 @@ def load(run):
                 f"{run}, without {name}",
                 "give the --out of tfvae train",
             )
+
     from tfvae.models.vae import load_model
 
     try:
         settings = Settings(**json.loads((run / REPORT).read_text(encoding="utf-8"))["settings"])
         return load_model(run / MODEL), settings
-    except Exception as error:  # zipfile, HDF5, JSON and Keras errors, by what is damaged
+    except Exception as error:  # of zipfile, HDF5, JSON or Keras
         reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
         raise invalid(
             f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again"
         ) from error
 
 
-def sample(run_or_file, count, seed, out):
-    """Draws a grid of samples from an exported file, without TensorFlow."""
+def sample(
+    run_or_file: str | os.PathLike[str], count: int, seed: int, out: str | os.PathLike[str]
+) -> None:
+    """Draws a grid of samples from an exported file, without TensorFlow.
+
+    Args:
+        run_or_file: folder of a run, or a `.tflite` with its sidecar beside it.
+        count: how many samples.
+        seed: seed of the samples, from -2^31 to 2^32 - 1.
+        out: the PNG file to write.
+
+    Raises:
+        InputError: no such file, a sidecar of another file, no LiteRT, or `out` that cannot be
+            written.
+    """
     from tfvae.export import Sampler
 
     path = Path(run_or_file)
@@ -200,14 +330,23 @@ def sample(run_or_file, count, seed, out):
     plots.save_png(out, plots.grid(images, value_range=sampler.metadata["value_range"]))
 
 
-def choose(settings, dataset):
-    """Settings with what was left open filled in from the data."""
+def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
+    """Fills in the settings that were left open, to suit the data.
+
+    Args:
+        settings: the settings, with None or "auto" where they are open.
+        dataset: the data.
+
+    Returns:
+        Settings in which only `data_dir` may be None.
+    """
     defaults = _DIGITS_DEFAULTS if dataset.name == "digits" else _DEFAULTS
     shape = dataset.event_shape
     image = len(shape) in (2, 3) and min(shape[:2]) >= _CONV_FROM
     unit = dataset.x_train.min() >= 0 and dataset.x_train.max() <= 1
     colour = len(shape) == 3 and shape[2] > 1
-    return dataclasses.replace(
+
+    return dataclasses.replace(  # type: ignore[return-value]
         settings,
         latent_dim=settings.latent_dim or (16 if math.prod(shape) < _SMALL else 32),
         network=("conv" if image else "mlp") if settings.network == "auto" else settings.network,
@@ -219,14 +358,20 @@ def choose(settings, dataset):
     )
 
 
-def build(settings, dataset):
-    """The model that the settings name."""
+def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
+    """Builds the model that the settings name, with new weights.
+
+    Args:
+        settings: settings without open ones, see `choose`.
+        dataset: the data, for their shape.
+    """
     from tfvae import conv_vae, likelihoods, mlp_vae
 
     if settings.likelihood == "normal":
         likelihood = likelihoods.Normal(0.5, learn_scale=True)
     else:
         likelihood = likelihoods.Bernoulli(dynamic_binarization=datasets.is_grey(dataset.x_train))
+
     if settings.network == "conv":
         return conv_vae(
             dataset.event_shape, settings.latent_dim, likelihood=likelihood, seed=settings.seed
@@ -237,9 +382,19 @@ def build(settings, dataset):
     )
 
 
-def draw_pictures(vae, dataset, out, seed):
-    """`samples.png` by LiteRT from the exported file, `reconstructions.png` by the model."""
+def draw_pictures(vae: "VAE", dataset: datasets.Dataset, out: Path, seed: int) -> None:
+    """Draws the pictures of a run: `samples.png` and `reconstructions.png`.
+
+    The 64 samples come from the exported file, and the 64 reconstructions from the model.
+
+    Args:
+        vae: the model.
+        dataset: its data. The first held-out examples are reconstructed.
+        out: folder of the run, with the exported file in it.
+        seed: seed of the samples.
+    """
     sample(out, 64, seed, out / SAMPLES)
+
     x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
     pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
     plots.save_png(
@@ -247,22 +402,35 @@ def draw_pictures(vae, dataset, out, seed):
     )
 
 
-def held_out(dataset, num_examples):
-    """The first `num_examples` held-out examples, or all where it is 0."""
+def held_out(dataset: datasets.Dataset, num_examples: int) -> np.ndarray:
+    """Returns the first held-out examples.
+
+    Args:
+        dataset: the data.
+        num_examples: how many; 0 for all.
+    """
     return dataset.x_test[: num_examples or None]
 
 
-def describe(dataset, settings):
+def describe(dataset: datasets.Dataset, settings: "_Chosen") -> str:
+    """Describes the data and the model of a run in two lines of text.
+
+    Args:
+        dataset: the data.
+        settings: settings without open ones, see `choose`.
+    """
     shape = " x ".join(map(str, dataset.event_shape))
     return (
-        f"{dataset.name}: {len(dataset.x_train):,} examples of {shape} to train on, {len(dataset.x_test):,} held out"
+        f"{dataset.name}: {len(dataset.x_train):,} examples of {shape} to train on, "
+        f"{len(dataset.x_test):,} held out"
         f" ({dataset.note or 'values as given'})\n"
-        f"{settings.network} network, {settings.latent_dim} latents, {settings.likelihood} likelihood, seed {settings.seed}"
+        f"{settings.network} network, {settings.latent_dim} latents, "
+        f"{settings.likelihood} likelihood, seed {settings.seed}"
     )
 
 
-def versions():
-    """Of everything that could change a number."""
+def versions() -> dict[str, str]:
+    """Returns the versions of all software that could change a number of the report."""
     import keras
     import tensorflow
     import tensorflow_probability
@@ -273,15 +441,21 @@ def versions():
         "tensorflow_probability": tensorflow_probability,
         "numpy": np,
     }
+
     found = {name: module.__version__ for name, module in packages.items()}
     return {"tfvae": __version__, "python": platform.python_version(), **found}
 
 
 def _count(num_examples, dataset):
-    return f"{min(num_examples or len(dataset.x_test), len(dataset.x_test)):,} of {len(dataset.x_test):,}"
+    """Returns how many held-out examples are evaluated, in words."""
+    return (
+        f"{min(num_examples or len(dataset.x_test), len(dataset.x_test)):,} "
+        f"of {len(dataset.x_test):,}"
+    )
 
 
 def _size(path):
+    """Returns the bytes of a file, or of all files in a folder."""
     return (
         sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         if path.is_dir()

@@ -1,4 +1,4 @@
-"""Data sets by name, from files and from folders."""
+"""Loads data sets by name, from files and from folders."""
 
 from tfvae.datasets.named import BINARIZATION_SEED as BINARIZATION_SEED
 from tfvae.datasets.named import Dataset as Dataset

@@ -210,6 +210,15 @@ def test_the_size_of_the_data_divides_each_mean_over_the_batch(numbers, size):
 # ---- estimators
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [objectives.ELBO(free_bits=0.1), objectives.ELBO(capacity=1.0), objectives.IWAE(3)],
+)
+def test_sticking_the_landing_refuses_what_is_not_linear_in_the_log_weights(objective):
+    with pytest.raises(ValueError, match=matches("linear in the log-weights")):
+        tfvae.mlp_vae((4,), 2, (3,), objective=objective, estimator=gradients.StickingTheLanding())
+
+
 @covers(gradients.Enumeration, "max_values")
 @pytest.mark.parametrize(("max_values", "allowed"), [(8, False), (9, True), (10, True)])
 def test_enumeration_takes_up_to_its_number_of_values(max_values, allowed):

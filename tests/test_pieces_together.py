@@ -198,27 +198,35 @@ def iwae_loss(log_weights):
     return np.log(len(log_weights)) - scipy.special.logsumexp(log_weights, axis=0)
 
 
+RISE = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=1.0)
+
+
 @pytest.mark.parametrize("count", [2, 5])
-@pytest.mark.parametrize("name", ["elbo", "iwae"])
+@pytest.mark.parametrize("name", ["elbo", "elbo_warm_up", "iwae"])
 def test_each_latent_is_pushed_by_what_the_loss_would_be_with_the_mean_of_the_others(name, count):
     """VIMCO, Mnih & Rezende 2016, equation 10, with the mean of K - 1; the ELBO's likewise."""
     rng = np.random.default_rng(7)
     logs = rng.normal(size=(3, count, 4))  # log p(x|z), log p(z), log q
-    log_weights = logs[0] + logs[1] - logs[2]
+    beta = 0.4 if name == "elbo_warm_up" else 1.0
+    log_weights = logs[0] + beta * (logs[1] - logs[2])
     loss = iwae_loss if name == "iwae" else lambda log_weights: -log_weights.mean(axis=0)
-    objective = objectives.IWAE(count)
-    if name == "elbo":
-        objective = objectives.ELBO(count, analytic_rate=False)
+    objective = {
+        "elbo": objectives.ELBO(count, analytic_rate=False),
+        "elbo_warm_up": objectives.ELBO(count, RISE, analytic_rate=False),
+        "iwae": objectives.IWAE(count),
+    }[name]
     log_q = tf.constant(logs[2], tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(log_q)
         terms = Terms(tf.constant(logs[0], tf.float32), tf.constant(logs[1], tf.float32), log_q)
-        (found,) = gradients.ScoreFunction().losses(objective, terms, 0)
+        (found,) = gradients.ScoreFunction().losses(objective, terms, 4)
     assert largest_difference(found, loss(log_weights)) < 1e-5
     gradient = tape.gradient(found, log_q).numpy()
-    direct = scipy.special.softmax(log_weights, axis=0) if name == "iwae" else 1 / count
+    direct = np.full((count, 4), beta / count)
+    if name == "iwae":
+        direct = scipy.special.softmax(log_weights, axis=0)
     for k in range(count):
         others = np.delete(log_weights, k, axis=0).sum(axis=0) / (count - 1)
         without = np.concatenate([np.delete(log_weights, k, axis=0), others[None]])
-        expected = loss(log_weights) - loss(without) + (direct[k] if name == "iwae" else direct)
+        expected = loss(log_weights) - loss(without) + direct[k]
         assert gradient[k] == pytest.approx(expected, abs=1e-5)

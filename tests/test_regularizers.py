@@ -10,9 +10,9 @@ import tensorflow as tf
 import tfvae
 from tests import zoo
 from tests.conftest import largest_difference, matches
-from tfvae import posteriors, priors, random
+from tfvae import gradients, objectives, posteriors, priors, random
 from tfvae.objectives.terms import Terms
-from tfvae.regularizers import MMD, Regularized, TotalCorrelation
+from tfvae.regularizers import MMD, LatentNorm, Regularized, TotalCorrelation
 
 
 def terms_of(loc, scale, seed=(3, 4)):
@@ -27,18 +27,15 @@ def terms_of(loc, scale, seed=(3, 4)):
 
 def test_mmd_is_the_unbiased_estimate_by_its_definition():
     terms = terms_of(np.random.default_rng(0).normal(size=(6, 2)), np.full((6, 2), 0.3))
-    a, b = (
-        terms.z[0].numpy(),
-        terms.prior.sample(6, seed=random.seed_for(terms.seed, "penalty")).numpy(),
-    )
+    a = terms.z[0].numpy()
+    b = terms.prior.sample(6, seed=random.seed_for(terms.seed, "penalty")).numpy()
 
     def kernel(x, y):
         widths = [4 * s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
         return sum(w / (w + ((x - y) ** 2).sum()) for w in widths)
 
-    same = (
-        sum(kernel(s[i], s[j]) for s in (a, b) for i in range(6) for j in range(6) if i != j) / 30
-    )
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
+    same = sum(kernel(s[i], s[j]) for s in (a, b) for i, j in pairs) / 30
     cross = sum(kernel(x, y) for x in a for y in b) / 36
     assert float(MMD()(terms)) == pytest.approx(same - 2 * cross, abs=1e-5)
 
@@ -63,10 +60,8 @@ def test_total_correlation_is_its_definition(dataset_size):
     offset = np.log(dataset_size * 5)
     joint = scipy.special.logsumexp(log_q.sum(-1), axis=1) - offset
     marginals = (scipy.special.logsumexp(log_q, axis=1) - offset).sum(-1)
-    assert (
-        largest_difference(TotalCorrelation(dataset_size=dataset_size)(terms), joint - marginals)
-        < 1e-3
-    )
+    found = TotalCorrelation(dataset_size=dataset_size)(terms)
+    assert largest_difference(found, joint - marginals) < 1e-3
 
 
 def test_total_correlation_tells_dependent_latents_from_independent_ones():
@@ -93,20 +88,57 @@ def test_a_sum_is_an_objective_that_saves_and_weighs_its_parts():
     assert largest_difference(again(terms), sum_(terms)) == 0
 
 
+RISE = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=1.0)
+
+
+def test_a_factor_multiplies_the_weight_that_is_there():
+    assert (2.0 * MMD(3.0)).weight == 6.0
+    assert (2.0 * (0.5 * TotalCorrelation(dataset_size=7))).dataset_size == 7
+
+
+def test_a_penalty_is_added_at_any_step_and_to_the_loss_of_the_encoder():
+    vae, x, _ = zoo.BUILDERS["diagonal-standard"]()
+    terms = vae.terms(x, 6, seed=1)
+    penalty = 3.0 * np.mean(terms.z.numpy() ** 2) * terms.z.shape[-1] / 2
+
+    rising = tfvae.ELBO(6, beta=RISE)
+    assert (
+        largest_difference((rising + LatentNorm(3.0))(terms, 4), rising(terms, 4) + penalty) < 1e-3
+    )
+    piwae = objectives.PIWAE(2, 3)
+    found = (piwae + LatentNorm(3.0)).encoder_loss(terms, 4)
+    assert largest_difference(found, piwae.encoder_loss(terms, 4) + penalty) < 1e-3
+    assert (tfvae.ELBO(6) + LatentNorm()).encoder_loss(terms, 4) is None
+
+
+def test_the_norm_is_of_the_latents_of_all_layers():
+    vae, x, _ = zoo.BUILDERS["ladder"]()
+    terms = vae.terms(x, 2, seed=1)
+    norms = sum((layer.numpy() ** 2).sum(axis=-1) for layer in terms.z) / 2
+
+    assert len(terms.z) == 3
+    assert float(LatentNorm()(terms)) == pytest.approx(norms.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [MMD, LatentNorm, TotalCorrelation])
+def test_the_score_function_refuses_a_penalty_of_z(penalty):
+    objective = tfvae.ELBO(2, analytic_rate=False) + penalty()
+    with pytest.raises(ValueError, match=matches("log-weights", "Pathwise")):
+        tfvae.mlp_vae((4,), 2, (3,), objective=objective, estimator=gradients.ScoreFunction())
+
+
 def test_mmd_pulls_the_aggregate_posterior_to_the_prior(digits):
     def discrepancy(objective):
         keras.utils.set_random_seed(0)
         likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
-        vae = tfvae.mlp_vae(
-            digits.event_shape, 2, (32,), likelihood=likelihood, objective=objective, seed=0
-        )
+        pieces = {"likelihood": likelihood, "objective": objective}
+        vae = tfvae.mlp_vae(digits.event_shape, 2, (32,), **pieces, seed=0)
         vae.compile(keras.optimizers.Adam(5e-3), jit_compile=False)
         vae.fit(digits.x_train, batch_size=100, epochs=8, verbose=0)
         return float(MMD()(vae.terms(digits.x_test, 1, seed=1)))
 
-    assert discrepancy(tfvae.ELBO(beta=0.0) + 100.0 * MMD()) < 0.2 * discrepancy(
-        tfvae.ELBO(beta=0.0)
-    )
+    pulled = discrepancy(tfvae.ELBO(beta=0.0) + 100.0 * MMD())
+    assert pulled < 0.2 * discrepancy(tfvae.ELBO(beta=0.0))
 
 
 @pytest.mark.parametrize(

@@ -96,11 +96,20 @@ def _public(nodes):
 def _aliases(root, classes):
     """The names under which the zoo has a class."""
     zoo = (root / "tests" / "zoo.py").read_text(encoding="utf-8")
-    pairs = re.findall(r'^\s+"(\w+)": (.*)$', zoo, flags=re.MULTILINE)
+    pairs = []
+    for node in ast.walk(ast.parse(zoo)):
+        if isinstance(node, ast.Dict):
+            pairs += [(key.value, ast.unparse(made)) for key, made in _entries(node)]
 
     named = [rf"\.{cls}\b" for cls in classes]
 
     return frozenset(name for name, made in pairs for cls in named if re.search(cls, made))
+
+
+def _entries(node):
+    """The entries of a dictionary whose keys are written out."""
+    entries = zip(node.keys, node.values)
+    return [(key, value) for key, value in entries if isinstance(key, ast.Constant)]
 
 
 def files_for(target, root):
@@ -132,8 +141,8 @@ def chosen(items, target, seconds, sources, skip, usual):
         if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
             continue
         took = seconds.get(test, _USUAL)
-        slow = sum(took > limit for limit in _SLOW) if rank else 0
-        ranked.append(((rank > _SPECIFIC, slow, file in LAST, rank, file), took, test))
+        slow = sum(took > limit for limit in _SLOW)
+        ranked.append(((rank > _SPECIFIC, file in LAST, slow, rank, file), took, test))
 
     means: dict = {}
     for group, took, _ in ranked:

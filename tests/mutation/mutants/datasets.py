@@ -42,8 +42,14 @@ MUTANTS = [
     Mutant(
         name="validation-rows-as-test",
         path="tfvae/datasets/named.py",
-        old='        np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) for k in ("train", "test")\n',
-        new='        np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) for k in ("train", "valid")\n',
+        old=(
+            "        np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) "
+            'for k in ("train", "test")\n'
+        ),
+        new=(
+            "        np.asarray(parts[k], np.float32).reshape(-1, 28, 28, 1) "
+            'for k in ("train", "valid")\n'
+        ),
         note="The validation rows of binarized MNIST are held out.",
     ),
     Mutant(

@@ -62,8 +62,14 @@ MUTANTS = [
     Mutant(
         name="decoder-in-training-mode",
         path="tfvae/evaluation.py",
-        old="            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False\n",
-        new="            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=True\n",
+        old=(
+            "            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), "
+            "training=False\n"
+        ),
+        new=(
+            "            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), "
+            "training=True\n"
+        ),
         note="Dropout is on in the decoder while log p(x) is estimated.",
         about="Dropout|BatchNormalization|training",
     ),

@@ -158,7 +158,8 @@ MUTANTS = [
         path="export/web.py",
         old=(
             "    return to_tflite(\n"
-            "        vae, folder / _MODEL, quantization, batch_size=(1, 16), max_quality_loss=max_quality_loss\n"
+            "        vae, folder / _MODEL, quantization, batch_size=(1, 16), "
+            "max_quality_loss=max_quality_loss\n"
             "    )\n"
         ),
         new="    return to_tflite(vae, folder / _MODEL, quantization, batch_size=(1, 16))\n",

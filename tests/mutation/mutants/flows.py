@@ -72,8 +72,14 @@ MUTANTS = [
     Mutant(
         name="coupling-inverse-log-det-sign",
         path="tfvae/flows/coupling.py",
-        old="            y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0\n",
-        new="            y, context, layers, lambda b, shift, scale: (b - shift) * tf.exp(-scale), 1.0\n",
+        old=(
+            "            y, context, layers, "
+            "lambda b, shift, scale: (b - shift) * tf.exp(-scale), -1.0\n"
+        ),
+        new=(
+            "            y, context, layers, "
+            "lambda b, shift, scale: (b - shift) * tf.exp(-scale), 1.0\n"
+        ),
         note="The log-determinant of the inverse has the sign of the forward one.",
     ),
     Mutant(

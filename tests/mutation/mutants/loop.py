@@ -33,7 +33,11 @@ MUTANTS = [
     Mutant(
         name="second-compile-keeps-update",
         path="tfvae/training/compiled_fit.py",
-        old="        self._runs = RunState(self)\n        self._runs.prepare()\n        if jit_compile",
+        old=(
+            "        self._runs = RunState(self)\n"
+            "        self._runs.prepare()\n"
+            "        if jit_compile"
+        ),
         new="        if jit_compile",
         note="After a second compile the first optimizer's update goes on.",
         row="a second `compile` keeps the first optimizer's update",

@@ -111,7 +111,10 @@ MUTANTS = [
     Mutant(
         name="flow-prior-density-inverted",
         path="tfvae/priors/flow.py",
-        old="            in_mode(self.base.distribution, y, training=training), self.flow.bijector()\n",
+        old=(
+            "            in_mode(self.base.distribution, y, training=training), "
+            "self.flow.bijector()\n"
+        ),
         new=(
             "            in_mode(self.base.distribution, y, training=training),\n"
             "            tfp.bijectors.Invert(self.flow.bijector()),\n"

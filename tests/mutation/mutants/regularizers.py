@@ -53,6 +53,7 @@ MUTANTS = [
         old="self.has_encoder_loss = objective.has_encoder_loss",
         new="self.has_encoder_loss = False",
         note="ScoreFunction accepts a regularized PIWAE.",
+        equivalent="ScoreFunction alone asks, and refuses every penalty as well",
     ),
     Mutant(
         name="second-regularizer-replaces-first",

@@ -1,4 +1,4 @@
-"""Mistakes in the machinery of the loop: which batches it reads, what it compiles, whom it tells."""
+"""Mistakes in the loop: which batches it reads, what it compiles, whom it tells."""
 
 from tests.mutation.mutant import Mutant
 
@@ -64,7 +64,10 @@ MUTANTS = [
     Mutant(
         name="stated-epochs-begin-anew",
         path="tfvae/training/epoch_reader.py",
-        old="        if self._batches is None or self.steps_per_epoch is None:\n            self._begin_pass()",
+        old=(
+            "        if self._batches is None or self.steps_per_epoch is None:\n"
+            "            self._begin_pass()"
+        ),
         new="        self._begin_pass()",
         note="With `steps_per_epoch` each epoch trains on the first batches, never on the others.",
         about="steps_per_epoch",
@@ -98,7 +101,10 @@ MUTANTS = [
         path="tfvae/training/fit_call.py",
         old='return call["steps_per_epoch"] and call["steps_per_epoch"] * _passes(call)',
         new="return None",
-        note="With `steps_per_epoch` prefetching reads a dataset further than the steps that were asked for.",
+        note=(
+            "With `steps_per_epoch` prefetching reads a dataset further than the steps that were "
+            "asked for."
+        ),
         about="steps_per_epoch|prefetch",
     ),
     # ---- the arguments of fit
@@ -140,13 +146,19 @@ MUTANTS = [
         path="tfvae/training/compiled_fit.py",
         old="return {**config, **self._choices} if config else config",
         new="return config",
-        note="A loaded model has lost `on_nonfinite`, and what was chosen on one machine stays on another.",
+        note=(
+            "A loaded model has lost `on_nonfinite`, and what was chosen on one machine stays on "
+            "another."
+        ),
         about="get_compile_config|load_model",
     ),
     Mutant(
         name="loaded-optimizer-not-built",
         path="tfvae/training/compiled_fit.py",
-        old="        if self.optimizer is not None and self.built:\n            self.optimizer.build(self.trainable_variables)\n",
+        old=(
+            "        if self.optimizer is not None and self.built:\n"
+            "            self.optimizer.build(self.trainable_variables)\n"
+        ),
         new="",
         note="The optimizer of a loaded model begins anew, its moments and step forgotten.",
         about="load_model|compile_from_config",
@@ -164,7 +176,10 @@ MUTANTS = [
         path="tfvae/training/run_state.py",
         old="        self.validation = None\n        self._in_fit = self",
         new="        self._in_fit = self",
-        note="A later fit in Keras' loop is validated on the data of an earlier one, which stay in memory.",
+        note=(
+            "A later fit in Keras' loop is validated on the data of an earlier one, "
+            "which stay in memory."
+        ),
         about="validation_data|class_weight|weakref",
     ),
     Mutant(
@@ -186,7 +201,10 @@ MUTANTS = [
     Mutant(
         name="lambda-hooks-not-seen",
         path="tfvae/training/batch_callbacks.py",
-        old="return hook in vars(callback) or _class_of(callback, hook) is not keras.callbacks.Callback",
+        old=(
+            "return hook in vars(callback) "
+            "or _class_of(callback, hook) is not keras.callbacks.Callback"
+        ),
         new="return _class_of(callback, hook) is not keras.callbacks.Callback",
         note="A `LambdaCallback` at batches is called once for many of them.",
         about="LambdaCallback",
@@ -213,10 +231,13 @@ MUTANTS = [
         path="tfvae/training/step_programs.py",
         old=(
             "        function = self._functions.get(\n"
-            "            (*key, dtypes_key(source.dtypes)), lambda: self._make(plan, source.dtypes)\n"
+            "            (*key, dtypes_key(source.dtypes)), "
+            "lambda: self._make(plan, source.dtypes)\n"
             "        )\n"
         ),
-        new="        function = self._functions.get(key, lambda: self._make(plan, source.dtypes))\n",
+        new=(
+            "        function = self._functions.get(key, lambda: self._make(plan, source.dtypes))\n"
+        ),
         note="After a fit on uint8 a fit on floats casts them to uint8.",
         about="uint8|dtype",
     ),
@@ -241,7 +262,10 @@ MUTANTS = [
         path="tfvae/training/step_settings.py",
         old="key = tuple(id(variable) for variable in self.trainable_variables)",
         new="key = ()",
-        note="When another layer of the same shape is frozen, the update goes to the weights of before.",
+        note=(
+            "When another layer of the same shape is frozen, "
+            "the update goes to the weights of before."
+        ),
         about="trainable|update_by_xla",
     ),
     Mutant(
@@ -257,7 +281,10 @@ MUTANTS = [
         path="tfvae/training/compilation_plan.py",
         old="return all(_is_trusted(layer) for layer in internals.flatten_layers(model))",
         new="return True",
-        note="In Keras' loop, which cannot go back, XLA is given a user's layer that it cannot compile.",
+        note=(
+            "In Keras' loop, which cannot go back, XLA is given a user's layer that it cannot "
+            "compile."
+        ),
         about="Lambda|py_function|generator",
     ),
     Mutant(
@@ -265,7 +292,10 @@ MUTANTS = [
         path="tfvae/ops/xla.py",
         old="        _CURRENT.reset(token)",
         new="        pass",
-        note="Whatever is traced after a fit, an export too, is traced as if it were for the fit's compiler.",
+        note=(
+            "Whatever is traced after a fit, an export too, "
+            "is traced as if it were for the fit's compiler."
+        ),
         about="tracing_for|current_plan",
     ),
     # ---- steps that are not finite
@@ -298,13 +328,19 @@ MUTANTS = [
         path="tfvae/training/alarm.py",
         old="if optimizer.use_ema or optimizer.gradient_accumulation_steps:",
         new="if optimizer.use_ema:",
-        note="With `gradient_accumulation_steps` a gradient that was to be left out spoils the next update.",
+        note=(
+            "With `gradient_accumulation_steps` a gradient that was to be left out spoils the "
+            "next update."
+        ),
         about="gradient_accumulation_steps",
     ),
     Mutant(
         name="skipped-step-decays-weights",
         path="tfvae/training/alarm.py",
-        old="    if decay is not None:\n        optimizer.weight_decay = tf.where(clear, decay, 0.0)\n",
+        old=(
+            "    if decay is not None:\n"
+            "        optimizer.weight_decay = tf.where(clear, decay, 0.0)\n"
+        ),
         new="",
         note="A step that is left out still shrinks the weights by weight decay.",
         about="weight_decay|AdamW",
@@ -338,7 +374,9 @@ MUTANTS = [
     Mutant(
         name="state-of-parts-not-found",
         path="tfvae/_keras/stateful.py",
-        old="        elif isinstance(value, Stateful):\n            found.extend(state_of(value))\n",
+        old=(
+            "        elif isinstance(value, Stateful):\n            found.extend(state_of(value))\n"
+        ),
         new="",
         note="Variables of a regularizer within an objective are neither trained nor saved.",
         about="Stateful|state_of",
@@ -348,7 +386,9 @@ MUTANTS = [
         path="tfvae/ops/weighting.py",
         old="return tf.reduce_sum(tf.cast(weights != 0.0, tf.float32))",
         new="return tf.reduce_sum(weights)",
-        note="The loss is divided by the sum of weights, so that weights of 2 train as weights of 1.",
+        note=(
+            "The loss is divided by the sum of weights, so that weights of 2 train as weights of 1."
+        ),
         about="sample_weight",
     ),
     Mutant(

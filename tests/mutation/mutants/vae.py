@@ -71,7 +71,10 @@ MUTANTS = [
     Mutant(
         name="evaluation-fits-batches",
         path="tfvae/models/forward_pass.py",
-        old="        if not training:\n            return likelihood.distribution(params).log_prob(x)\n",
+        old=(
+            "        if not training:\n"
+            "            return likelihood.distribution(params).log_prob(x)\n"
+        ),
         new="",
         note="An evaluation fits the scale to the batch it measures.",
         about="optimal_scale",
@@ -87,7 +90,10 @@ MUTANTS = [
     Mutant(
         name="config-loses-estimator",
         path="tfvae/models/vae.py",
-        old="            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED\n",
+        old=(
+            "            name: keras.saving.serialize_keras_object(getattr(self, name)) "
+            "for name in _COMPOSED\n"
+        ),
         new=(
             "            name: keras.saving.serialize_keras_object(getattr(self, name))\n"
             "            for name in _COMPOSED\n"
@@ -195,8 +201,14 @@ MUTANTS = [
     Mutant(
         name="hierarchical-top-not-passed",
         path="tfvae/models/builders.py",
-        old="        [_step(above, below, hidden, activation) for below, above in reversed(upwards)], top\n",
-        new="        [_step(above, below, hidden, activation) for below, above in reversed(upwards)]\n",
+        old=(
+            "        [_step(above, below, hidden, activation) "
+            "for below, above in reversed(upwards)], top\n"
+        ),
+        new=(
+            "        [_step(above, below, hidden, activation) "
+            "for below, above in reversed(upwards)]\n"
+        ),
         note="hierarchical_vae forgets the top it was given.",
         about="hierarchical_vae",
     ),

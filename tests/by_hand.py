@@ -213,7 +213,7 @@ class ByHand:
 
 
 def _without_absent(x, weight):
-    """x with the first example there is in the place of those of weight 0, as the networks see it."""
+    """x as the networks see it: the first example there is in the place of those of weight 0."""
     first = x[np.argmax(weight != 0.0)]
     return np.where((weight != 0.0)[:, None], x, first)
 

@@ -36,7 +36,10 @@ def digits_vae(digits):
 
 @pytest.fixture(scope="session")
 def exported(digits_vae, tmp_path_factory):
-    """The digits model as files: `batch_1.tflite`, `batch_5_16.tflite` with the encoder, `saved_model`."""
+    """The digits model as files: `batch_1.tflite`, `batch_5_16.tflite` and `saved_model`.
+
+    The second holds the encoder too.
+    """
     folder = tmp_path_factory.mktemp("exported")
     tfvae.export.to_tflite(digits_vae, folder / "batch_1.tflite")
     tfvae.export.to_tflite(

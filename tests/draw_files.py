@@ -1,4 +1,7 @@
-"""Draws from every file of a folder, on a machine with LiteRT and NumPy: `draw_files.py FOLDER TARGET`."""
+"""Draws from every file of a folder: `draw_files.py FOLDER TARGET`.
+
+The machine needs LiteRT and NumPy.
+"""
 
 import sys
 from pathlib import Path
@@ -17,17 +20,13 @@ def draw_all(folder):
     found = {}
     for path in sorted(Path(folder).glob("*.tflite")):
         sampler = Sampler(path)
-        found[f"{path.stem}/x"], found[f"{path.stem}/z"] = sampler.sample(
-            40, seed=7, return_latent=True
-        )
-        given = (
-            np.linspace(-3, 3, 40 * sampler.latent_size, dtype=np.float32)
-            .reshape(sampler.latent_size, 40)
-            .T
-        )
+        x, z = sampler.sample(40, seed=7, return_latent=True)
+        size = sampler.latent_size
+        given = np.linspace(-3, 3, 40 * size, dtype=np.float32).reshape(size, 40).T
+        found[f"{path.stem}/x"], found[f"{path.stem}/z"] = x, z
         found[f"{path.stem}/decoded"] = sampler.decode(given)
         if "encode" in sampler.metadata["signatures"]:
-            found[f"{path.stem}/loc"] = sampler.encode(found[f"{path.stem}/x"])["loc"]
+            found[f"{path.stem}/loc"] = sampler.encode(x)["loc"]
     return found
 
 

@@ -1,4 +1,7 @@
-"""Measures how the code is laid out: `python -m tests.structure`, to compare before and after a change."""
+"""Measures how the code is laid out: `python -m tests.structure`.
+
+For a comparison before and after a change.
+"""
 
 import ast
 import statistics
@@ -22,10 +25,9 @@ def measures(root):
     sources = {}
     for folder, package in (("tfvae", "tfvae"), ("export", "tfvae.export")):
         for path in sorted((root / folder).rglob("*.py")):
-            if "export" not in path.relative_to(root / folder).parts:
-                sources[_module(path.relative_to(root / folder), package)] = path.read_text(
-                    encoding="utf-8"
-                )
+            relative = path.relative_to(root / folder)
+            if "export" not in relative.parts:
+                sources[_module(relative, package)] = path.read_text(encoding="utf-8")
 
     trees = {name: ast.parse(text) for name, text in sources.items()}
     lines = [line for text in sources.values() for line in text.splitlines()]
@@ -51,12 +53,13 @@ def _of_functions(trees):
         node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)
     ]
     bodies = sorted(map(_body_length, everything))
+    short = sum(length < _LONG_BODY for length in bodies) / len(bodies)
     public = [node for tree in trees.values() for node in _public(tree)]
     taking = [node for node in public if len(_parameters(node)) > 1]
     return {
         "functions": len(everything),
         "body lines, median": statistics.median(bodies),
-        f"bodies under {_LONG_BODY} lines": f"{sum(b < _LONG_BODY for b in bodies) / len(bodies):.1%}",
+        f"bodies under {_LONG_BODY} lines": f"{short:.1%}",
         "public functions": len(public),
         "of them annotated": f"{_share(public, _is_annotated):.1%}",
         "of them with a docstring": f"{_share(public, ast.get_docstring):.1%}",
@@ -81,10 +84,8 @@ def _parameters(function):
 
 
 def _is_annotated(function):
-    return (
-        all(argument.annotation for argument in _parameters(function))
-        and function.returns is not None
-    )
+    annotations = [argument.annotation for argument in _parameters(function)]
+    return all(annotations) and function.returns is not None
 
 
 def _has_args(function):
@@ -109,9 +110,8 @@ def _of_imports(trees):
     rooms: dict = {}
     for name, targets in arrows.items():
         room = _room(name)
-        rooms.setdefault(room, set()).update(
-            _room(target) for target in targets if _room(target) != room
-        )
+        others = {_room(target) for target in targets} - {room}
+        rooms.setdefault(room, set()).update(others)
 
     return {
         "arrows between modules": sum(map(len, arrows.values())),

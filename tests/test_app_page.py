@@ -16,8 +16,12 @@ pytestmark = pytest.mark.xdist_group("export")  # one process makes the files th
 
 PAGE = (Path(__file__).parents[1] / "export" / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^## (.*?)\n(?:(?!^## )[\s\S])*?```(\w+)\n([\s\S]*?)```", PAGE, re.MULTILINE)
-INTS = r"(?:intArrayOf\((?:seed|index)\)|bytes\(\[(?:seed|index)\]\)|new Tensor\(new Int32Array\(\[(?:seed|index)\]\), \[1\]\))"
-# What each language names, by snippet: signatures, inputs that are written as one int32, outputs that are read.
+INTS = (
+    r"(?:intArrayOf\((?:seed|index)\)"
+    r"|bytes\(\[(?:seed|index)\]\)"
+    r"|new Tensor\(new Int32Array\(\[(?:seed|index)\]\), \[1\]\))"
+)
+# What each language names, by snippet: signatures, inputs written as one int32, outputs read.
 PATTERNS = {
     "Android: Kotlin, `CompiledModel`": (
         (r'create(?:In|Out)putBuffer\("\w+", "(\w+)"\)', r'\), "(\w+)"\)$'),
@@ -76,47 +80,39 @@ def exported(model, tmp_path_factory):
     return metadata, ports, runtime
 
 
+def described_ports(text, batch):
+    """`{port: (dtype, shape)}` of a cell of the table, for a file of this batch size."""
+    ports = {}
+    for port, dtype, shape in re.findall(r"`(\w+)` (\w+) \[(.*?)\]", text):
+        sizes = tuple(batch if n == "B" else int(n) for n in shape.split(", "))
+        ports[port] = (DTYPES[dtype], sizes)
+    return ports
+
+
 def test_the_table_of_signatures_is_the_files(exported):
     _, ports, _ = exported
     rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
     described = {}
     for name, *sides in rows:
         for batch, suffix in ((1, ""), (16, "_16")):
-            described[name + suffix] = [
-                {
-                    port: (
-                        DTYPES[dtype],
-                        tuple(batch if n == "B" else int(n) for n in shape.split(", ")),
-                    )
-                    for port, dtype, shape in re.findall(r"`(\w+)` (\w+) \[(.*?)\]", side)
-                }
-                for side in sides
-            ]
+            described[name + suffix] = [described_ports(side, batch) for side in sides]
     assert described == ports
 
 
 def test_the_sidecars_keys_are_described(exported):
     metadata, _, _ = exported
     table = PAGE.split("| keys | |")[1].split("\n\n")[0]
-    keys = {
-        key
-        for row in table.splitlines()
-        if row.startswith("| `")
-        for key in re.findall(r"`(\w+)`", row.split("|")[1])
-    }
+    keys = set()
+    for row in table.splitlines():
+        if row.startswith("| `"):
+            keys.update(re.findall(r"`(\w+)`", row.split("|")[1]))
     assert keys == set(metadata)
 
 
 def test_every_language_is_checked():
     assert {heading for heading, language, _ in SNIPPETS if language != "json"} == set(PATTERNS)
-    assert [language for _, language, _ in SNIPPETS] == [
-        "kotlin",
-        "kotlin",
-        "swift",
-        "cpp",
-        "js",
-        "json",
-    ]
+    languages = [language for _, language, _ in SNIPPETS]
+    assert languages == ["kotlin", "kotlin", "swift", "cpp", "js", "json"]
     assert PAGE.count("not compiled here") == 1 + 4  # what is said of all, and of each
 
 
@@ -149,9 +145,8 @@ def test_the_request_to_a_server_gives_the_models_samples(model, tmp_path):
     run = tf.saved_model.load(str(tmp_path / "digits" / "1")).signatures[request["signature_name"]]
     dtypes = {name: spec.dtype for name, spec in run.structured_input_signature[1].items()}
     assert dtypes.keys() == request["inputs"].keys()
-    found = run(
-        **{name: tf.constant(values, dtypes[name]) for name, values in request["inputs"].items()}
-    )
+    inputs = {name: tf.constant(v, dtypes[name]) for name, v in request["inputs"].items()}
+    found = run(**inputs)
     index, (seed,) = request["inputs"]["index"], request["inputs"]["seed"]
     expected = tf.gather(model.sample_latent(max(index) + 1, seed=seed), index)
     assert set(found) == {"x", "z"}

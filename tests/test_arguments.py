@@ -100,12 +100,8 @@ def test_real_numbers_of_any_type_are_taken_if_they_are_finite(case):
         found = getattr(make(value), name)
         assert found == 0.5 and type(found) is float
     assert getattr(make(np.int64(1)), name) == 1
-    wrong = [
-        float("inf"),
-        float("nan"),
-        np.float32("inf"),
-        *[v for v in NO_NUMBERS if not (v is None and name == "capacity")],
-    ]
+    wrong = [float("inf"), float("nan"), np.float32("inf")]
+    wrong += [v for v in NO_NUMBERS if not (v is None and name == "capacity")]
     wrong += [-0.5] if case not in FINITE else []
     wrong += [0, 0.0] if case in POSITIVE else []
     wrong += [1.5] if name == "mix" else []
@@ -140,16 +136,10 @@ def test_sizes_may_be_what_numpy_computes(builder, tmp_path):
     vae.save(tmp_path / "model.keras")
     y = np.arange(3) if builder == "mlp" else None
     loaded = tfvae.load_model(tmp_path / "model.keras")
-    assert (
-        largest_difference(
-            loaded.sample(3, seed=1, y=y), vae.sample(np.int64(3), seed=np.int64(1), y=y)
-        )
-        == 0
-    )
-    assert (
-        vae.sample(np.int64(2), start=np.int32(1), seed=1, y=None if y is None else y[:2]).shape[0]
-        == 2
-    )
+    found = vae.sample(np.int64(3), seed=np.int64(1), y=y)
+    assert largest_difference(loaded.sample(3, seed=1, y=y), found) == 0
+    two = None if y is None else y[:2]
+    assert vae.sample(np.int64(2), start=np.int32(1), seed=1, y=two).shape[0] == 2
 
 
 def test_counts_of_samples_may_be_numpys_and_not_booleans(small):

@@ -77,11 +77,8 @@ def test_the_digits_can_be_told_from_noise_in_the_samples(digits_run):
     """Nearest neighbours: a sample is closer to a real digit than a shuffled sample is."""
     from tfvae import datasets, export
 
-    samples = (
-        export.Sampler(digits_run[0] / "runs" / "digits" / "decoder.tflite")
-        .sample(64)
-        .reshape(64, 64)
-    )
+    sampler = export.Sampler(digits_run[0] / "runs" / "digits" / "decoder.tflite")
+    samples = sampler.sample(64).reshape(64, 64)
     real = datasets.load("digits").x_train.reshape(-1, 64)
     shuffled = np.random.default_rng(0).permuted(samples, axis=1)
 
@@ -106,11 +103,8 @@ def test_evaluate_sample_and_export_work_on_the_run(digits_run, tfvae_command, t
         "export", run, "--out", tmp_path / "out", "--batch-size", 1, "--batch-size", 4, "--encoder"
     )
     assert (status, err) == (0, "")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "saved_model",
-        "decoder.tflite",
-        "decoder.json",
-    }
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"saved_model", "decoder.tflite", "decoder.json"}
     metadata = json.loads((tmp_path / "out" / "decoder.json").read_text())
     assert "reconstruct_4" in metadata["signatures"]
     assert "decoder.tflite" in out

@@ -48,7 +48,10 @@ def eagerly():
 
 
 def easy_to_estimate(vae, x):
-    """Makes q(z|x) as wide for every x, so that few samples are enough; x, binary where it has to be."""
+    """Makes q(z|x) the same for every x, so that few samples are enough.
+
+    Returns x, binary where the likelihood wants it so.
+    """
     for weight in vae.encoder.weights:
         weight.assign(0 * weight)
     return (x > 0.5).astype(np.float32) if isinstance(vae.likelihood, likelihoods.Bernoulli) else x
@@ -61,7 +64,7 @@ def train_a_step(vae, x, y):
 @everything
 def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_path):
     vae, x, y = specimen
-    # tracing each of the many compositions would take most of the time
+    # Tracing each of the many compositions would take most of the time.
     vae.compile(run_eagerly=True)
     train_a_step(vae, x, y)
     first = vae.evaluate(x, y, verbose=0, return_dict=True)
@@ -72,18 +75,17 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_pa
     else:
         assert set(first) == {"loss", "distortion"}
     assert vae.evaluate(x, y, verbose=0, return_dict=True) == first
-    sample = vae.sample(4, seed=7, y=None if y is None else y[:4])
+    four = None if y is None else y[:4]
+    sample = vae.sample(4, seed=7, y=four)
     assert sample.shape == (4, *vae.event_shape)
-    assert vae.sample(4, seed=7, y=None if y is None else y[:4], draw=True).shape == sample.shape
+    assert vae.sample(4, seed=7, y=four, draw=True).shape == sample.shape
     inputs = x if y is None else [x, y]
     assert vae.predict(inputs, verbose=0).shape == x.shape
 
     vae.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
-    assert (
-        largest_difference(loaded.sample(4, seed=7, y=None if y is None else y[:4]), sample) < 1e-6
-    )
+    assert largest_difference(loaded.sample(4, seed=7, y=four), sample) < 1e-6
     for name in ("posterior", "prior", "likelihood"):  # and could be written again
         assert repr(getattr(loaded, name)).split("<")[0] == repr(getattr(vae, name)).split("<")[0]
     assert loaded.get_config().keys() == vae.get_config().keys()
@@ -181,12 +183,8 @@ def test_every_likelihood_draws_and_averages_on_the_device(name):
     drawn = InterpreterRuntime(models["draw"]).run("draw", inputs)["x"]
     noise = random.Stream(random.seed_key(tf.constant(7)), tf.range(3)).fold_in(random.TAGS["draw"])
     assert largest_difference(drawn, vae.likelihood.draw(params, noise)) < 1e-4
-    assert (
-        largest_difference(
-            run_part(models, found, "mean", {"params": params})["x"], vae.likelihood.mean(params)
-        )
-        < 1e-4
-    )
+    mean = run_part(models, found, "mean", {"params": params})["x"]
+    assert largest_difference(mean, vae.likelihood.mean(params)) < 1e-4
 
 
 @every_model
@@ -196,12 +194,8 @@ def test_the_density_of_a_structure_is_that_of_its_layers(specimen):
     if not vae.posterior.has_density:
         return
     terms = vae.terms(x, 5, seed=0, y=y)
-    assert (
-        terms.log_prior.shape
-        == terms.log_posterior.shape
-        == terms.log_likelihood.shape
-        == (5, len(x))
-    )
+    for values in (terms.log_prior, terms.log_posterior, terms.log_likelihood):
+        assert values.shape == (5, len(x))
     if terms.analytic_rate is not None:
         many = vae.terms(x, 4000, seed=0, y=y)
         assert largest_difference(many.monte_carlo_rate, many.analytic_rate) < 0.25
@@ -218,31 +212,24 @@ def test_every_piece_has_a_name_of_its_own_in_keras_files():
 def test_every_public_piece_is_in_the_zoo():
     def public(module, base):
         found = {c for _, c in inspect.getmembers(module, inspect.isclass)}
-        found = {
-            c
-            for c in found
-            if c.__module__.startswith(module.__name__) and issubclass(c, base) and c is not base
-        }
+        found = {c for c in found if c.__module__.startswith(module.__name__)}
+        found = {c for c in found if issubclass(c, base) and c is not base}
         return {c for c in found if not c.__name__.startswith("_")}
 
     def in_zoo(makers):
         return {type(make()) for make in makers}
 
     layered = [zoo.BUILDERS[name]().vae for name in ("bottom_up", "ladder")]
-    assert public(posteriors, pieces.Posterior) <= in_zoo(zoo.POSTERIORS.values()) | {
-        type(v.posterior) for v in layered
-    }
-    assert public(priors, pieces.Prior) <= in_zoo(zoo.PRIORS.values()) | {
-        type(v.prior) for v in layered
-    }
+    found = in_zoo(zoo.POSTERIORS.values()) | {type(vae.posterior) for vae in layered}
+    assert public(posteriors, pieces.Posterior) <= found
+    found = in_zoo(zoo.PRIORS.values()) | {type(vae.prior) for vae in layered}
+    assert public(priors, pieces.Prior) <= found
     assert public(flows, flows.Flow) <= in_zoo(zoo.FLOWS.values())
-    assert public(likelihoods, pieces.Likelihood) <= in_zoo(
-        make for make, _ in zoo.LIKELIHOODS.values()
-    )
+    found = in_zoo(make for make, _ in zoo.LIKELIHOODS.values())
+    assert public(likelihoods, pieces.Likelihood) <= found
     assert public(objectives, objectives.Objective) <= in_zoo(zoo.OBJECTIVES.values())
-    found = {
-        type(r) for make in zoo.OBJECTIVES.values() for r in getattr(make(), "regularizers", [])
-    }
+    penalties = [getattr(make(), "regularizers", []) for make in zoo.OBJECTIVES.values()]
+    found = {type(penalty) for several in penalties for penalty in several}
     assert public(regularizers, regularizers.Regularizer) <= found
     assert public(gradients, gradients.Estimator) <= in_zoo(zoo.ESTIMATORS.values())
 

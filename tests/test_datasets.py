@@ -62,7 +62,7 @@ def test_idx_files_are_read_as_published(tmp_path, monkeypatch, name):
 
 
 def test_data_are_looked_for_where_it_is_said_then_in_the_cache(tmp_path, monkeypatch):
-    """In `data_dir`, $TFVAE_DATA, $XDG_CACHE_HOME, ~/.cache; each has another number of images here."""
+    """In `data_dir`, $TFVAE_DATA, $XDG_CACHE_HOME, ~/.cache; here each holds its own number."""
     places = ("given", "variable", "cache/tfvae", "home/.cache/tfvae")
     for count, place in enumerate(places, 1):
         write_mnist(tmp_path / place, "mnist", train=count)

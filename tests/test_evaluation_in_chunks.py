@@ -21,8 +21,8 @@ from tfvae.imputation import impute
 tfd = tfp.distributions
 SEEN: list = []  # the latents drawn, `[K, B, D]` each
 
-# Numbers decoded at once, latents of each example, numbers in a page: chunks of 9 latents, of which
-# the last counts 6, in pages of 4 examples; and all latents at once, in pages of 2 times 3 examples.
+# Numbers decoded at once, latents of each example, numbers in a page. First chunks of 9 latents,
+# the last one of 6, in pages of 4 examples; then all latents at once, in pages of 2 x 3 examples.
 SIZES = {"latents": (60, 33, 24), "examples": (240, 13, 36)}
 
 
@@ -135,7 +135,7 @@ def test_the_error_of_an_estimate_is_that_of_independent_latents(monkeypatch, wr
 
 @pytest.mark.parametrize("name", SIZES)
 def test_pieces_of_any_size_find_the_likelihood_where_all_latents_weigh_the_same(monkeypatch, name):
-    """At the exact posterior each log-weight is log p(x): too few or too many in a sum would show."""
+    """At the exact posterior each log-weight is log p(x), so too few or too many would show."""
     exact = LinearGaussian()
     num_samples = in_small_pieces(monkeypatch, name)
     found = evaluation.log_likelihood(with_dropout(exact), exact.x, num_samples)

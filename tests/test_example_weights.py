@@ -17,11 +17,9 @@ from tfvae import likelihoods, objectives, posteriors, random, regularizers
 PRESENT = 7
 WEIGHTS = np.array([0.5, 2.0, 1.0, 1.0, 0.25, 3.0, 1.0], np.float32)
 # One latent each: then the noise of a row does not depend on how many rows come after it.
+_OF_THE_ZOO = ("elbo", "elbo_free_bits", "elbo_capacity", "autoencoder", "wae", "beta_tc")
 OBJECTIVES = {
-    **{
-        name: zoo.OBJECTIVES[name]
-        for name in ("elbo", "elbo_free_bits", "elbo_capacity", "autoencoder", "wae", "beta_tc")
-    },
+    **{name: zoo.OBJECTIVES[name] for name in _OF_THE_ZOO},
     "iwae": lambda: objectives.IWAE(1),
     "free_bits_monte_carlo": lambda: objectives.ELBO(free_bits=0.1, analytic_rate=False),
 }
@@ -40,14 +38,16 @@ PAIRS = [
 
 
 def one_step(vae, x, weights, y=None):
-    """The logs of one step of descent at a rate of 1, and the change of all weights, which are then as they were."""
+    """The logs of one step of descent at a rate of 1, and the change of all weights.
+
+    Afterwards the weights are as they were.
+    """
     before = [variable.numpy() for variable in vae.variables]
     start = vae.get_weights()
     batch = [None if part is None else tf.constant(part) for part in (x, y, weights)]
     logs = vae.train_step(tuple(batch))
-    change = np.concatenate(
-        [np.ravel(after - at_first) for after, at_first in zip(vae.get_weights(), start)]
-    )
+    changes = [np.ravel(after - first) for after, first in zip(vae.get_weights(), start)]
+    change = np.concatenate(changes)
     logs = {name: float(value) for name, value in logs.items()}
     for variable, value in zip(vae.variables, before):  # the state of the noise too
         variable.assign(value)
@@ -109,9 +109,8 @@ def test_a_row_of_weight_0_may_have_no_finite_loss():
         "likelihood": likelihoods.Normal(optimal_scale=True),
         "objective": zoo.OBJECTIVES["elbo_free_bits"](),
     }
-    assert_absent_rows_change_nothing(
-        tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), **pieces, seed=1), x
-    )
+    vae = tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), **pieces, seed=1)
+    assert_absent_rows_change_nothing(vae, x)
 
 
 @pytest.mark.parametrize("objective", ["elbo_free_bits", "beta_tc", "wae"])
@@ -155,17 +154,16 @@ def test_mmd_weights_pairs_of_examples_by_both_weights(terms):
     z = terms.z[0].numpy()
     drawn = terms.prior.sample(PRESENT, seed=random.seed_for(terms.seed, "penalty")).numpy()
     across = np.average([np.mean([kernel(a, b) for b in drawn]) for a in z], weights=WEIGHTS)
-    expected = (
-        average_over_pairs(z, WEIGHTS) + average_over_pairs(drawn, np.ones(PRESENT)) - 2 * across
-    )
+    within = average_over_pairs(z, WEIGHTS) + average_over_pairs(drawn, np.ones(PRESENT))
+    expected = within - 2 * across
     assert float(regularizers.MMD()(weighted(terms))) == pytest.approx(expected, abs=1e-5)
 
 
 def test_total_correlation_is_of_the_mixture_with_the_weights_of_the_examples(terms):
     q = terms.posterior.distribution
     z = terms.z[0].numpy()
-    # [z, q, D]
-    log_q = scipy.stats.norm(q.loc.numpy()[None], q.scale.numpy()[None]).logpdf(z[:, None])
+    normal = scipy.stats.norm(q.loc.numpy()[None], q.scale.numpy()[None])
+    log_q = normal.logpdf(z[:, None])  # [z, q, D]
     shares = (WEIGHTS / WEIGHTS.sum())[None]
     joint = scipy.special.logsumexp(log_q.sum(-1), axis=1, b=shares)
     marginals = scipy.special.logsumexp(log_q, axis=1, b=shares[..., None]).sum(-1)
@@ -181,10 +179,8 @@ def test_the_norm_of_latents_and_free_bits_are_weighted_means(terms):
     expected = np.average((z[0] ** 2).sum(-1) / 2, weights=WEIGHTS)
     assert float(regularizers.LatentNorm()(weighted(terms))) == pytest.approx(expected, rel=1e-5)
 
-    loc, scale = (
-        terms.posterior.distribution.loc.numpy(),
-        terms.posterior.distribution.scale.numpy(),
-    )
+    q = terms.posterior.distribution
+    loc, scale = q.loc.numpy(), q.scale.numpy()
     rate = 0.5 * (scale**2 + loc**2 - 1) - np.log(scale)  # [B, D]
     per_latent = np.average(rate, axis=0, weights=WEIGHTS)
     bits = float(per_latent.mean())
@@ -206,13 +202,11 @@ def test_the_optimal_scale_is_the_weighted_mean_square(observed):
     likelihood.build((4,))
     squares = np.nan_to_num((x - loc) ** 2) * WEIGHTS[:, None]
     expected = squares.sum() / (3 * (~np.isnan(x) * WEIGHTS[:, None]).sum())
-    likelihood.training_distribution(
-        tf.constant(loc, tf.float32), tf.constant(x, tf.float32), tf.constant(WEIGHTS)
-    )
+    batch = tf.constant(loc, tf.float32), tf.constant(x, tf.float32)
+    likelihood.training_distribution(*batch, tf.constant(WEIGHTS))
     normal = likelihood.base if observed else likelihood
-    assert float(normal.distribution(tf.zeros([1, 4])).distribution.scale) == pytest.approx(
-        np.sqrt(expected), rel=1e-5
-    )
+    scale = float(normal.distribution(tf.zeros([1, 4])).distribution.scale)
+    assert scale == pytest.approx(np.sqrt(expected), rel=1e-5)
 
 
 class BatchMean(likelihoods.Normal):
@@ -268,9 +262,8 @@ def test_a_regularizer_may_stand_on_either_side(terms):
 def autoencoder(**kwargs):
     """A model without noise, whose distortion is a function of x alone."""
     pieces = {"posterior": posteriors.Deterministic(), "objective": objectives.ELBO(beta=0.0)}
-    return tfvae.mlp_vae(
-        (4,), 2, (3,), **pieces, likelihood=likelihoods.Normal(0.5), seed=1, **kwargs
-    )
+    likelihood = likelihoods.Normal(0.5)
+    return tfvae.mlp_vae((4,), 2, (3,), **pieces, likelihood=likelihood, seed=1, **kwargs)
 
 
 def test_the_loss_of_a_batch_is_divided_by_the_examples_there_are_and_counts_for_as_many():
@@ -284,6 +277,5 @@ def test_the_loss_of_a_batch_is_divided_by_the_examples_there_are_and_counts_for
     found = vae.evaluate(x, sample_weight=weights, batch_size=4, verbose=0, return_dict=True)
     assert found == pytest.approx(expected, rel=1e-5)
     history = vae.fit(x, sample_weight=weights, batch_size=4, shuffle=False, verbose=0).history
-    assert {name: values[0] for name, values in history.items()} == pytest.approx(
-        expected, rel=1e-5
-    )
+    logs = {name: values[0] for name, values in history.items()}
+    assert logs == pytest.approx(expected, rel=1e-5)

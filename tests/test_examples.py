@@ -15,16 +15,20 @@ from tests import zoo
 
 pytestmark = pytest.mark.xdist_group("examples")  # one process runs them, each once
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+FOLDER = Path(__file__).parents[1] / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.py"))
+
+
+def run_example(name):
+    """What an example defines, run in the current folder."""
+    return runpy.run_path(str(FOLDER / name), run_name="__main__")
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs an example in a folder of its own and returns what it defined."""
     monkeypatch.chdir(tmp_path)
-    return lambda name: runpy.run_path(
-        str(Path(__file__).parents[1] / "examples" / name), run_name="__main__"
-    )
+    return run_example
 
 
 def test_every_example_has_a_test_here():
@@ -46,9 +50,7 @@ def explained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return runpy.run_path(
-            str(Path(__file__).parents[1] / "examples" / "vae_explained.py"), run_name="__main__"
-        ), folder
+        return run_example("vae_explained.py"), folder
 
 
 def test_explained_log_likelihood_is_that_of_the_mixture(explained):
@@ -63,8 +65,8 @@ def test_explained_log_likelihood_is_that_of_the_mixture(explained):
 
 def test_explained_estimates_are_bounds_and_the_elbo_has_the_exact_mean(explained):
     found, _ = explained
-    # [counts, (mean, stderr)]
-    elbo, iwae = (np.array(found["bounds"][name]) for name in ("ELBO", "IWAE"))
+    bounds = {name: np.array(pairs) for name, pairs in found["bounds"].items()}
+    elbo, iwae = bounds["ELBO"], bounds["IWAE"]  # [counts, (mean, stderr)]
     assert (np.abs(elbo[:, 0] - found["elbo"]) < 4 * elbo[:, 1]).all()
     assert elbo[-1, 1] < 0.003
     for mean, error in (*elbo, *iwae):
@@ -88,9 +90,8 @@ def test_explained_encoder_comes_near_the_optimum_of_each_example_and_not_below(
     assert (amortized - optimum).min() > -1e-4
     assert 0.03 < (amortized - optimum).mean() < 0.1 < amortized.mean() < 0.25
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(
-            found["bound"](found["vae"].posterior.distribution(found["own"]), found["x_new"])
-        )
+        q = found["vae"].posterior.distribution(found["own"])
+        total = tf.reduce_sum(found["bound"](q, found["x_new"]))
     assert np.abs(tape.gradient(total, found["own"])).max() < 0.02  # an optimum
 
 
@@ -134,22 +135,18 @@ def test_explained_draws(explained, name):
 
 def known_names():
     page = (Path(__file__).parents[1] / "docs" / "pieces.md").read_text(encoding="utf-8")
-    rows = (
-        page.split("| what you know as | is written |\n|---|---|\n")[1]
-        .split("\n\n")[0]
-        .splitlines()
-    )
-    return {
-        name.strip(): code.strip().strip("`")
-        for _, name, code, _ in (row.split("|") for row in rows)
-    }
+    table = page.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0]
+    names = {}
+    for row in table.splitlines():
+        _, name, code, _ = row.split("|")
+        names[name.strip()] = code.strip().strip("`")
+    return names
 
 
 @pytest.mark.parametrize("name", known_names())
 def test_what_the_page_writes_for_a_known_name_trains(name):
-    vae = eval(
-        known_names()[name], {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE, "x": zoo.binary()}
-    )
+    given = {"tfvae": tfvae, "keras": keras, "shape": zoo.SHAPE, "x": zoo.binary()}
+    vae = eval(known_names()[name], given)
     vae.compile(run_eagerly=True)
     y = None if vae.condition_shape is None else np.arange(12) % 10
     assert np.isfinite(vae.fit(zoo.binary(), y, verbose=0).history["loss"]).all()
@@ -159,10 +156,6 @@ def test_the_readme_shows_the_first_example():
     """The README's ten lines are those of `examples/first_vae.py`."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     code = readme.split("```python\n")[1].split("```")[0].splitlines()
-    example = (
-        (Path(__file__).parents[1] / "examples" / "first_vae.py")
-        .read_text(encoding="utf-8")
-        .splitlines()
-    )
+    example = (FOLDER / "first_vae.py").read_text(encoding="utf-8").splitlines()
     assert [line for line in code if line and line not in example] == []
     assert len([line for line in code if line and not line.startswith("import")]) <= 12

@@ -1,4 +1,4 @@
-"""The exported files: what they hold, that they are whole, and that they draw the model's samples."""
+"""The exported files: what is in them, that they are whole, that they draw the model's samples."""
 
 import json
 import os
@@ -31,21 +31,19 @@ def operators(path):
 
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
-    return [
-        code.customCode.decode()
-        if code.customCode
-        else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        for code in model.operatorCodes
-    ]
+    found = []
+    for code in model.operatorCodes:
+        builtin = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        found.append(code.customCode.decode() if code.customCode else builtin)
+    return found
 
 
 @pytest.mark.parametrize("name", ["batch_1", "batch_5_16"])
 def test_the_file_holds_builtin_ops_only(exported, name):
     found = operators(exported / f"{name}.tflite")
     assert {"BITWISE_XOR", "RIGHT_SHIFT", "FULLY_CONNECTED"} <= set(found)
-    assert not [
-        op for op in found if "CUSTOM" in op or op.startswith(("Flex", "RANDOM", "VAR_HANDLE"))
-    ]
+    for op in found:
+        assert "CUSTOM" not in op and not op.startswith(("Flex", "RANDOM", "VAR_HANDLE"))
     assert sorted(set(found)) == json.loads((exported / f"{name}.json").read_text())["operators"]
 
 
@@ -54,10 +52,8 @@ def test_every_port_is_float32_or_int32_of_at_least_one_static_dimension(sampler
         interpreter = sampler._runtime._interpreter
         for name in sampler.metadata["signatures"]:
             runner = interpreter.get_signature_runner(name)
-            for port in (
-                *runner.get_input_details().values(),
-                *runner.get_output_details().values(),
-            ):
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            for port in (*inputs.values(), *outputs.values()):
                 assert port["dtype"] in (np.float32, np.int32)
                 assert len(port["shape"]) >= 1
                 assert (port["shape_signature"] > 0).all()
@@ -71,10 +67,8 @@ def test_signatures_are_those_of_the_contract(samplers, digits_vae):
     assert several["encode_sample"] == ["x", "seed", "index"]
     assert several["interpolate_16"] == ["x_from", "x_to", "weight"]
     runner = samplers["batch_5_16"]._runtime._interpreter.get_signature_runner("sample_16")
-    assert {k: tuple(v["shape"]) for k, v in runner.get_output_details().items()} == {
-        "x": (16, 8, 8, 1),
-        "z": (16, 8),
-    }
+    shapes = {k: tuple(v["shape"]) for k, v in runner.get_output_details().items()}
+    assert shapes == {"x": (16, 8, 8, 1), "z": (16, 8)}
 
 
 def test_the_file_draws_the_models_samples(samplers, digits_vae):
@@ -100,7 +94,7 @@ def test_sample_37_is_the_same_whatever_the_batch(samplers, digits_vae):
 
 @pytest.mark.parametrize("seed", [0, 1, 7, 1234567890, 2**31 - 1, -5])
 def test_the_latent_of_the_file_is_jax_random_normal(samplers, seed):
-    """The vectors are `jax.random.normal(jax.random.key(seed), (64, 16))`: 128 rows of 8, row by row."""
+    """The vectors are `jax.random.normal(jax.random.key(seed), (64, 16))`, as 128 rows of 8."""
     expected = VECTORS[f"normal_{seed}"].reshape(128, 8)
     for sampler in samplers.values():
         _, z = sampler.sample(128, seed=seed, return_latent=True)
@@ -112,13 +106,13 @@ def test_a_new_process_draws_the_same_without_tensorflow(exported, samplers):
 import sys, numpy as np
 from tfvae.export import Sampler
 x = Sampler(sys.argv[1]).sample(5, seed=7, start=30)
-assert not {"tensorflow", "keras", "tensorflow_probability"} & set(sys.modules), "TensorFlow was imported"
+unwanted = {"tensorflow", "keras", "tensorflow_probability"}
+assert not unwanted & set(sys.modules), "TensorFlow was imported"
 np.save(sys.argv[2], x)
 """
     out = exported / "fresh.npy"
-    subprocess.run(
-        [sys.executable, "-c", program, str(exported / "batch_1.tflite"), str(out)], check=True
-    )
+    command = [sys.executable, "-c", program, str(exported / "batch_1.tflite"), str(out)]
+    subprocess.run(command, check=True)
     assert np.array_equal(np.load(out), samplers["batch_1"].sample(5, seed=7, start=30))
 
 
@@ -129,23 +123,15 @@ def test_encode_and_reconstruct_are_the_models(samplers, digits, digits_vae):
     found = run("encode_16")(x=x)
     assert largest_difference(found["loc"], q.mean()) < 1e-5
     assert largest_difference(found["scale"], q.stddev()) < 1e-5
-    assert (
-        largest_difference(run("reconstruct")(x=x[:5])["x"], digits_vae.reconstruct(x[:5])) < 1e-5
-    )
+    reconstructed = run("reconstruct")(x=x[:5])["x"]
+    assert largest_difference(reconstructed, digits_vae.reconstruct(x[:5])) < 1e-5
 
 
 def test_the_saved_model_serves_any_batch(exported, digits, digits_vae):
     loaded = tf.saved_model.load(str(exported / "saved_model"))
     run = loaded.signatures
-    assert {
-        "encode",
-        "encode_sample",
-        "decode",
-        "sample",
-        "draw",
-        "reconstruct",
-        "interpolate",
-    } <= set(run)
+    assert {"encode", "encode_sample", "decode", "sample", "draw"} <= set(run)
+    assert {"reconstruct", "interpolate"} <= set(run)
     x = tf.constant(tfvae.datasets.binarize(digits.x_test[:7]))
     assert largest_difference(run["encode"](x=x)["loc"], digits_vae.encode(x).mean()) < 1e-5
     assert largest_difference(run["reconstruct"](x=x)["x"], digits_vae.reconstruct(x)) < 1e-5
@@ -178,10 +164,8 @@ def test_the_sidecar_describes_this_very_file(exported, digits_vae):
 
 
 def test_a_file_without_its_sidecar_or_with_another_is_refused(exported, tmp_path):
-    model, text = (
-        (exported / "batch_1.tflite").read_bytes(),
-        (exported / "batch_1.json").read_text(),
-    )
+    model = (exported / "batch_1.tflite").read_bytes()
+    text = (exported / "batch_1.json").read_text()
     target = tmp_path / "m.tflite"
     with pytest.raises(ValueError, match=matches("m.tflite", "no such file")):
         Sampler(target)

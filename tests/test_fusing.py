@@ -1,4 +1,4 @@
-"""Pieces of a step that XLA compiles alone: the function and the gradient there would be without."""
+"""Pieces of a step that XLA compiles alone have the values and gradients they have without it."""
 
 import keras
 import numpy as np
@@ -26,11 +26,8 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
             tape.watch([a, b, captured])
             found = xla_fusion.fused(function, 2.0 * a, b)
             loss = tf.reduce_sum(3.0 * found["one"]) + tf.reduce_sum(found["two"][0])
-        return (
-            found,
-            [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)],
-            tape.gradient(loss, captured) is None,
-        )
+        twice = [tape.gradient(loss, [a, b, weight.value]) for _ in range(2)]
+        return found, twice, tape.gradient(loss, captured) is None
 
     found, gradients, constant = run(tf.constant(A), tf.constant(B))
     assert found["one"].numpy() == pytest.approx(np.sin(2 * A) * B * W * C, rel=1e-5)

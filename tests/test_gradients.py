@@ -1,4 +1,4 @@
-"""Each estimator's expected gradient, against exact ones where they exist, on the linear-Gaussian model."""
+"""Each estimator's expected gradient on the linear-Gaussian model, against exact ones if known."""
 
 import numpy as np
 import pytest
@@ -16,22 +16,20 @@ def wrong():
 
 
 def estimates(vae, x, objective, estimator, repeats, seed=0):
-    """`repeats` gradients by every weight, `[repeats, P]`, the encoder's first, and how many are the encoder's."""
-    encoders_first = sorted(
-        zip(vae.loop_hooks.belong_to_encoder(), vae.trainable_variables),
-        key=lambda pair: not pair[0],
-    )
-    of_encoder, variables = (
-        [mine for mine, _ in encoders_first],
-        [v.value for _, v in encoders_first],
-    )
+    """Gradients by every weight, `[repeats, P]`, and how many of the P are the encoder's.
+
+    The encoder's come first.
+    """
+    pairs = zip(vae.loop_hooks.belong_to_encoder(), vae.trainable_variables)
+    encoders_first = sorted(pairs, key=lambda pair: not pair[0])
+    of_encoder = [mine for mine, _ in encoders_first]
+    variables = [v.value for _, v in encoders_first]
+    samples = objective.num_samples
 
     @tf.function(autograph=False)
     def one(pair):
         with tf.GradientTape(persistent=True) as tape:
-            terms = forward_pass.batch_terms(
-                vae, x, None, objective.num_samples, pair, True, estimator
-            )
+            terms = forward_pass.batch_terms(vae, x, None, samples, pair, True, estimator)
             means = [tf.reduce_mean(loss) for loss in estimator.losses(objective, terms, 0)]
         found = estimator.gradients(tape, means, terms, variables, of_encoder)
         return tf.concat([tf.reshape(g, [-1]) for g in found], 0)
@@ -63,7 +61,10 @@ def within(found, expected, errors=5.0, floor=1e-5):
     ],
 )
 def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objective, repeats):
-    """By encoder and decoder weights apart, within 5 standard errors that are small beside the gradient."""
+    """For the weights of encoder and decoder apart, within 5 standard errors.
+
+    The standard errors are small beside the gradient.
+    """
     exact = exact_gradient(wrong.vae, tf.constant(wrong.x))
     found, encoder = estimates(wrong.vae, wrong.x, objective, estimator, repeats)
     stderr = found.std(axis=0, ddof=1) / np.sqrt(repeats)
@@ -76,7 +77,7 @@ def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objectiv
     "estimator", [gradients.DoublyReparameterized(), gradients.ScoreFunction()]
 )
 def test_the_iwae_gradient_is_that_of_the_pathwise_estimator(wrong, estimator):
-    """Encoder and decoder apart; the decoder's keeps the IWAE weights, which squared ones would bias."""
+    """Encoder and decoder apart: the decoder's has the IWAE weights, squared ones would bias it."""
     objective = tfvae.IWAE(8)
     expected, encoder = estimates(wrong.vae, wrong.x, objective, gradients.Pathwise(), 1500, seed=1)
     found, _ = estimates(wrong.vae, wrong.x, objective, estimator, 1500, seed=2)
@@ -97,10 +98,9 @@ def test_doubly_reparameterized_leaves_the_decoder_the_iwae_gradient_sample_by_s
 
 def test_sticking_the_landing_has_no_noise_at_the_exact_posterior():
     exact = LinearGaussian()
-    sticking, encoder = estimates(
-        exact.vae, exact.x, tfvae.ELBO(1), gradients.StickingTheLanding(), 5
-    )
-    pathwise, _ = estimates(exact.vae, exact.x, tfvae.ELBO(1), gradients.Pathwise(), 5)
+    given = exact.vae, exact.x, tfvae.ELBO(1)
+    sticking, encoder = estimates(*given, gradients.StickingTheLanding(), 5)
+    pathwise, _ = estimates(*given, gradients.Pathwise(), 5)
     assert np.abs(sticking[:, :encoder]).max() < 1e-4
     assert np.abs(pathwise[:, :encoder]).max() > 1e-2
 
@@ -113,21 +113,19 @@ def test_more_samples_raise_the_signal_to_noise_of_dreg_and_lower_that_of_iwae(w
         found = found[:, :encoder]
         return np.median(np.abs(found.mean(axis=0)) / found.std(axis=0))
 
-    few, many = (
-        {k: ratio(e(), k) for k in (2, 128)}
-        for e in (gradients.DoublyReparameterized, gradients.Pathwise)
-    )
-    assert few[128] > 1.5 * few[2]
-    assert many[128] < 0.7 * many[2]
+    doubly = {k: ratio(gradients.DoublyReparameterized(), k) for k in (2, 128)}
+    pathwise = {k: ratio(gradients.Pathwise(), k) for k in (2, 128)}
+    assert doubly[128] > 1.5 * doubly[2]
+    assert pathwise[128] < 0.7 * pathwise[2]
 
 
 def test_piwae_trains_the_decoder_by_iwae_and_the_encoder_by_miwae(wrong):
     def of(objective):
         return estimates(wrong.vae, wrong.x, objective, gradients.Pathwise(), 2)
 
-    (piwae, encoder), (miwae, _), (iwae, _) = (
-        of(o) for o in (objectives.PIWAE(3, 4), objectives.MIWAE(3, 4), tfvae.IWAE(12))
-    )
+    piwae, encoder = of(objectives.PIWAE(3, 4))
+    miwae, _ = of(objectives.MIWAE(3, 4))
+    iwae, _ = of(tfvae.IWAE(12))
     assert np.abs(piwae[:, :encoder] - miwae[:, :encoder]).max() < 1e-5
     assert np.abs(piwae[:, encoder:] - iwae[:, encoder:]).max() < 1e-5
     assert np.abs(miwae - iwae).max() > 1e-3

@@ -1,4 +1,4 @@
-"""Keras' privates that `tfvae/_keras/internals.py` reads: which one a new version of Keras has moved."""
+"""Keras' privates that `tfvae/_keras/internals.py` reads: a new version of Keras may move them."""
 
 import inspect
 import re
@@ -42,13 +42,17 @@ def test_a_private_of_keras_is_where_it_was(name):
         found = READ[name](model())
     except AttributeError:
         pytest.fail(
-            f"Keras {keras.__version__} has no {name} as Keras {VERSION} has: read its source, and change internals.py"
+            f"Keras {keras.__version__} has no {name} as Keras {VERSION} has: "
+            "read its source, and change internals.py"
         )
     assert found is not None
 
 
 def test_every_private_that_is_read_is_asked_for_here():
-    """By the names in the docstrings of the door; `Model._initial_epoch` is absent until a callback writes it."""
+    """By the names in the docstrings of `internals`.
+
+    `Model._initial_epoch` is absent until a callback writes it.
+    """
     told = set(re.findall(r"`(\w+\._\w+)`", inspect.getsource(internals)))
     assert told - {"Model._initial_epoch"} == set(READ)
 

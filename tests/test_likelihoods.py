@@ -1,4 +1,4 @@
-"""Likelihoods of levels, counts and categories, and the optimal scale, against formulas in double precision."""
+"""Likelihoods of levels, counts and categories, and the optimal scale, against exact formulas."""
 
 import keras
 import numpy as np
@@ -26,11 +26,8 @@ def built(likelihood, event_shape=(1,)):
 
 def log_probs(likelihood, params, x):
     """log p of the events x, `[N, *event]`, under the same params."""
-    return (
-        likelihood.distribution(tf.constant(params, tf.float32))
-        .log_prob(x.astype(np.float32))
-        .numpy()
-    )
+    distribution = likelihood.distribution(tf.constant(params, tf.float32))
+    return distribution.log_prob(x.astype(np.float32)).numpy()
 
 
 def draws(likelihood, params, n=N, seed=5):
@@ -44,10 +41,8 @@ def chi_squared(found, probabilities):
     often = len(found) * probabilities > 5
     counts = np.append(counts[often], counts[~often].sum())
     expected = np.append(probabilities[often], 1 - probabilities[often].sum()) * len(found)
-    kept = expected > 1
-    return scipy.stats.chisquare(
-        counts[kept], expected[kept] * counts[kept].sum() / expected[kept].sum()
-    ).pvalue
+    counts, expected = counts[expected > 1], expected[expected > 1]
+    return scipy.stats.chisquare(counts, expected * counts.sum() / expected.sum()).pvalue
 
 
 def level_probs(loc, scale):
@@ -55,9 +50,9 @@ def level_probs(loc, scale):
     centre, half = (LEVELS - loc) / scale, 1 / 510 / scale
     side = np.where(centre > 0, -1.0, 1.0)
     lower, upper = centre - half, centre + half
-    inner = expit(side * np.where(side > 0, upper, lower)) - expit(
-        side * np.where(side > 0, lower, upper)
-    )
+    more = expit(side * np.where(side > 0, upper, lower))
+    less = expit(side * np.where(side > 0, lower, upper))
+    inner = more - less
     return np.concatenate([[expit(upper[0])], inner[1:-1], [expit(-lower[-1])]])
 
 
@@ -72,13 +67,15 @@ def linear_vae(x, latent):
 
 @pytest.mark.parametrize("jit", [True, False])
 def test_the_optimal_scale_is_that_of_maximum_likelihood_and_survives_a_file(tmp_path, jit):
-    """Of probabilistic PCA (Tipping & Bishop 1999, equation 8): the mean of the eigenvalues left out."""
+    """In probabilistic PCA the variance is the mean of the eigenvalues left out.
+
+    Tipping & Bishop 1999, equation 8.
+    """
     rng = np.random.default_rng(0)
     x = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 6)) + 0.4 * rng.normal(size=(500, 6))
     vae = linear_vae(x.astype(np.float32), 2)
-    vae.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.05, 600)), jit_compile=jit
-    )
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, 600)
+    vae.compile(keras.optimizers.Adam(schedule), jit_compile=jit)
     vae.fit(np.tile(x, (600, 1)), batch_size=500, shuffle=False, verbose=0)
     exact = np.sqrt(np.linalg.eigvalsh(np.cov(x.T, bias=True))[:4].mean())
     found = vae.decode(np.zeros((1, 2))).distribution.scale.numpy()
@@ -89,13 +86,11 @@ def test_the_optimal_scale_is_that_of_maximum_likelihood_and_survives_a_file(tmp
 
 
 def test_the_optimal_scale_of_a_step_gives_the_closed_form_and_the_gradient_of_its_logarithm():
-    """-log p = d/2 (1 + log 2 pi s^2), s^2 the mean square: a function of the locations through s alone."""
+    """-log p = d/2 (1 + log 2 pi s^2), s^2 the mean square: the locations enter through s alone."""
     likelihood = built(likelihoods.Normal(optimal_scale=True), (4,))
     rng = np.random.default_rng(0)
-    x, loc = (
-        rng.normal(size=(5, 4)).astype(np.float32),
-        tf.Variable(rng.normal(size=(3, 5, 4)), dtype=tf.float32),
-    )
+    x = rng.normal(size=(5, 4)).astype(np.float32)
+    loc = tf.Variable(rng.normal(size=(3, 5, 4)), dtype=tf.float32)
     with tf.GradientTape() as tape:
         loss = -tf.reduce_mean(likelihood.training_distribution(loc, x).log_prob(x))
     variance = np.square(x - loc.numpy().astype(np.float64)).mean()
@@ -107,18 +102,17 @@ def test_the_optimal_scale_of_a_step_gives_the_closed_form_and_the_gradient_of_i
 def test_the_optimal_scale_elsewhere_is_the_average_of_the_steps():
     likelihood = built(likelihoods.Normal(0.3, optimal_scale=True), (4,))
     loc = tf.zeros([1, 2, 4])
-    assert float(likelihood.distribution(loc).distribution.scale) == pytest.approx(0.3)
+
+    def scale():
+        return float(likelihood.distribution(loc).distribution.scale)
+
+    assert scale() == pytest.approx(0.3)
     for value in (2.0, 4.0):
         likelihood.training_distribution(loc, tf.fill([2, 4], value))
-    expected = np.sqrt((0.99 * 4 + 16) / 1.99)
-    assert float(likelihood.distribution(loc).distribution.scale) == pytest.approx(
-        expected, rel=1e-5
-    )
+    assert scale() == pytest.approx(np.sqrt((0.99 * 4 + 16) / 1.99), rel=1e-5)
     likelihood.training_distribution(loc, tf.zeros([2, 4]))  # an exact fit has a density
     found = draws(likelihood, np.zeros(4))
-    assert found.std() == pytest.approx(
-        float(likelihood.distribution(loc).distribution.scale), rel=0.02
-    )
+    assert found.std() == pytest.approx(scale(), rel=0.02)
 
 
 # ---- levels of eight bits
@@ -134,9 +128,8 @@ def test_the_discretized_logistic_is_the_difference_of_its_cdf(loc, scale):
     assert np.abs(found - np.log(np.maximum(exact, 1e-300)))[seen].max() < 1e-4 + 4e-7 / scale
     assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1.0, abs=1e-5)
     accuracy = 1e-4 if scale >= 1 / 255 else 1 / 510
-    assert float(likelihood.mean(tf.constant([loc - 0.5]))[0]) == pytest.approx(
-        (exact * LEVELS).sum(), abs=accuracy
-    )
+    mean = float(likelihood.mean(tf.constant([loc - 0.5]))[0])
+    assert mean == pytest.approx((exact * LEVELS).sum(), abs=accuracy)
 
 
 @pytest.mark.parametrize(("loc", "scale"), [(0.0, 0.02), (0.3, 0.004), (0.5, 1.0), (0.95, 0.1)])
@@ -153,11 +146,8 @@ def by_hand(likelihood, params, x):
     """log p of pixels x `[N, C]` under `params [P]`, in the order its docstring gives."""
     m, c = likelihood.num_components, x.shape[1]
     rows = np.asarray(params, np.float64).reshape(-1, m)
-    means, scales, couplings = (
-        rows[1 : 1 + c],
-        0.5 * np.exp(rows[1 + c : 1 + 2 * c]),
-        np.tanh(rows[1 + 2 * c :]),
-    )
+    means, scales = rows[1 : 1 + c], 0.5 * np.exp(rows[1 + c : 1 + 2 * c])
+    couplings = np.tanh(rows[1 + 2 * c :])
     coupling = {(1, 0): 0, (2, 0): 1, (2, 1): 2}
     total = np.tile(log_softmax(rows[0]), (len(x), 1))
     for pixel in range(len(x)):
@@ -172,9 +162,8 @@ def by_hand(likelihood, params, x):
 def colour(num_components, channels, spread=1.0):
     """A mixture of one pixel, and params of which means, scales and couplings differ."""
     likelihood = built(likelihoods.DiscretizedLogisticMixture(num_components), (1, 1, channels))
-    rows = np.random.default_rng(4).normal(
-        size=(1 + 2 * channels + channels * (channels - 1) // 2, num_components)
-    )
+    count = 1 + 2 * channels + channels * (channels - 1) // 2
+    rows = np.random.default_rng(4).normal(size=(count, num_components))
     rows[1 : 1 + channels] *= 0.2 * spread
     rows[1 + channels : 1 + 2 * channels] = -3 + 0.5 * rows[1 + channels : 1 + 2 * channels]
     return likelihood, rows.reshape(1, 1, -1).astype(np.float32)
@@ -185,20 +174,15 @@ def test_the_mixture_is_its_formula(num_components, channels):
     likelihood, params = colour(num_components, channels)
     x = np.random.default_rng(1).integers(0, 256, (30, 1, 1, channels)) / 255
     x[:3], x[3:6] = 0, 1
-    assert (
-        largest_difference(
-            log_probs(likelihood, params, x), by_hand(likelihood, params, x[:, 0, 0])
-        )
-        < 1e-3
-    )
+    expected = by_hand(likelihood, params, x[:, 0, 0])
+    assert largest_difference(log_probs(likelihood, params, x), expected) < 1e-3
 
 
 def test_the_mixture_sums_to_one_over_two_channels_and_over_the_third_given_those():
     likelihood, params = colour(3, 2)
     pairs = np.stack(np.meshgrid(LEVELS, LEVELS, indexing="ij"), -1).reshape(-1, 1, 1, 2)
-    assert np.exp(log_probs(likelihood, params, pairs).astype(np.float64)).sum() == pytest.approx(
-        1.0, abs=1e-4
-    )
+    probs = np.exp(log_probs(likelihood, params, pairs).astype(np.float64))
+    assert probs.sum() == pytest.approx(1.0, abs=1e-4)
 
     likelihood, params = colour(3, 3)
     for first in ([0.2, 0.6], [0.0, 1.0]):
@@ -215,11 +199,8 @@ def test_draws_of_the_mixture_follow_its_joint_probabilities():
     """Chi-squared over 8 x 8 blocks of two channels, which share a component."""
     likelihood, params = colour(3, 2, spread=2.0)
     pairs = np.stack(np.meshgrid(LEVELS, LEVELS, indexing="ij"), -1).reshape(-1, 1, 1, 2)
-    probs = (
-        np.exp(log_probs(likelihood, params, pairs).astype(np.float64))
-        .reshape(8, 32, 8, 32)
-        .sum(axis=(1, 3))
-    )
+    probs = np.exp(log_probs(likelihood, params, pairs).astype(np.float64))
+    probs = probs.reshape(8, 32, 8, 32).sum(axis=(1, 3))
     theirs = likelihood.distribution(tf.constant(params)).sample(N, seed=1).numpy()
     for found in (draws(likelihood, params), theirs):
         assert likelihood.in_support(found).all()
@@ -228,19 +209,20 @@ def test_draws_of_the_mixture_follow_its_joint_probabilities():
 
 
 def test_draws_of_three_channels_are_coupled_in_order():
-    """With one component each channel's CDF given the earlier ones is uniform, and independent of them."""
+    """With one component each channel's CDF given the earlier ones is uniform.
+
+    And it is independent of them.
+    """
     likelihood, params = colour(1, 3)
     x = draws(likelihood, params)[:, 0, 0].astype(np.float64)
     rows = params.ravel().astype(np.float64)
     means, scales, k = rows[1:4], 0.5 * np.exp(rows[4:7]), np.tanh(rows[7:])
     assert np.abs(k).min() > 0.1
     shift = [0 * x[:, 0], k[0] * (x[:, 0] - 0.5), k[1] * (x[:, 0] - 0.5) + k[2] * (x[:, 1] - 0.5)]
-    # the level's bin is filled again
-    within = np.random.default_rng(0).uniform(-1 / 510, 1 / 510, x.shape)
-    u = np.stack(
-        [expit((x[:, i] + within[:, i] - 0.5 - means[i] - shift[i]) / scales[i]) for i in range(3)],
-        axis=1,
-    )
+    # Uniform noise fills the bin of each level again.
+    filled = x + np.random.default_rng(0).uniform(-1 / 510, 1 / 510, x.shape)
+    u = [expit((filled[:, i] - 0.5 - means[i] - shift[i]) / scales[i]) for i in range(3)]
+    u = np.stack(u, axis=1)
     inside = ((x > 0) & (x < 1)).all(axis=1)
     assert inside.mean() > 0.95
     for i in range(3):
@@ -254,9 +236,8 @@ def test_the_mean_of_the_mixture_is_that_of_its_draws(num_components, channels):
     likelihood, params = colour(num_components, channels, spread=0.5)
     found = draws(likelihood, params)
     stderr = found.std(axis=0) / np.sqrt(N)
-    assert (
-        np.abs(found.mean(axis=0) - likelihood.mean(tf.constant(params))) < 4 * stderr + 5e-3
-    ).all()
+    error = np.abs(found.mean(axis=0) - likelihood.mean(tf.constant(params)))
+    assert (error < 4 * stderr + 5e-3).all()
 
 
 # ---- counts
@@ -298,15 +279,17 @@ def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
     ("mean", "r"), [(0.5, None), (1000.0, None), (1.0, 1e6), (1000.0, 1.0), (1000.0, 1e4)]
 )
 def test_draws_of_counts_are_the_quantiles_of_their_uniforms(mean, r):
-    """All but 1 in 50, by rounding a neighbour of it; and the last of the uniforms ends where probability does."""
+    """All but 1 in 50, which rounding makes a neighbour of the quantile.
+
+    The last of the uniforms ends where probability does.
+    """
     u = np.append(stream(N).uniform(1).numpy()[:, 0], np.float32(1 - 2.0**-23))
     exact = scipy.stats.poisson(mean) if r is None else scipy.stats.nbinom(r, r / (r + mean))
     means = tf.fill([N + 1], mean)
-    found = (
-        inverse_cdf.poisson(u, means)
-        if r is None
-        else inverse_cdf.negative_binomial(u, means, tf.fill([N + 1], r))
-    )
+    if r is None:
+        found = inverse_cdf.poisson(u, means)
+    else:
+        found = inverse_cdf.negative_binomial(u, means, tf.fill([N + 1], r))
     assert (found.numpy() != exact.ppf(u.astype(np.float64) + 2.0**-25)).mean() < 0.02
     assert found[-1] <= exact.isf(1e-13)
 
@@ -337,8 +320,8 @@ def test_the_categorical_is_its_formula_and_draws_one_hot_vectors():
     likelihood = built(likelihoods.Categorical(), (2, 4))
     params = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
     probs = softmax(params.astype(np.float64), axis=-1)
-    # [16, 2, 4]
-    x = np.eye(4)[np.stack(np.meshgrid(range(4), range(4), indexing="ij"), -1).reshape(-1, 2)]
+    pairs = np.stack(np.meshgrid(range(4), range(4), indexing="ij"), -1).reshape(-1, 2)
+    x = np.eye(4)[pairs]  # [16, 2, 4]
     found = log_probs(likelihood, params, x)
     assert found.shape == (16,)
     assert largest_difference(found, (x * np.log(probs)).sum(axis=(1, 2))) < 1e-6
@@ -365,21 +348,14 @@ def test_a_last_category_of_weight_zero_is_not_drawn_where_the_sum_is_below_one(
 
 # ---- what all have in common
 
+FOUR_LEVELS = LEVELS[[0, 1, 128, 255]]
 EXTREME = {
-    "discretized_tiny": (
-        lambda: likelihoods.DiscretizedLogistic(1e-6),
-        (1,),
-        LEVELS[[0, 1, 128, 255]],
-    ),
-    "discretized_wide": (
-        lambda: likelihoods.DiscretizedLogistic(1e6),
-        (1,),
-        LEVELS[[0, 1, 128, 255]],
-    ),
+    "discretized_tiny": (lambda: likelihoods.DiscretizedLogistic(1e-6), (1,), FOUR_LEVELS),
+    "discretized_wide": (lambda: likelihoods.DiscretizedLogistic(1e6), (1,), FOUR_LEVELS),
     "discretized_decoder": (
         lambda: likelihoods.DiscretizedLogistic(per_element_scale=True),
         (1,),
-        LEVELS[[0, 1, 128, 255]],
+        FOUR_LEVELS,
     ),
     "mixture": (lambda: likelihoods.DiscretizedLogisticMixture(2), (1, 1, 3), LEVELS[[0, 1, 255]]),
     "poisson": (likelihoods.Poisson, (1,), np.array([0, 1, 10_000])),
@@ -397,14 +373,12 @@ EXTREME = {
 def test_extreme_parameters_give_finite_values_and_gradients(name, size):
     make, event_shape, x = EXTREME[name]
     likelihood = built(make(), event_shape)
-    x = np.broadcast_to(
-        x.reshape(-1, *(1,) * (len(event_shape) - 1), x.shape[-1] if x.ndim > 1 else 1),
-        (len(x), *event_shape),
-    )
+    last = x.shape[-1] if x.ndim > 1 else 1
+    columns = x.reshape(-1, *(1,) * (len(event_shape) - 1), last)
+    x = np.broadcast_to(columns, (len(x), *event_shape))
+    shape = likelihood.params_shape(event_shape)
     for seed in range(4):
-        signs = np.random.default_rng(seed).choice(
-            [-1.0, 1.0], likelihood.params_shape(event_shape)
-        )
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], shape)
         params = tf.Variable(size * signs, dtype=tf.float32)
         with tf.GradientTape() as tape:
             log_prob = likelihood.distribution(params[None]).log_prob(x.astype(np.float32))
@@ -463,19 +437,12 @@ def test_data_outside_the_support_are_refused_by_name(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64", "bool"])
 def test_data_within_the_support_pass_in_every_dtype(dtype):
     x = np.eye(3).astype(dtype)
-    for likelihood in (
-        likelihoods.Categorical(),
-        likelihoods.Poisson(),
-        likelihoods.DiscretizedLogistic(),
-    ):
+    levels = likelihoods.DiscretizedLogistic()
+    for likelihood in (likelihoods.Categorical(), likelihoods.Poisson(), levels):
         assert likelihood.in_support(x).all()
         if dtype != "bool":  # no tensor operator compares these with numbers
             assert np.asarray(likelihood.in_support(tf.constant(x))).all()
-    assert (
-        likelihoods.DiscretizedLogistic()
-        .in_support((np.arange(256) / 255).astype(np.float32))
-        .all()
-    )
+    assert levels.in_support((np.arange(256) / 255).astype(np.float32)).all()
 
 
 @pytest.mark.parametrize(
@@ -515,27 +482,32 @@ def test_a_draw_on_the_device_is_that_of_python(make, event_shape):
     def draw(params, seed):
         return likelihood.draw(params, random.Stream(random.seed_key(seed), tf.range(5)))
 
-    traced = tf.function(draw).get_concrete_function(
-        tf.TensorSpec(shape), tf.TensorSpec([1], tf.int32)
-    )
+    specs = tf.TensorSpec(shape), tf.TensorSpec([1], tf.int32)
+    traced = tf.function(draw).get_concrete_function(*specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     interpreter = Interpreter(model_content=converter.convert())
     interpreter.allocate_tensors()
     params = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     for port in interpreter.get_input_details():
-        interpreter.set_tensor(
-            port["index"], params if len(port["shape"]) > 1 else np.array([7], np.int32)
-        )
+        value = params if len(port["shape"]) > 1 else np.array([7], np.int32)
+        interpreter.set_tensor(port["index"], value)
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     assert largest_difference(found, draw(tf.constant(params), tf.constant([7]))) < 1e-5
 
 
-# x and logits of many elements, of a prime number of them, of images, and each broadcast along the other.
-@pytest.mark.parametrize("event_shape, x_batch, batch", [
-    ((784,), (5,), (3, 5)), ((17,), (5,), (5,)), ((4, 7, 1), (6, 5), (5,)), ((3,), (), (2, 5)), ((28, 28, 1), (5,), ()),
-])  # fmt: skip
+# x and logits of many elements, of a prime number of them, of images; each broadcast to the other.
+@pytest.mark.parametrize(
+    "event_shape, x_batch, batch",
+    [
+        ((784,), (5,), (3, 5)),
+        ((17,), (5,), (5,)),
+        ((4, 7, 1), (6, 5), (5,)),
+        ((3,), (), (2, 5)),
+        ((28, 28, 1), (5,), ()),
+    ],
+)
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_the_bernoulli_of_whole_events_is_tfps_with_its_gradients(
     event_shape, x_batch, batch, jit_compile
@@ -555,9 +527,8 @@ def test_the_bernoulli_of_whole_events_is_tfps_with_its_gradients(
         return log_prob, *tape.gradient(value, (x, logits))
 
     def reference(logits):
-        return tfp.distributions.Independent(
-            tfp.distributions.Bernoulli(logits=logits), len(event_shape)
-        )
+        each = tfp.distributions.Bernoulli(logits=logits)
+        return tfp.distributions.Independent(each, len(event_shape))
 
     ours, theirs = found(x, logits, likelihood.distribution), found(x, logits, reference)
     assert ours[0].numpy() == pytest.approx(theirs[0].numpy(), rel=1e-6)
@@ -576,14 +547,12 @@ def test_the_bernoulli_is_exact_at_its_ends_and_its_gradient_the_error_of_the_me
     with tf.GradientTape() as tape:
         tape.watch(logits)
         found = likelihood.distribution(logits).log_prob(x)
-    expected = tfp.distributions.Independent(
-        tfp.distributions.Bernoulli(logits=logits), 1
-    ).log_prob(x)
+    each = tfp.distributions.Bernoulli(logits=logits)
+    expected = tfp.distributions.Independent(each, 1).log_prob(x)
     assert found.numpy() == pytest.approx(expected.numpy(), rel=1e-6)
-    assert tape.gradient(found, logits).numpy() == pytest.approx(
-        (x - tf.sigmoid(logits)).numpy(), abs=1e-6
-    )
-    # and not a probability of 1
+    error = (x - tf.sigmoid(logits)).numpy()
+    assert tape.gradient(found, logits).numpy() == pytest.approx(error, abs=1e-6)
+    # Of logits that are no numbers it is none either, and not a probability of 1.
     assert np.isnan(likelihood.distribution(logits * np.nan).log_prob(x)).all()
     sliced = likelihood.distribution(logits)[1:]
     assert sliced.log_prob(x[1:]).numpy() == pytest.approx(expected[1:].numpy(), rel=1e-6)

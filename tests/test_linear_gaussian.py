@@ -45,9 +45,8 @@ class LinearGaussian:
         exact_loc = (self.x - self.b) @ self.gain
         exact_scale = SIGMA / np.sqrt(self.precision)
         ratio = (self.scale / exact_scale) ** 2
-        return 0.5 * (
-            ratio + ((self.loc() - exact_loc) / exact_scale) ** 2 - 1 - np.log(ratio)
-        ).sum(axis=1)
+        squares = ((self.loc() - exact_loc) / exact_scale) ** 2
+        return 0.5 * (ratio + squares - 1 - np.log(ratio)).sum(axis=1)
 
     def _vae(self):
         raw_scale = np.log(np.expm1(self.scale - 1e-6))
@@ -93,12 +92,8 @@ def test_at_the_exact_posterior_every_log_weight_is_the_log_likelihood(exact):
     for num_samples in (1, 3, 50):
         log_weights = exact.vae.log_weights(exact.x, num_samples, seed=num_samples)
         assert log_weights.shape == (num_samples, len(exact.x))
-        assert (
-            largest_difference(
-                log_weights, np.broadcast_to(exact.log_likelihood(), log_weights.shape)
-            )
-            < 2e-4
-        )
+        expected = np.broadcast_to(exact.log_likelihood(), log_weights.shape)
+        assert largest_difference(log_weights, expected) < 2e-4
 
 
 def test_evaluate_reports_the_exact_numbers(wrong):
@@ -151,34 +146,27 @@ def test_the_reparameterized_gradient_is_the_gradient_of_the_exact_bound(wrong, 
 
 
 def test_a_linear_vae_trained_by_fit_reaches_the_maximum_likelihood_of_probabilistic_pca(digits):
-    """On the 64 grey values of the digits, within 0.1 nats (Lucas et al. 2019, section 4: the ELBO adds no local optima).
+    """On the 64 grey values of the digits, within 0.1 nats.
 
-    Tipping & Bishop 1999, equation 7: with eigenvalues l_1 >= ... >= l_D of the covariance and q latents,
+    Lucas et al. 2019, section 4: the ELBO adds no local optima. Tipping & Bishop 1999, equation 7:
+    with eigenvalues l_1 >= ... >= l_D of the covariance and q latents,
     log L / N = -(sum_{i<=q} log l_i + (D - q) log s + D log 2 pi + D) / 2,  s = mean of the others.
     """
     latent = 3
-    x = digits.x_train.reshape(-1, 64) + np.random.default_rng(0).normal(
-        0, 0.05, (len(digits.x_train), 64)
-    )
+    noise = np.random.default_rng(0).normal(0, 0.05, (len(digits.x_train), 64))
+    x = digits.x_train.reshape(-1, 64) + noise
     eigenvalues = np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1]
     rest = eigenvalues[latent:].mean()
-    terms = (
-        np.log(eigenvalues[:latent]).sum()
-        + (64 - latent) * np.log(rest)
-        + 64 * np.log(2 * np.pi)
-        + 64
-    )
+    log_determinant = np.log(eigenvalues[:latent]).sum() + (64 - latent) * np.log(rest)
+    terms = log_determinant + 64 * np.log(2 * np.pi) + 64
     encoder = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2 * latent)])
     decoder = keras.Sequential([keras.Input((latent,)), keras.layers.Dense(64)])
-    vae = tfvae.VAE(
-        encoder, decoder, likelihood=tfvae.likelihoods.Normal(0.5, learn_scale=True), seed=0
-    )
+    likelihood = tfvae.likelihoods.Normal(0.5, learn_scale=True)
+    vae = tfvae.VAE(encoder, decoder, likelihood=likelihood, seed=0)
     epochs = 150
     steps = epochs * -(-len(x) // 100)
-    vae.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, steps)),
-        jit_compile=False,
-    )
+    schedule = keras.optimizers.schedules.CosineDecay(1e-2, steps)
+    vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
     vae.fit(x, batch_size=100, epochs=epochs, verbose=0)
     report = tfvae.evaluation.evaluate(vae, x, num_samples=50)
     assert -report.nll == pytest.approx(-terms / 2, abs=0.1)

@@ -1,4 +1,4 @@
-"""Data with missing elements: the bound of what is observed, and imputation, against closed forms."""
+"""Data with missing elements: the bound of those observed, and imputation, against closed forms."""
 
 import keras
 import numpy as np
@@ -14,14 +14,13 @@ from tfvae.imputation import impute
 
 @pytest.fixture(scope="module")
 def incomplete():
-    """The linear-Gaussian model with two elements of each example missing, and its exact conditionals."""
+    """The linear-Gaussian model, two elements of each example missing, and its conditionals."""
     model = LinearGaussian()
     encoder, decoder = model.vae.encoder, model.vae.decoder
-    # broad: no q is exact here
+    # A broad q, since none is exact here.
     encoder.set_weights([0.5 * encoder.get_weights()[0], np.array([0.0, 0.0, 0.4, 0.4])])
-    vae = tfvae.VAE(
-        encoder, decoder, likelihood=likelihoods.Observed(likelihoods.Normal(SIGMA)), seed=0
-    )
+    likelihood = likelihoods.Observed(likelihoods.Normal(SIGMA))
+    vae = tfvae.VAE(encoder, decoder, likelihood=likelihood, seed=0)
     x = model.x.copy()
     rng = np.random.default_rng(1)
     for row in x:
@@ -47,17 +46,10 @@ def test_the_likelihood_is_that_of_the_observed_elements(incomplete):
 
 def test_complete_data_have_the_likelihood_they_had(incomplete):
     model = LinearGaussian()
-    vae = tfvae.VAE(
-        model.vae.encoder,
-        model.vae.decoder,
-        likelihood=likelihoods.Observed(likelihoods.Normal(SIGMA)),
-    )
-    assert (
-        largest_difference(
-            vae.log_weights(model.x, 3, seed=1), model.vae.log_weights(model.x, 3, seed=1)
-        )
-        < 1e-5
-    )
+    likelihood = likelihoods.Observed(likelihoods.Normal(SIGMA))
+    vae = tfvae.VAE(model.vae.encoder, model.vae.decoder, likelihood=likelihood)
+    found, expected = (each.log_weights(model.x, 3, seed=1) for each in (vae, model.vae))
+    assert largest_difference(found, expected) < 1e-5
 
 
 def test_imputation_is_the_conditional_mean_and_draws_have_its_spread(incomplete):
@@ -79,10 +71,11 @@ def test_training_on_incomplete_digits_imputes_better_than_the_mean(digits):
     rng = np.random.default_rng(0)
     missing = rng.random(digits.x_train.shape) < 0.4
     x = np.where(missing, np.nan, digits.x_train).astype(np.float32)
-    likelihood = likelihoods.Observed(likelihoods.Normal(0.2))
-    vae = tfvae.mlp_vae(
-        digits.event_shape, 6, (64,), likelihood=likelihood, objective=tfvae.IWAE(5), seed=0
-    )
+    pieces = {
+        "likelihood": likelihoods.Observed(likelihoods.Normal(0.2)),
+        "objective": tfvae.IWAE(5),
+    }
+    vae = tfvae.mlp_vae(digits.event_shape, 6, (64,), **pieces, seed=0)
     vae.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
     vae.fit(x, batch_size=100, epochs=15, verbose=0)
     error = ((impute(vae, x[:200], 200) - digits.x_train[:200])[missing[:200]] ** 2).mean()
@@ -92,15 +85,16 @@ def test_training_on_incomplete_digits_imputes_better_than_the_mean(digits):
 
 def test_grey_and_one_hot_data_may_be_missing_too():
     grey = np.array([[0.0, 0.3, np.nan, 1.0]], np.float32)
-    vae = tfvae.mlp_vae(
-        (4,),
-        2,
-        (4,),
-        likelihood=likelihoods.Observed(likelihoods.Bernoulli(dynamic_binarization=True)),
-    )
+    bernoulli = likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihoods.Observed(bernoulli))
     fixed, note = vae.likelihood.prepare_fixed(grey)
     assert np.isnan(fixed[0, 2]) and set(fixed[0, [0, 1, 3]]) <= {0.0, 1.0} and "seed" in note
     assert impute(vae, grey, 10, draws=3).shape == (3, 1, 4)
+
+
+def observed():
+    likelihood = likelihoods.Observed(likelihoods.Bernoulli())
+    return tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihood)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +105,7 @@ def test_grey_and_one_hot_data_may_be_missing_too():
         (lambda: impute(tfvae.mlp_vae((4,), 2, (4,)), np.zeros((1, 4)), 0), ["num_samples"]),
         (lambda: impute(tfvae.mlp_vae((4,), 2, (4,)), np.zeros((1, 4)), 10, draws=0), ["draws"]),
         (
-            lambda: tfvae.evaluation.log_likelihood(
-                tfvae.mlp_vae(
-                    (4,), 2, (4,), likelihood=likelihoods.Observed(likelihoods.Bernoulli())
-                ),
-                [[0, 1, np.nan, 0.5]],
-            ),
+            lambda: tfvae.evaluation.log_likelihood(observed(), [[0, 1, np.nan, 0.5]]),
             ["Observed", "NaN where missing"],
         ),
     ],

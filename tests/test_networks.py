@@ -1,4 +1,4 @@
-"""The builders: conditions of any form reach both networks, and hierarchies have the layers they name."""
+"""The builders: conditions of any form reach both networks, hierarchies have the named layers."""
 
 import keras
 import numpy as np
@@ -33,16 +33,15 @@ def test_a_condition_reaches_encoder_and_decoder(build, condition):
 
 
 def test_labels_are_learned_by_the_conditional_digits(digits):
-    """Samples of a label look more like that digit's mean than like any other's, for most labels."""
+    """Most samples of a label look more like that digit's mean than like any other digit's."""
     likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
     vae = tfvae.mlp_vae(digits.event_shape, 4, (64,), condition=10, likelihood=likelihood, seed=0)
     vae.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
     vae.fit(digits.x_train, digits.y_train, batch_size=100, epochs=20, verbose=0)
     labels = np.repeat(np.arange(10), 10)
     found = vae.sample(100, seed=1, y=labels).numpy().reshape(100, -1)
-    means = np.stack(
-        [digits.x_train[digits.y_train == label].mean(0).ravel() for label in range(10)]
-    )
+    means = [digits.x_train[digits.y_train == label].mean(0).ravel() for label in range(10)]
+    means = np.stack(means)
     nearest = ((found[:, None] - means[None]) ** 2).sum(-1).argmin(1)
     assert (nearest == labels).mean() > 0.8
 

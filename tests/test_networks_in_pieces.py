@@ -1,4 +1,4 @@
-"""Networks within posteriors and priors run in training as Keras' layers do, and otherwise as they are."""
+"""Networks within posteriors and priors run as Keras' layers do, in training and in evaluation."""
 
 import keras
 import numpy as np
@@ -27,13 +27,16 @@ def affine(inputs, outputs, raw_scale=NARROW, before=()):
 
 
 def bottom_up(upwards=(), downwards=(), **kwargs):
-    """x `[B, 2]` -> z_1, which is x, -> z_2, which is z_1 by a network with layers `upwards` in it."""
+    """x `[B, 2]` -> z_1 = x -> z_2, which is z_1 by a network with layers `upwards` in it."""
     pieces = {"posterior": posteriors.BottomUp([affine(2, 2, before=upwards)])}
     return model(affine(2, 2), downwards, **pieces, **kwargs)
 
 
 def ladder(downwards=(), **kwargs):
-    """x `[B, 2]` -> z_2, which is x, -> z_1, of which x says almost nothing and the prior's network decides."""
+    """x `[B, 2]` -> z_2 = x -> z_1.
+
+    x says almost nothing of z_1: the prior's network decides.
+    """
     x = keras.Input((2,))
     encoder = keras.Model(x, [affine(2, 2)(x), affine(2, 2, raw_scale=50.0)(x)])
     return model(encoder, downwards, posterior=posteriors.Ladder(), **kwargs)
@@ -42,9 +45,8 @@ def ladder(downwards=(), **kwargs):
 def model(encoder, downwards, **kwargs):
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     prior = priors.Hierarchy([affine(2, 2, before=downwards)])
-    return tfvae.VAE(
-        encoder, decoder, prior=prior, likelihood=likelihoods.Normal(), seed=1, **kwargs
-    )
+    pieces = {"prior": prior, "likelihood": likelihoods.Normal()}
+    return tfvae.VAE(encoder, decoder, **pieces, seed=1, **kwargs)
 
 
 def dropout():
@@ -52,9 +54,8 @@ def dropout():
 
 
 def terms_of(vae, x, training, samples=2):
-    return forward_pass.batch_terms(
-        vae, tf.constant(x), None, samples, SEED, training, vae.estimator
-    )
+    x = tf.constant(x)
+    return forward_pass.batch_terms(vae, x, None, samples, SEED, training, vae.estimator)
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_moving_statistics_move_in_training_by_the_batch_and_not_in_evaluation(w
     estimate, objective = ESTIMATORS[estimator]
     vae = make([layer], estimator=estimate(), objective=objective())
     x = np.random.default_rng(0).normal(3.0, 2.0, (40, 2)).astype(np.float32)
-    # both ways of running, of which the second takes seconds to trace
+    # Both ways of running; the second takes seconds to trace.
     eagerly = estimator == "pathwise"
     vae.compile(keras.optimizers.SGD(0.0), run_eagerly=eagerly, jit_compile=False)
     vae.evaluate(x, verbose=0)

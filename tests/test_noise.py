@@ -20,9 +20,8 @@ def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
     seed = tf.constant([3, 4])
     stream = random.Stream(tuple(seed.numpy()), tf.range(int(np.prod(shape))))
     # XLA's logarithm is its own, which the far tails of the normal show; the bits are the same.
-    for found, expected, tolerance in zip(
-        compiled(seed), (stream.normal(1), stream.uniform(1)), (1e-4, 0.0)
-    ):
+    by_ops = (stream.normal(1), stream.uniform(1))
+    for found, expected, tolerance in zip(compiled(seed), by_ops, (1e-4, 0.0)):
         assert largest_difference(found, tf.reshape(expected, shape)) <= tolerance
     # Outside of XLA, and in a TensorFlow graph, it is the same noise.
     in_graph = tf.function(lambda: (noise.normal(shape, seed), noise.uniform(shape, seed)))()
@@ -67,10 +66,11 @@ def test_a_normals_draws_come_with_their_density_and_its_gradient():
         with tf.GradientTape() as tape:
             tape.watch(params)
             q, seed = tfvae.posteriors.DiagonalNormal().distribution(params), tf.constant([1, 2])
-            z = q.sample(4, seed=seed)
-            z, log_q = (
-                q.experimental_sample_and_log_prob(4, seed=seed) if together else (z, q.log_prob(z))
-            )
+            if together:
+                z, log_q = q.experimental_sample_and_log_prob(4, seed=seed)
+            else:
+                z = q.sample(4, seed=seed)
+                log_q = q.log_prob(z)
             value = tf.reduce_sum(tf.sin(z)) + tf.reduce_sum(tf.cos(log_q))
         found.append((z.numpy(), log_q.numpy(), tape.gradient(value, params).numpy()))
     for ours, expected in zip(*found):

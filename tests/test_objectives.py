@@ -41,14 +41,8 @@ def test_the_bounds_are_their_definitions(terms):
 
 def test_the_bounds_are_ordered(model):
     terms = model.vae.terms(model.x, 6000, seed=1)
-    means = [
-        float(-tf.reduce_mean(o(terms)))
-        for o in (
-            objectives.ELBO(analytic_rate=False),
-            objectives.MIWAE(1500, 4),
-            objectives.IWAE(6000),
-        )
-    ]
+    bounds = objectives.ELBO(analytic_rate=False), objectives.MIWAE(1500, 4), objectives.IWAE(6000)
+    means = [float(-tf.reduce_mean(bound(terms))) for bound in bounds]
     assert means == sorted(means)
     assert means[1] - means[0] > 0.1
     assert means[2] - means[1] > 0.01
@@ -136,18 +130,17 @@ def test_free_bits_and_a_beta_schedule_keep_units_that_the_elbo_loses(digits):
     def active(objective):
         keras.utils.set_random_seed(0)
         likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
-        vae = tfvae.mlp_vae(
-            digits.event_shape, 16, (128, 128), likelihood=likelihood, objective=objective, seed=0
-        )
+        pieces = {"likelihood": likelihood, "objective": objective}
+        vae = tfvae.mlp_vae(digits.event_shape, 16, (128, 128), **pieces, seed=0)
         schedule = keras.optimizers.schedules.CosineDecay(5e-3, 900)
         vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
         vae.fit(digits.x_train, batch_size=100, epochs=60, verbose=0)
         return tfvae.evaluation.active_units(vae, digits.x_test)
 
     warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 450, end_learning_rate=1.0)
-    plain, free, warm = (
-        active(o) for o in (tfvae.ELBO(), tfvae.ELBO(free_bits=0.3), tfvae.ELBO(beta=warm_up))
-    )
+    plain = active(tfvae.ELBO())
+    free = active(tfvae.ELBO(free_bits=0.3))
+    warm = active(tfvae.ELBO(beta=warm_up))
     # Seen: 5, 16 and 16 of 16.
     assert free >= plain + 4
     assert warm >= plain + 4

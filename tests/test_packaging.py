@@ -1,4 +1,4 @@
-"""`tfvae.export` is importable in every way the package is used, and the wheel holds what it should."""
+"""`tfvae.export` is importable in every way the package is used, and the wheel is complete."""
 
 import os
 import subprocess
@@ -34,11 +34,8 @@ def probe(cwd, **environment):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -91,10 +88,9 @@ def test_export_is_importable_under_a_type_checker(wheel, tmp_path):
         text=True,
         check=False,
     )
-    errors = [
-        line for line in done.stdout.splitlines() if line.startswith("user.py") and "error" in line
-    ]
-    # it sees the package, and that it has no such name
+    lines = [line for line in done.stdout.splitlines() if line.startswith("user.py")]
+    errors = [line for line in lines if "error" in line]
+    # It sees the package, and that it has no such name.
     assert len(errors) == 1, done.stdout + done.stderr
     assert "nonsense" in errors[0]
 
@@ -103,16 +99,19 @@ def test_export_is_importable_as_installed(tmp_path):
     probe(tmp_path)
 
 
+def assert_runs(program, folder):
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "order",
     ["keras, tfvae", "tfvae, keras", "tfvae, tensorflow, keras", "tensorflow, tfvae, keras"],
 )
 def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tmp_path):
     program = f"import {order}\nassert keras.saving.get_registered_object('tfvae>VAE') is tfvae.VAE"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    assert_runs(program, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +130,9 @@ def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tm
     ],
 )
 def test_any_name_may_be_the_first_to_be_used(first, tmp_path):
-    """In a process where nothing has imported Keras yet; the classes are registered all the same."""
-    program = (
-        f"{first}\nimport keras\nassert keras.saving.get_registered_object('tfvae>VAE') is not None"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    """Where nothing has imported Keras yet; the classes are registered all the same."""
+    registered = "assert keras.saving.get_registered_object('tfvae>VAE') is not None"
+    assert_runs(f"{first}\nimport keras\n{registered}", tmp_path)
 
 
 def test_every_public_name_exists():

@@ -29,12 +29,8 @@ def dense(size, **kwargs):
 def penalized(activity=0.1):
     """An autoencoder without noise whose networks have penalties of all three kinds."""
     l2 = keras.regularizers.L2
-    encoder = keras.Sequential(
-        [
-            keras.Input((SIZE,)),
-            dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity)),
-        ]
-    )
+    charged = dense(LATENT, kernel_regularizer=l2(0.01), activity_regularizer=l2(activity))
+    encoder = keras.Sequential([keras.Input((SIZE,)), charged])
     decoder = keras.Sequential([keras.Input((LATENT,)), Charged(), dense(SIZE)])
     pieces = {"posterior": posteriors.Deterministic(), "objective": objectives.ELBO(beta=0.0)}
     return tfvae.VAE(encoder, decoder, **pieces, likelihood=likelihoods.Normal(1.0), seed=1)
@@ -48,12 +44,8 @@ def loss_by_hand(vae, x):
         z = x @ kernel + bias
         error = x - (z @ out_kernel + out_bias)
         distortion = tf.reduce_sum(error**2, axis=-1) / 2 + SIZE / 2 * np.log(2 * np.pi)
-        penalty = (
-            0.01 * tf.reduce_sum(kernel**2)
-            + 0.1 * tf.reduce_sum(z**2) / len(x)
-            + 0.3
-            + tf.reduce_mean(z**2)
-        )
+        of_encoder = 0.01 * tf.reduce_sum(kernel**2) + 0.1 * tf.reduce_sum(z**2) / len(x)
+        penalty = of_encoder + 0.3 + tf.reduce_mean(z**2)
         loss = tf.reduce_mean(distortion) + penalty
     return float(loss), tape.gradient(loss, [kernel, bias, out_kernel, out_bias])
 
@@ -67,9 +59,8 @@ def test_the_logged_loss_holds_the_penalties_and_is_what_the_step_descends(x):
     vae = penalized()
     expected, by_hand = loss_by_hand(vae, x)
     vae.compile(keras.optimizers.SGD(1.0), jit_compile=False)
-    assert vae.evaluate(x, batch_size=10, verbose=0, return_dict=True)["loss"] == pytest.approx(
-        expected, rel=1e-5
-    )
+    found = vae.evaluate(x, batch_size=10, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
     start = vae.get_weights()
     logs = vae.fit(x, batch_size=10, epochs=1, verbose=0).history
     assert logs["loss"][0] == pytest.approx(expected, rel=1e-5)
@@ -87,13 +78,15 @@ def test_batches_of_several_sizes_count_by_their_examples(x):
 
 
 def step_with(posterior_and_prior, activity, x):
-    """(loss less rate and distortion, change of the encoder's kernel) of one step at a rate of 1."""
+    """(loss less rate and distortion, change of kernel, weights before) of a step at a rate of 1.
+
+    Kernel and weights are the encoder's.
+    """
     keras.utils.set_random_seed(0)
     posterior, prior = posterior_and_prior()
     regularizer = keras.regularizers.L2(activity)
-    encoder = keras.Sequential(
-        [keras.Input((SIZE,)), dense(2 * LATENT, activity_regularizer=regularizer)]
-    )
+    charged = dense(2 * LATENT, activity_regularizer=regularizer)
+    encoder = keras.Sequential([keras.Input((SIZE,)), charged])
     decoder = keras.Sequential([keras.Input((LATENT,)), dense(SIZE)])
     vae = tfvae.VAE(encoder, decoder, posterior, prior, likelihoods.Normal(1.0), seed=1)
     start = [w.numpy() for w in encoder.weights]
@@ -117,19 +110,10 @@ def test_an_encoder_that_runs_on_pseudo_inputs_too_is_charged_for_x_alone(x):
 
 @pytest.mark.parametrize("estimator", [gradients.Pathwise, gradients.StickingTheLanding])
 def test_a_network_within_a_posterior_is_charged_once_however_often_it_runs(estimator):
-    """Its output is the same for every input: 0.1 times its squares for each row, and the mean over rows."""
-    regularizer = keras.regularizers.L2(0.1)
-    upwards = keras.Sequential(
-        [
-            keras.Input((2,)),
-            dense(
-                6,
-                kernel_initializer="zeros",
-                bias_initializer="ones",
-                activity_regularizer=regularizer,
-            ),
-        ]
-    )
+    """Its output is the same for every input: 0.1 times its squares, the mean over rows."""
+    ones = {"kernel_initializer": "zeros", "bias_initializer": "ones"}
+    charged = dense(6, **ones, activity_regularizer=keras.regularizers.L2(0.1))
+    upwards = keras.Sequential([keras.Input((2,)), charged])
     downwards = keras.Sequential([keras.Input((3,)), dense(4)])
     encoder = keras.Sequential([keras.Input(zoo.SHAPE), keras.layers.Flatten(), dense(4)])
     decoder = keras.Sequential([keras.Input((2,)), dense(16), keras.layers.Reshape(zoo.SHAPE)])

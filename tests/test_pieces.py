@@ -44,9 +44,8 @@ def test_the_density_integrates_to_one_and_has_its_mean(name, value):
     likelihood = built(name)
     low, high = likelihood.value_range or (-400.0, 400.0)
     x = np.linspace(low, high, 800_001, dtype=np.float32)[:, None]
-    density = np.exp(
-        likelihood.distribution(params(likelihood, value)).log_prob(x).numpy().astype(np.float64)
-    )
+    log_density = likelihood.distribution(params(likelihood, value)).log_prob(x).numpy()
+    density = np.exp(log_density.astype(np.float64))
     assert np.trapezoid(density, x[:, 0].astype(np.float64)) == pytest.approx(1.0, abs=2e-4)
     mean = np.trapezoid(density * x[:, 0], x[:, 0].astype(np.float64))
     assert float(likelihood.mean(params(likelihood, value))[0]) == pytest.approx(mean, abs=2e-3)
@@ -59,9 +58,8 @@ def test_bernoulli_sums_to_one(value):
     p = likelihood.distribution(np.array([value], np.float32))
     assert float(p.prob([0.0]) + p.prob([1.0])) == pytest.approx(1.0, abs=1e-6)
     draws = likelihood.draw(tf.fill([N, 1], value), stream())
-    assert float(tf.reduce_mean(draws)) == pytest.approx(
-        float(p.prob([1.0])), abs=4 * 0.5 / np.sqrt(N)
-    )
+    expected = float(p.prob([1.0]))
+    assert float(tf.reduce_mean(draws)) == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(N))
 
 
 @continuous
@@ -88,7 +86,10 @@ def test_the_continuous_bernoulli_stays_accurate_at_its_ends_and_its_middle(logi
 
 @pytest.mark.parametrize("prior", ["standard", "mixture", "vamp", "realnvp", "maf", "expost"])
 def test_a_prior_samples_what_its_density_says(prior):
-    """Against the TFP distribution's own samples: Kolmogorov-Smirnov in each coordinate and in the log-density."""
+    """Kolmogorov-Smirnov against the TFP distribution's own samples.
+
+    In each coordinate and in the log-density.
+    """
     vae = zoo._mlp("diagonal", prior, "bernoulli", "elbo", "pathwise").vae
     for weight in vae.prior.trainable_weights:  # away from where it starts
         if weight.shape.rank:
@@ -126,11 +127,8 @@ def test_the_density_of_a_posterior_integrates_to_one(posterior):
     posterior.build(2)
     for weight in posterior.weights:
         weight.assign_add(np.random.default_rng(3).normal(0, 0.3, weight.shape).astype(np.float32))
-    raw = (
-        np.random.default_rng(2)
-        .normal(0, 0.5, size=(1, posterior.params_size(2)))
-        .astype(np.float32)
-    )
+    raw = np.random.default_rng(2).normal(0, 0.5, size=(1, posterior.params_size(2)))
+    raw = raw.astype(np.float32)
     assert integral(posterior.distribution(raw), 2, 12.0, 601) == pytest.approx(1.0, abs=5e-3)
 
 
@@ -154,21 +152,18 @@ def test_a_posterior_has_the_closed_form_divergence_and_a_sampler_of_its_own(pos
     z = q.sample(200_000, seed=tf.constant([3, 4]))
     difference = q.log_prob(z) - p.distribution().log_prob(z)
     stderr = float(tf.math.reduce_std(difference)) / np.sqrt(len(z))
-    assert float(q.kl_divergence(p.distribution())[0]) == pytest.approx(
-        float(tf.reduce_mean(difference)), abs=4 * stderr
-    )
+    divergence = float(q.kl_divergence(p.distribution())[0])
+    assert divergence == pytest.approx(float(tf.reduce_mean(difference)), abs=4 * stderr)
     drawn = posterior.sample(np.tile(raw, (N, 1)), stream()).numpy()
-    assert largest_difference(drawn.mean(0), q.mean()[0]) < 5 * float(
-        tf.reduce_max(q.stddev())
-    ) / np.sqrt(N)
+    stderr = float(tf.reduce_max(q.stddev())) / np.sqrt(N)
+    assert largest_difference(drawn.mean(0), q.mean()[0]) < 5 * stderr
     assert largest_difference(np.cov(drawn.T), np.cov(z[:, 0].numpy().T)) < 0.1
 
 
 def test_vamp_starts_from_data_and_stays_in_range(digits):
     likelihood = likelihoods.Bernoulli(dynamic_binarization=True)
-    vae = tfvae.mlp_vae(
-        digits.event_shape, 3, (8,), prior=priors.VampPrior(6), likelihood=likelihood, seed=0
-    )
+    pieces = {"prior": priors.VampPrior(6), "likelihood": likelihood}
+    vae = tfvae.mlp_vae(digits.event_shape, 3, (8,), **pieces, seed=0)
     assert vae.prior.initialized == 0
     vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     vae.fit(digits.x_train[:100], epochs=1, verbose=0)
@@ -178,13 +173,10 @@ def test_vamp_starts_from_data_and_stays_in_range(digits):
     assert np.array_equal(vae.prior.pseudo_inputs.numpy(), start)
     expected = vae.encode(start).mean()
     vae.prior.pseudo_inputs.assign(start * 3 - 1)
-    assert (
-        largest_difference(vae.prior.distribution().components_distribution.mean(), expected) > 1e-3
-    )
+    found = vae.prior.distribution().components_distribution.mean()
+    assert largest_difference(found, expected) > 1e-3
     clipped = vae.encode(np.clip(start * 3 - 1, 0, 1)).mean()
-    assert (
-        largest_difference(vae.prior.distribution().components_distribution.mean(), clipped) < 1e-6
-    )
+    assert largest_difference(found, clipped) < 1e-6
 
 
 def test_vamp_trains_its_pseudo_inputs():

@@ -46,10 +46,8 @@ def test_the_latents_are_those_of_the_float32_file_bit_for_bit(samplers, quantiz
     small_x, small_z = samplers[quantization].sample(40, seed=7, return_latent=True)
     assert np.array_equal(z, small_z)
     assert not np.array_equal(x, small_x)
-    assert (
-        largest_difference(x, small_x)
-        < {"float16": 2e-3, "dynamic_int8": 0.05, "int8": 0.1}[quantization]
-    )
+    bound = {"float16": 2e-3, "dynamic_int8": 0.05, "int8": 0.1}[quantization]
+    assert largest_difference(x, small_x) < bound
     draws = samplers[quantization].sample(40, seed=7, draw=True)
     assert np.mean(draws != samplers[None].sample(40, seed=7, draw=True)) < 0.02
 
@@ -71,16 +69,13 @@ def test_the_sidecar_tells_the_quality_that_the_file_has(
         p = np.clip(np.asarray(mean, np.float64), 1e-9, 1 - 1e-9)
         return -(held_out * np.log(p) + (1 - held_out) * np.log(1 - p)).sum(axis=(1, 2, 3)).mean()
 
-    change = distortion(sampler.reconstruct(held_out)) - distortion(
-        digits_vae.reconstruct(held_out)
-    )
+    before = distortion(digits_vae.reconstruct(held_out))
+    change = distortion(sampler.reconstruct(held_out)) - before
     assert found["distortion_change_nats"] == pytest.approx(change, abs=2e-3)
     assert abs(change) < {"float16": 0.01, "dynamic_int8": 0.3, "int8": 1.0}[quantization]
     assert found["distortion_measured_on"] == "299 held-out examples"
-    assert (
-        json.loads(files[quantization].with_suffix(".json").read_text())["quantization"]
-        == quantization
-    )
+    written = json.loads(files[quantization].with_suffix(".json").read_text())
+    assert written["quantization"] == quantization
 
 
 def test_the_files_are_smaller(files):
@@ -92,9 +87,8 @@ def test_the_files_are_smaller(files):
 def test_int8_pixels_reach_both_ends(tmp_path):
     """Where a sigmoid in int8 ends at 0.996; and latents 4 deviations out are not clipped."""
     vae, _, _ = zoo.BUILDERS["diagonal-standard"]()
-    vae.decoder.layers[-2].set_weights(
-        [0 * vae.decoder.layers[-2].get_weights()[0], np.linspace(-12, 12, 16)]
-    )
+    last = vae.decoder.layers[-2]
+    last.set_weights([0 * last.get_weights()[0], np.linspace(-12, 12, 16)])
     tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
     x = Sampler(tmp_path / "m.tflite").sample(2, seed=1)
     assert x.min() < 1e-3 and x.max() > 0.999
@@ -103,9 +97,8 @@ def test_int8_pixels_reach_both_ends(tmp_path):
     linear = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
     tfvae.export.to_tflite(linear, tmp_path / "n.tflite", "int8")
     z = np.array([[3.9, 0.0], [-3.9, 0.0], [0.0, 3.9], [0.0, -3.9]], np.float32)
-    assert (
-        largest_difference(Sampler(tmp_path / "n.tflite").decode(z), linear.decode(z).mean()) < 0.15
-    )
+    found = Sampler(tmp_path / "n.tflite").decode(z)
+    assert largest_difference(found, linear.decode(z).mean()) < 0.15
 
 
 @pytest.mark.parametrize("prior", ["realnvp", "vamp"])
@@ -123,18 +116,13 @@ def test_a_conditional_model_is_calibrated_with_every_label(tmp_path):
     metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
     assert metadata["num_classes"] == 10
     y = np.arange(10, dtype=np.int32)
-    assert (
-        largest_difference(
-            Sampler(tmp_path / "m.tflite").sample(10, seed=1, y=y), vae.sample(10, seed=1, y=y)
-        )
-        < 0.05
-    )
+    found = Sampler(tmp_path / "m.tflite").sample(10, seed=1, y=y)
+    assert largest_difference(found, vae.sample(10, seed=1, y=y)) < 0.05
 
 
 def test_a_loss_beyond_the_limit_is_refused_with_the_layer(tmp_path, digits, digits_vae):
-    with pytest.raises(
-        ValueError, match=matches("max_quality_loss", "nats", "layer that loses most is 'dense")
-    ):
+    words = matches("max_quality_loss", "nats", "layer that loses most is 'dense")
+    with pytest.raises(ValueError, match=words):
         tfvae.export.to_tflite(digits_vae, tmp_path / "m.tflite", "int8", max_quality_loss=-5.0)
     assert list(tmp_path.iterdir()) == []
     tfvae.export.to_tflite(digits_vae, tmp_path / "m.tflite", "int8", max_quality_loss=1.0)
@@ -179,10 +167,8 @@ def test_the_encoder_signatures_are_the_models(samplers, digits, digits_vae):
     sampler, x = samplers[None], tfvae.datasets.binarize(digits.x_test[:20])
     q = digits_vae.encode(x)
     found = sampler.encode(x)
-    assert (
-        largest_difference(found["loc"], q.mean()) < 1e-5
-        and largest_difference(found["scale"], q.stddev()) < 1e-5
-    )
+    assert largest_difference(found["loc"], q.mean()) < 1e-5
+    assert largest_difference(found["scale"], q.stddev()) < 1e-5
     line = sampler.interpolate(x[0], x[1], np.linspace(0, 1, 5))
     ends = digits_vae.reconstruct(x[:2])
     assert largest_difference(line[[0, -1]], ends) < 1e-5
@@ -218,9 +204,8 @@ def test_wrong_examples_are_refused_by_the_sampler(samplers, call, words):
 
 
 def test_a_file_without_its_encoder_says_so(exported):
-    with pytest.raises(
-        ValueError, match=matches("signature reconstruct", "export with the encoder")
-    ):
+    words = matches("signature reconstruct", "export with the encoder")
+    with pytest.raises(ValueError, match=words):
         Sampler(exported / "batch_1.tflite").reconstruct(np.zeros((1, 8, 8, 1)))
 
 

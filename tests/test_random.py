@@ -11,7 +11,7 @@ from tests.conftest import largest_difference, matches
 from tfvae import random
 from tfvae.seeds import as_int32, check_range
 
-# see make_jax_normal.py there
+# See make_jax_normal.py there.
 VECTORS = np.load(Path(__file__).parent / "vectors" / "jax_normal.npz")
 SEEDS = sorted({int(name.split("_")[1]) for name in VECTORS})
 
@@ -54,9 +54,9 @@ def test_threefry_gives_the_published_answers(counter, key, output):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_threefry_equals_the_numpy_reference_bit_for_bit(compiled):
     numbers = np.random.default_rng(0).integers(0, 2**32, (4, 10_000), dtype=np.uint32)
-    function = (
-        tf.function(random.threefry2x32, jit_compile=True) if compiled else random.threefry2x32
-    )
+    function = random.threefry2x32
+    if compiled:
+        function = tf.function(function, jit_compile=True)
     for column in (0, 9_999):
         key = (numbers[0, column], numbers[1, column])
         found = function(words(key), words(numbers[2:]))
@@ -114,13 +114,8 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed):
 
 
 def test_seeds_keep_their_32_bits():
-    assert [as_int32(s) for s in (0, 2**31 - 1, 2**31, 2**32 - 1, -1)] == [
-        0,
-        2**31 - 1,
-        -(2**31),
-        -1,
-        -1,
-    ]
+    found = [as_int32(seed) for seed in (0, 2**31 - 1, 2**31, 2**32 - 1, -1)]
+    assert found == [0, 2**31 - 1, -(2**31), -1, -1]
 
 
 @pytest.mark.parametrize(

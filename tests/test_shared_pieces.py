@@ -28,15 +28,13 @@ def assert_same(found, expected):
 
 
 def ladder():
-    return tfvae.hierarchical_vae(
-        (4,), (3, 2), (8,), ladder=True, likelihood=likelihoods.Normal(1.0), seed=1
-    )
+    pieces = {"ladder": True, "likelihood": likelihoods.Normal(1.0)}
+    return tfvae.hierarchical_vae((4,), (3, 2), (8,), **pieces, seed=1)
 
 
 def another_hierarchy():
-    return priors.Hierarchy(
-        [keras.Sequential([keras.Input((2,)), keras.layers.Dense(6, bias_initializer="ones")])]
-    )
+    dense = keras.layers.Dense(6, bias_initializer="ones")
+    return priors.Hierarchy([keras.Sequential([keras.Input((2,)), dense])])
 
 
 @pytest.fixture
@@ -51,9 +49,8 @@ def test_a_ladder_with_another_prior_leaves_the_first_model_as_it_was(x, tmp_pat
     second = first.with_prior(prior)
     assert_same(numbers(first, x), before)
 
-    alone = tfvae.VAE(
-        first.encoder, first.decoder, posteriors.Ladder(), prior, first.likelihood, seed=1
-    )
+    pieces = posteriors.Ladder(), prior, first.likelihood
+    alone = tfvae.VAE(first.encoder, first.decoder, *pieces, seed=1)
     expected = numbers(alone, x)
     assert_same(numbers(second, x), expected)
     assert largest_difference(expected[0], before[0]) > 1e-2
@@ -69,9 +66,8 @@ def vamp():
 def test_a_vamp_prior_is_of_one_model_and_refuses_the_parts_of_another():
     vae, x, _ = vamp()
     before = numbers(vae, x)
-    with pytest.raises(
-        ValueError, match=matches("VampPrior", "encoder", "DiagonalNormal", "new VampPrior")
-    ):
+    words = matches("VampPrior", "encoder", "DiagonalNormal", "new VampPrior")
+    with pytest.raises(ValueError, match=words):
         tfvae.mlp_vae(zoo.SHAPE, zoo.LATENT, (8,), prior=vae.prior, seed=2)
     assert_same(numbers(vae, x), before)
 
@@ -90,10 +86,9 @@ def test_a_vamp_prior_of_a_model_that_was_refused_is_free_for_the_next():
     with pytest.raises(ValueError, match=matches("independent", "VampPrior")):
         tfvae.mlp_vae(zoo.SHAPE, 2, (4,), prior=prior, objective=objectives.ELBO(free_bits=0.1))
     with pytest.raises(ValueError, match=matches("StickingTheLanding")):
-        estimator = tfvae.gradients.StickingTheLanding()
-        tfvae.mlp_vae(
-            zoo.SHAPE, 2, (4,), prior=prior, objective=objectives.IWAE(2), estimator=estimator
-        )
+        sticking = {"objective": objectives.IWAE(2)}
+        sticking["estimator"] = tfvae.gradients.StickingTheLanding()
+        tfvae.mlp_vae(zoo.SHAPE, 2, (4,), prior=prior, **sticking)
     vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), prior=prior, seed=1)
     components = vae.prior.distribution().components_distribution.mean()
     assert largest_difference(components, vae.encode(vae.prior.pseudo_inputs.numpy()).mean()) < 1e-6
@@ -116,9 +111,8 @@ def test_a_part_of_a_piece_keeps_its_weights_in_a_second_model(share, x):
     )
 
     def model():
-        return tfvae.mlp_vae(
-            (4,), 2, (8,), **{"likelihood": likelihoods.Normal(), **share(*parts)}, seed=1
-        )
+        pieces = {"likelihood": likelihoods.Normal(), **share(*parts)}
+        return tfvae.mlp_vae((4,), 2, (8,), **pieces, seed=1)
 
     first = model()
     for weight in first.trainable_weights:
@@ -162,18 +156,16 @@ def test_a_likelihood_may_be_shared_by_events_of_other_sizes(likelihood):
     posterior = posteriors.DiagonalNormal()
 
     def model(size, likelihood, posterior):
-        return tfvae.mlp_vae(
-            (size,), size, (8,), posterior=posterior, likelihood=likelihood, seed=1
-        )
+        pieces = {"posterior": posterior, "likelihood": likelihood}
+        return tfvae.mlp_vae((size,), size, (8,), **pieces, seed=1)
 
     for size in (4, 7):
         x = np.random.default_rng(size).integers(0, 2, (5, size)).astype(np.float32)
         keras.utils.set_random_seed(2)
         shared = model(size, likelihood, posterior)
         keras.utils.set_random_seed(2)
-        own = model(
-            size, type(likelihood).from_config(likelihood.get_config()), posteriors.DiagonalNormal()
-        )
+        another = type(likelihood).from_config(likelihood.get_config())
+        own = model(size, another, posteriors.DiagonalNormal())
         assert_same(numbers(shared, x), numbers(own, x))
 
 

@@ -1,4 +1,7 @@
-"""What an exported file draws is distributed as it should be: many draws, tests of level 0.001 for all they compare."""
+"""What an exported file draws is distributed as it should be.
+
+Many draws; each test has a level of 0.001 for all that it compares.
+"""
 
 import itertools
 
@@ -46,21 +49,19 @@ def test_every_latent_is_standard_normal(latents):
 
 def test_latents_of_a_sample_are_uncorrelated(latents):
     columns = latents.T
-    assert_uncorrelated(
-        ((i, j), columns[i], columns[j]) for i, j in itertools.combinations(range(8), 2)
-    )
-    assert_uncorrelated(
-        ((i, j), columns[i] ** 2, columns[j] ** 2) for i, j in itertools.combinations(range(8), 2)
-    )
+    pairs = list(itertools.combinations(range(8), 2))
+    assert_uncorrelated(((i, j), columns[i], columns[j]) for i, j in pairs)
+    assert_uncorrelated(((i, j), columns[i] ** 2, columns[j] ** 2) for i, j in pairs)
+
+
+def lagged(latents, lag, i, j):
+    """Latent i of each sample, and latent j of the sample `lag` after it."""
+    return latents[:-lag, i], latents[lag:, j]
 
 
 def test_consecutive_samples_are_uncorrelated(latents):
-    assert_uncorrelated(
-        ((lag, i, j), latents[:-lag, i], latents[lag:, j])
-        for lag in (1, 2)
-        for i in range(8)
-        for j in range(8)
-    )
+    cases = list(itertools.product((1, 2), range(8), range(8)))
+    assert_uncorrelated((case, *lagged(latents, *case)) for case in cases)
     assert len(np.unique(latents[:, 0])) > 0.98 * COUNT  # of 2^23 values, a few come twice
 
 
@@ -72,10 +73,8 @@ def test_seeds_are_uncorrelated(sampler):
 
 def test_components_of_a_mixture_come_as_often_as_they_weigh(tmp_path):
     vae = tfvae.mlp_vae((4, 4, 1), 2, (8,), prior=tfvae.priors.GaussianMixture(4), seed=0)
-    weights, corners = (
-        np.array([0.5, 0.3, 0.15, 0.05]),
-        np.array([[-9, -9], [-9, 9], [9, -9], [9, 9]], np.float32),
-    )
+    weights = np.array([0.5, 0.3, 0.15, 0.05])
+    corners = np.array([[-9, -9], [-9, 9], [9, -9], [9, 9]], np.float32)
     vae.prior.logits.assign(np.log(weights))
     vae.prior.loc.assign(corners)
     tfvae.export.to_tflite(vae, tmp_path / "m.tflite", batch_size=(1, 1000))
@@ -85,9 +84,5 @@ def test_components_of_a_mixture_come_as_often_as_they_weigh(tmp_path):
     assert scipy.stats.chisquare(np.bincount(chosen, minlength=4), n * weights).pvalue > LEVEL
     for column in (z - corners[chosen]).T:  # the choice does not lean on what is drawn within
         assert scipy.stats.kstest(column, "norm").pvalue > LEVEL / 2
-    assert (
-        scipy.stats.chi2_contingency(
-            [np.bincount(chosen[i::2], minlength=4) for i in (0, 1)]
-        ).pvalue
-        > LEVEL
-    )
+    counts = [np.bincount(chosen[i::2], minlength=4) for i in (0, 1)]
+    assert scipy.stats.chi2_contingency(counts).pvalue > LEVEL

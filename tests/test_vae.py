@@ -14,16 +14,11 @@ from tests.conftest import largest_difference, matches
 
 
 def test_fit_lowers_the_loss_and_logs_the_terms(digits):
-    vae = tfvae.mlp_vae(
-        digits.event_shape,
-        4,
-        (32,),
-        likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True),
-    )
+    likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae(digits.event_shape, 4, (32,), likelihood=likelihood)
     vae.compile(keras.optimizers.Adam(1e-2))
-    history = vae.fit(
-        digits.x_train, validation_data=digits.x_test, epochs=3, batch_size=100, verbose=0
-    ).history
+    options = {"validation_data": digits.x_test, "epochs": 3, "batch_size": 100, "verbose": 0}
+    history = vae.fit(digits.x_train, **options).history
     names = {"loss", "elbo", "rate", "distortion"}
     assert set(history) == names | {"val_" + name for name in names}
     assert history["loss"][-1] < history["loss"][0] - 3
@@ -76,10 +71,8 @@ def test_fit_takes_what_keras_takes(small, form):
 def test_callbacks_see_the_validation_loss_and_can_stop(small):
     vae, x, _ = small
     stop = keras.callbacks.EarlyStopping("val_loss", min_delta=1e9, patience=1)
-    assert (
-        len(vae.fit(x, validation_split=0.5, epochs=9, callbacks=[stop], verbose=0).history["loss"])
-        == 2
-    )
+    logs = vae.fit(x, validation_split=0.5, epochs=9, callbacks=[stop], verbose=0).history
+    assert len(logs["loss"]) == 2
 
 
 def test_sample_weights_weight_the_examples(small):
@@ -127,9 +120,8 @@ def test_samples_have_numbers(digits_vae):
 def test_draws_are_binary_and_average_to_the_mean(digits_vae):
     mean, draws = (digits_vae.sample(4000, seed=3, draw=d) for d in (False, True))
     assert set(np.unique(draws)) == {0.0, 1.0}
-    assert largest_difference(
-        tf.reduce_mean(draws, 0), tf.reduce_mean(mean, 0)
-    ) < 5 * 0.5 / np.sqrt(4000)
+    difference = largest_difference(tf.reduce_mean(draws, 0), tf.reduce_mean(mean, 0))
+    assert difference < 5 * 0.5 / np.sqrt(4000)
 
 
 def test_normal_draws_have_the_scale_of_the_likelihood():
@@ -152,7 +144,7 @@ def test_decode_takes_any_leading_shape(small):
 
 
 def test_a_saved_model_goes_on_in_a_fresh_process_as_it_would_have_here(tmp_path):
-    """Same outputs, same optimizer, same random state, with `import tfvae` alone and safe_mode on."""
+    """Same outputs, optimizer and random state, with `import tfvae` alone and safe_mode on."""
     vae, x, _ = zoo._mlp("diagonal", "standard", "bernoulli_dynamic", "elbo_schedule", "pathwise")
     schedule = keras.optimizers.schedules.CosineDecay(1e-2, 100)
     vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
@@ -167,7 +159,8 @@ vae = keras.saving.load_model(sys.argv[1] + "/model.keras", safe_mode=True)
 x = np.load(sys.argv[1] + "/x.npy")
 np.save(sys.argv[1] + "/before.npy", vae.sample(5, seed=7))
 vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
-np.savez(sys.argv[1] + "/after.npz", *[np.asarray(w) for w in vae.weights], int(vae.optimizer.iterations))
+weights = [np.asarray(w) for w in vae.weights]
+np.savez(sys.argv[1] + "/after.npz", *weights, int(vae.optimizer.iterations))
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
     assert largest_difference(np.load(tmp_path / "before.npy"), vae.sample(5, seed=7)) < 1e-6
@@ -202,12 +195,8 @@ def test_networks_without_inputs_are_built_from_stated_shapes(tmp_path):
     decoder = keras.Sequential([keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)])
     vae = tfvae.VAE(encoder, decoder, event_shape=zoo.SHAPE, latent_dim=zoo.LATENT)
     vae.save(tmp_path / "model.keras")
-    assert (
-        largest_difference(
-            tfvae.load_model(tmp_path / "model.keras").sample(2, seed=1), vae.sample(2, seed=1)
-        )
-        < 1e-6
-    )
+    loaded = tfvae.load_model(tmp_path / "model.keras")
+    assert largest_difference(loaded.sample(2, seed=1), vae.sample(2, seed=1)) < 1e-6
 
 
 def test_jit_is_chosen_by_network_and_kept_when_stated(tmp_path):

@@ -33,6 +33,7 @@ ASSETS = {
     "style.css",
     "icon.svg",
 }
+TEXT = (".html", ".js", ".css")
 
 
 # The folder
@@ -58,9 +59,8 @@ def test_a_file_becomes_a_folder_with_page_model_and_sidecar(exported, tmp_path)
     metadata = to_web(exported / "batch_1.tflite", tmp_path / "page", title="Digits <8x8>")
     assert names(tmp_path / "page") == ASSETS | {"model.tflite", "model.json"}
     assert metadata == Sampler(tmp_path / "page" / "model.tflite").metadata
-    assert (tmp_path / "page" / "model.tflite").read_bytes() == (
-        exported / "batch_1.tflite"
-    ).read_bytes()
+    written = (tmp_path / "page" / "model.tflite").read_bytes()
+    assert written == (exported / "batch_1.tflite").read_bytes()
     html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "<title>Digits &lt;8x8&gt;</title>" in html
     assert "{{" not in html
@@ -76,11 +76,8 @@ def test_a_model_is_exported_for_one_picture_and_for_a_grid(digits_vae, tmp_path
 
 def test_the_page_names_one_public_address_with_its_version(exported, tmp_path):
     to_web(exported / "batch_1.tflite", tmp_path / "page")
-    text = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (tmp_path / "page").iterdir()
-        if path.suffix in (".html", ".js", ".css")
-    )
+    files = [path for path in (tmp_path / "page").iterdir() if path.suffix in TEXT]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
     assert set(re.findall(r"https?://[^\"'\s]+", text)) == {
         f"https://cdn.jsdelivr.net/npm/@litertjs/{package}@{web.LITERT_VERSION}/dist/index.js"
         for package in ("core", "wasm-utils")
@@ -90,12 +87,11 @@ def test_the_page_names_one_public_address_with_its_version(exported, tmp_path):
 def test_with_an_install_the_page_names_no_address_and_holds_the_runtime(exported, tmp_path):
     (tmp_path / "project").mkdir()
     install = fake_install(tmp_path / "project" / "node_modules")
+    runtime = {f"litert/{package}/{file}" for package in web._FILES for file in web._FILES[package]}
     for given in (install, tmp_path / "project"):
         to_web(exported / "batch_1.tflite", tmp_path / "page", litert=given)
         assert "https:" not in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
-        assert {
-            f"litert/{package}/{file}" for package, files in web._FILES.items() for file in files
-        } <= names(tmp_path / "page")
+        assert runtime <= names(tmp_path / "page")
         assert "litert/core/wasm/litert_wasm_compat_internal.wasm" in names(tmp_path / "page")
 
 
@@ -121,23 +117,15 @@ def test_what_is_no_model_is_refused_and_nothing_is_written(copies, digits):
     refused("a tfvae.VAE to quantize", "float16", quantization="float16")
     refused("node_modules", "no such folder", "npm install", litert=copies / "nowhere")
     refused("node_modules", "no @litertjs/core in it", litert=copies)
-    refused(
-        "an install without core/dist/index.js",
-        litert=fake_install(copies / "a", without=["core/dist/index.js"]),
-    )
-    refused(
-        "an install without wasm-utils",
-        litert=fake_install(copies / "b", without=["wasm-utils/dist/index.js"]),
-    )
+    install = fake_install(copies / "a", without=["core/dist/index.js"])
+    refused("an install without core/dist/index.js", litert=install)
+    install = fake_install(copies / "b", without=["wasm-utils/dist/index.js"])
+    refused("an install without wasm-utils", litert=install)
     refused("or another 2.x", "version 0.2.1", litert=fake_install(copies / "c", version="0.2.1"))
     edit(copies / "batch_1.json", signatures={"encode": ["x"]})
     refused("signatures sample and decode", "none named decode or sample")
-    edit(
-        copies / "batch_1.json",
-        signatures={"sample": [], "decode": []},
-        condition_shape=[3],
-        condition_dtype="float32",
-    )
+    condition = {"condition_shape": [3], "condition_dtype": "float32"}
+    edit(copies / "batch_1.json", signatures={"sample": [], "decode": []}, **condition)
     refused("one whole-number label", r"shape \[3\]")
     edit(copies / "batch_1.json", sha256="0" * 64)
     refused("sha256")
@@ -163,9 +151,8 @@ def test_an_earlier_page_is_replaced_whole_and_any_other_folder_left_alone(expor
         to_web(copies / "batch_1.tflite", page)
     assert {path: path.read_bytes() for path in page.iterdir()} == before
     (page / "CNAME").write_text("mine")
-    with pytest.raises(
-        InputError, match=matches("an earlier page", "CNAME", "choose another folder")
-    ):
+    words = matches("an earlier page", "CNAME", "choose another folder")
+    with pytest.raises(InputError, match=words):
         to_web(exported / "batch_1.tflite", page)
     assert (page / "CNAME").read_text() == "mine"
 
@@ -176,20 +163,16 @@ def test_writing_a_page_of_a_file_needs_no_tensorflow(exported, tmp_path):
         "to_web(sys.argv[1], sys.argv[2]); assert demo_server.web.is_page(sys.argv[2])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    subprocess.run(
-        [sys.executable, "-c", program, exported / "batch_1.tflite", tmp_path / "page"], check=True
-    )
+    arguments = [exported / "batch_1.tflite", tmp_path / "page"]
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True)
 
 
 # The server
 
 
 def test_every_file_has_the_type_that_browsers_insist_on(exported, tmp_path):
-    to_web(
-        exported / "batch_1.tflite",
-        tmp_path / "page",
-        litert=fake_install(tmp_path / "node_modules"),
-    )
+    install = fake_install(tmp_path / "node_modules")
+    to_web(exported / "batch_1.tflite", tmp_path / "page", litert=install)
     (tmp_path / "page" / "x.mjs").write_text("")
     expected = {
         "": "text/html",
@@ -221,9 +204,8 @@ def run_folder(exported, tmp_path):
 
 @pytest.mark.parametrize("kind", ["run", "file", "page"])
 def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, kind):
-    source = {"run": run_folder, "file": run_folder / "decoder.tflite", "page": tmp_path / "page"}[
-        kind
-    ]
+    sources = {"run": run_folder, "file": run_folder / "decoder.tflite", "page": tmp_path / "page"}
+    source = sources[kind]
     if kind == "page":
         to_web(run_folder / "decoder.tflite", source)
     command = [sys.executable, "-m", "tfvae", "demo", str(source), "--no-browser"]
@@ -235,7 +217,7 @@ def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, k
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        # A shell has what it starts in the background ignore the interrupt, as it may have started these tests.
+        # What a shell starts in the background ignores the interrupt, and so may these tests.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:

@@ -46,9 +46,8 @@ def real(n=12, shape=SHAPE):
 
 
 def incomplete(n=12, shape=SHAPE):
-    return np.where(
-        np.random.default_rng(1).random((n, *shape)) < 0.3, np.nan, binary(n, shape)
-    ).astype(np.float32)
+    missing = np.random.default_rng(1).random((n, *shape)) < 0.3
+    return np.where(missing, np.nan, binary(n, shape)).astype(np.float32)
 
 
 def eight_bit(n=12, shape=SHAPE):
@@ -60,9 +59,8 @@ def counts(n=12, shape=SHAPE):
 
 
 def one_hot(n=12, shape=(4, 3)):
-    return np.eye(shape[-1], dtype=np.float32)[
-        np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))
-    ]
+    categories = np.random.default_rng(0).integers(0, shape[-1], (n, *shape[:-1]))
+    return np.eye(shape[-1], dtype=np.float32)[categories]
 
 
 FLOWS = {
@@ -96,7 +94,10 @@ PRIORS = {
 
 
 def fitting(posterior, prior):
-    """Whether a posterior and a prior are over the same set, and the prior needs no density that is not there."""
+    """Whether a posterior and a prior are over the same set.
+
+    A VampPrior is made of posteriors, so the posterior must have a density.
+    """
     if prior == "vamp":
         return posterior != "deterministic"
     return POSTERIORS[posterior]().support == PRIORS[prior]().support
@@ -153,13 +154,21 @@ ESTIMATORS = {
     "score": gradients.ScoreFunction,
     "enumeration": gradients.Enumeration,
 }
+_NOT_BY_SCORE = {
+    "elbo",
+    "elbo_free_bits",
+    "elbo_capacity",
+    "piwae",
+    "autoencoder",
+    "wae",
+    "beta_tc",
+}
 # What each estimator is right for; the rest is refused at construction.
 SENSIBLE = {
     "pathwise": set(OBJECTIVES),
     "sticking": {"elbo", "elbo_schedule", "elbo_monte_carlo"},
     "doubly": {"iwae"},
-    "score": set(OBJECTIVES)
-    - {"elbo", "elbo_free_bits", "elbo_capacity", "piwae", "autoencoder", "wae", "beta_tc"},
+    "score": set(OBJECTIVES) - _NOT_BY_SCORE,
     "enumeration": set(),  # only for classes, see below
 }
 
@@ -227,7 +236,7 @@ def _conditional():
 
 @keras.saving.register_keras_serializable("tests")
 class TwoNormals(pieces.Posterior):
-    """q(z_0, z_1 | x) of two independent layers: shows that `vae.py` needs no change for a structure."""
+    """q(z_0, z_1 | x) of two independent layers: `vae.py` needs no change for a new structure."""
 
     support = pieces.LAYERS
 
@@ -265,12 +274,10 @@ def _two_layers():
     flat = keras.layers.Flatten()(x)
     encoder = keras.Model(x, [keras.layers.Dense(4)(flat), keras.layers.Dense(6)(flat)])
     z = [keras.Input((2,)), keras.Input((3,))]
-    decoder = keras.Model(
-        z, keras.layers.Reshape(SHAPE)(keras.layers.Dense(16)(keras.layers.concatenate(z)))
-    )
-    return Specimen(
-        tfvae.VAE(encoder, decoder, TwoNormals(), TwoStandardNormals(), seed=1), binary()
-    )
+    pixels = keras.layers.Dense(16)(keras.layers.concatenate(z))
+    decoder = keras.Model(z, keras.layers.Reshape(SHAPE)(pixels))
+    vae = tfvae.VAE(encoder, decoder, TwoNormals(), TwoStandardNormals(), seed=1)
+    return Specimen(vae, binary())
 
 
 def _named(*names):
@@ -278,17 +285,17 @@ def _named(*names):
 
 
 def _crossed(likelihood, objective, estimator):
-    """Whether a triple is in the zoo: every objective with every estimator, and every likelihood with three of them."""
+    """Whether a triple is in the zoo.
+
+    Every objective is there with every estimator, and every likelihood with three such pairs.
+    """
     if objective not in SENSIBLE[estimator]:
         return False
-    # Of these three one is plain, one is fitted to its batch and one has several parameters for an element.
+    # One of these is plain, one is fitted to its batch, one has several parameters an element.
     if likelihood in ("bernoulli", "normal_optimal", "discretized_mixture"):
         return True
-    return (objective, estimator) in (
-        ("elbo", "pathwise"),
-        ("iwae", "doubly"),
-        ("piwae", "pathwise"),
-    )
+    pairs = {("elbo", "pathwise"), ("iwae", "doubly"), ("piwae", "pathwise")}
+    return (objective, estimator) in pairs
 
 
 # Every pair of (prior, posterior), and the triples that `_crossed` chooses.

@@ -64,7 +64,7 @@ def measure(name, chosen):
 
 def main():
     chosen = arguments()
-    # so that no stopped worker is left behind
+    # So that no stopped worker is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in chosen.cases:
         try:
@@ -75,9 +75,8 @@ def main():
         about = machine(devices, versions)
         print(report.head(about), "\n", *report.lines(name, result), sep="\n", flush=True)
         if chosen.record:
-            print(
-                f"Recorded in {report.record(chosen.name or slug(about), about, {name: result}).name}"
-            )
+            path = report.record(chosen.name or slug(about), about, {name: result})
+            print(f"Recorded in {path.name}")
 
 
 def machine(devices, versions):
@@ -103,9 +102,8 @@ def processor():
 
 
 def slug(about):
-    return re.sub(r"[^a-z0-9]+", "-", f"{about['device']} {about['cores']} cores".lower()).strip(
-        "-"
-    )
+    words = f"{about['device']} {about['cores']} cores".lower()
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
 
 if __name__ == "__main__":

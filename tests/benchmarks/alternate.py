@@ -21,15 +21,20 @@ _ENVIRONMENT = {
 
 
 class Worker:
-    """A contender's process, stopped whenever it is not its turn: idle threads may not take a core."""
+    """A contender's process, stopped while others have their turn: idle threads take no core."""
 
     def __init__(self, contender, shape, seconds):
         wanted = {**contender.address, "shape": dataclasses.asdict(shape), "seconds": seconds}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by end()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.worker", json.dumps(wanted)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, cwd=ROOT, env=environment(),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+        )
         self.about = self._answer()
         self._signal("SIGSTOP")
 
@@ -76,7 +81,7 @@ def environment():
 
 @contextlib.contextmanager
 def machine(lock):
-    """Waits until nobody else holds the file `lock`, for a machine that several people measure on."""
+    """Waits until nobody else holds the file `lock`, where several people measure on a machine."""
     if lock is None:
         yield
         return

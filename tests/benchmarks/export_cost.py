@@ -27,14 +27,20 @@ import json, sys, time
 before = time.perf_counter()
 {}
 seconds = time.perf_counter() - before
-with open("/proc/self/status") as status:  # getrusage tells the peak of the process that started this one
+# Not from getrusage, which tells the peak of the process that started this one.
+with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 print(json.dumps([seconds, peak / 1024]))
 """
 STARTS = {
-    "Sampler": "from tfvae.export import Sampler\nSampler(sys.argv[1] + '/m.tflite').sample(1, seed=7)",
-    "TensorFlow": "import tensorflow as tf\nrun = tf.saved_model.load(sys.argv[1] + '/saved_model').signatures['sample']\n"
-    "run(seed=tf.constant([7]), index=tf.constant([0]))['x'].numpy()",
+    "Sampler": (
+        "from tfvae.export import Sampler\nSampler(sys.argv[1] + '/m.tflite').sample(1, seed=7)"
+    ),
+    "TensorFlow": (
+        "import tensorflow as tf\n"
+        "run = tf.saved_model.load(sys.argv[1] + '/saved_model').signatures['sample']\n"
+        "run(seed=tf.constant([7]), index=tf.constant([0]))['x'].numpy()"
+    ),
 }
 
 
@@ -80,14 +86,11 @@ def starts(vae):
         tfvae.export.to_saved_model(vae, Path(folder) / "saved_model")
         for name, program in STARTS.items():
             command = [sys.executable, "-c", START.format(program), folder]
-            done = [
-                subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                for _ in range(5)
-            ]
-            yield (
-                name,
-                *map(statistics.median, zip(*(json.loads(out.splitlines()[-1]) for out in done))),
-            )
+            answers = []
+            for _ in range(5):
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                answers.append(json.loads(done.stdout.splitlines()[-1]))
+            yield name, *map(statistics.median, zip(*answers))
 
 
 def sizes(vae):
@@ -106,13 +109,12 @@ def main():
         decode, sample = latencies(both, vae)
         added = (len(both) - len(alone)) / 1000
         print(
-            f"{name}: decode {len(alone) / 1000:.1f} kB, with sample {len(both) / 1000:.1f} kB, {added:+.1f} kB"
+            f"{name}: decode {len(alone) / 1000:.1f} kB, "
+            f"with sample {len(both) / 1000:.1f} kB, {added:+.1f} kB"
         )
         print(f"{name}: decode {decode:.3f} ms, sample {sample:.3f} ms, {sample - decode:+.3f} ms")
-        print(
-            f"{name}: "
-            + ", ".join(f"{kind} {size / 1000:.0f} kB" for kind, size in sizes(vae).items())
-        )
+        quantized = [f"{kind} {size / 1000:.0f} kB" for kind, size in sizes(vae).items()]
+        print(f"{name}: {', '.join(quantized)}")
         for runtime, seconds, peak in starts(vae) if name == "digits" else ():
             print(f"{name}: import and first sample by {runtime}: {seconds:.2f} s, {peak:.0f} MB")
 

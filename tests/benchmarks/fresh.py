@@ -21,17 +21,19 @@ START = 4.0  # seconds that a cold start may take beside the import of TensorFlo
 
 
 def probe(chosen, name, **arguments):
-    """The answer of a probe, and when its process was started, by the clock that all processes share."""
+    """The answer of a probe, and when its process started by the clock of all processes."""
     with alternate.machine(chosen.lock):
         before = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.probes", name, json.dumps(arguments)],
-            capture_output=True, text=True, cwd=alternate.ROOT, env=alternate.environment(),
-        )  # fmt: skip
-    if done.returncode or not done.stdout.strip():
-        raise RuntimeError(
-            f"{name} {arguments}: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}"
+            capture_output=True,
+            text=True,
+            cwd=alternate.ROOT,
+            env=alternate.environment(),
         )
+    if done.returncode or not done.stdout.strip():
+        last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        raise RuntimeError(f"{name} {arguments}: {last}")
     return {**json.loads(done.stdout.splitlines()[-1]), "before": before}
 
 
@@ -69,22 +71,20 @@ def stream(chosen):
     checks += [
         report.check(f"peak MB of {size:,} examples", peak) for size, peak in zip(sizes, peaks)
     ]
+    spread, growth = min(shares) / max(shares), peaks[-1] / peaks[0]
     checks += [
-        report.check(
-            "slowest to fastest, each beside memory", min(shares) / max(shares), at_least=1 - FLAT
-        ),
-        report.check("peak, most to fewest examples", peaks[-1] / peaks[0], at_most=1 + FLAT),
+        report.check("slowest to fastest, each beside memory", spread, at_least=1 - FLAT),
+        report.check("peak, most to fewest examples", growth, at_most=1 + FLAT),
     ]
-    return (
-        "fit from a file of 8-bit records, binarized in the step",
-        "",
-        checks,
-        list(rounds[0].values()),
-    )
+    title = "fit from a file of 8-bit records, binarized in the step"
+    return title, "", checks, list(rounds[0].values())
 
 
 def _write(path, examples):
-    """Records of the images again and again, each time shifted by one pixel more, so that no two passes are alike."""
+    """Writes records: the images again and again, so shifted that no two passes are alike.
+
+    Each pass is shifted by one pixel more than the one before.
+    """
     images = (data.grey(10_000) * 255).astype("uint8")
     with open(path, "wb") as file:
         for first in range(0, examples, len(images)):
@@ -111,32 +111,26 @@ def memory(chosen):
         for network, answer in training.items()
         for check in _growth(network, epochs, answer["memory"])
     ]
-    checks.append(
-        report.check("log-likelihood of 64 images, peak MB with 5,000 samples", many["peak"])
-    )
-    checks.append(
-        report.check(
-            "log-likelihood, 5,000 samples to 500", many["peak"] / few["peak"], at_most=1 + NOISE
-        )
-    )
+    growth = many["peak"] / few["peak"]
+    checks += [
+        report.check("log-likelihood of 64 images, peak MB with 5,000 samples", many["peak"]),
+        report.check("log-likelihood, 5,000 samples to 500", growth, at_most=1 + NOISE),
+    ]
     return "resident memory, which may not grow", "", checks, [*training.values(), few, many]
 
 
 def _growth(network, epochs, memory):
     (peak_before, before), (peak, after) = memory
-    yield report.check(f"{network}, peak MB of {epochs[1]} epochs of 10,000", peak)
-    yield report.check(
-        f"{network}, peak, {epochs[1]} epochs to {epochs[0]}", peak / peak_before, at_most=1 + NOISE
-    )
-    yield report.check(
-        f"{network}, resident then, {epochs[1]} epochs to {epochs[0]}",
-        after / before,
-        at_most=1 + NOISE,
-    )
+    few, many = epochs
+    growths = {"peak": peak / peak_before, "resident then": after / before}
+    yield report.check(f"{network}, peak MB of {many} epochs of 10,000", peak)
+    for name, growth in growths.items():
+        title = f"{network}, {name}, {many} epochs to {few}"
+        yield report.check(title, growth, at_most=1 + NOISE)
 
 
 def cold_start(chosen):
-    """Seconds to the end of the first compiled call of `tfvae train`, and to import TensorFlow alone."""
+    """Seconds to the end of the first compiled call of `tfvae train`, and to import TensorFlow."""
     answers, alone, started, steps = [], [], [], []
     for _ in range(chosen.rounds):
         answers.append(answer := probe(chosen, "import_tensorflow"))
@@ -146,20 +140,14 @@ def cold_start(chosen):
         started.append(answer["at"] - answer["before"])
         steps.append(answer["steps"])
     extra = statistics.median(a - b for a, b in zip(started, alone))
+    to_call = f"seconds to the end of the first call, of {steps[-1]} steps"
     checks = [
         report.check("seconds to import TensorFlow", statistics.median(alone)),
-        report.check(
-            f"seconds to the end of the first call, of {steps[-1]} steps",
-            statistics.median(started),
-        ),
+        report.check(to_call, statistics.median(started)),
         report.check("the second less the first, in each round", extra, at_most=START),
     ]
-    return (
-        "from the start of `tfvae train digits` to its first optimizer step",
-        "s",
-        checks,
-        answers,
-    )
+    title = "from the start of `tfvae train digits` to its first optimizer step"
+    return title, "s", checks, answers
 
 
 def sampler(chosen):

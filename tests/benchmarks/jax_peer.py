@@ -65,10 +65,8 @@ def networks(shape):
 def first_parameters(shape):
     keys = jax.random.split(jax.random.key(0))
     x = data.events(shape, np.zeros([1, shape.pixels], np.float32))
-    return [
-        part.init(key, y)
-        for part, key, y in zip(networks(shape), keys, (x, np.zeros([1, shape.latent])))
-    ]
+    inputs = (x, np.zeros([1, shape.latent]))
+    return [part.init(key, y) for part, key, y in zip(networks(shape), keys, inputs)]
 
 
 def log_likelihood_given(logits, x, batch_axes):
@@ -83,9 +81,8 @@ def negative_bound(shape, parameters, x, key):
     mean, log_scale = jnp.split(encoder.apply(parameters[0], x), 2, -1)
     noise = jax.random.normal(key, (shape.samples, *mean.shape))
     z = mean + jnp.exp(log_scale) * noise
-    logits = decoder.apply(parameters[1], z.reshape(-1, shape.latent)).reshape(
-        shape.samples, *x.shape
-    )
+    logits = decoder.apply(parameters[1], z.reshape(-1, shape.latent))
+    logits = logits.reshape(shape.samples, *x.shape)
     log_p = log_likelihood_given(logits, x, 2)
     if shape.samples == 1:
         kl = 0.5 * (mean**2 + jnp.exp(2 * log_scale) - 1 - 2 * log_scale).sum(-1)

@@ -14,12 +14,15 @@ from tests.benchmarks.worker import fastest
 
 COPIES = 4  # inputs taken in turn, so that no compiler computes the same product only once
 STEPS = 8  # of one unit
-# rows decoded at once where only the decoder runs; the fastest counts
+# Rows decoded at once where only the decoder runs; the fastest counts.
 ROWS = (5000, 2500, 1000, 500)
 
 
 def layers(shape):
-    """(encoder, decoder), each a list of ("dense" | "conv" | "deconv", inputs, outputs) or ("reshape", size)."""
+    """(encoder, decoder), each a list of steps.
+
+    A step is ("dense" | "conv" | "deconv", inputs, outputs) or ("reshape", size).
+    """
     if shape.network == "mlp":
         widths = (shape.pixels, *shape.hidden)
         return _dense(*widths, 2 * shape.latent), _dense(shape.latent, *widths[::-1])
@@ -50,7 +53,10 @@ def chains(shape, training):
 
 
 def forward(chain, x, weights, ops):
-    """The network of a chain, by a library's functions of (x, weight) and, to reshape, of (x, size)."""
+    """The output of a chain's network, by the functions of a library.
+
+    Each is a function of (x, weight), and the one that reshapes of (x, size).
+    """
     weights = iter(weights)
     for kind, *sizes in chain[0]:
         x = ops[kind](x, sizes[0] if kind == "reshape" else next(weights))
@@ -58,7 +64,7 @@ def forward(chain, x, weights, ops):
 
 
 def arrays(chain):
-    """(inputs `[COPIES, ...]`, weights) of one chain, of a size at which nothing over- or underflows."""
+    """(inputs `[COPIES, ...]`, weights) of one chain, so large that nothing over- or underflows."""
     steps, input_shape, _ = chain
     random = np.random.default_rng(0)
     shapes = [(i, o) if kind == "dense" else (4, 4, i, o) for kind, i, o in weighted(steps)]
@@ -71,7 +77,10 @@ def weighted(steps):
 
 
 def variants(shape, training):
-    """`{name: (shape, examples of one step)}`: as it is, or the decoder alone with its rows cut in several ways."""
+    """`{name: (shape, examples of one step)}`.
+
+    To train, the shape as it is; else the decoder alone, its rows cut in several ways.
+    """
     if training:
         return {"": (shape, shape.batch)}
     return {f"{rows} rows": (_with_rows(shape, rows), rows / shape.samples) for rows in ROWS}
@@ -84,9 +93,8 @@ def _with_rows(shape, rows):
 def choose(shape, training, program, options, work):
     """The `Work` of the fastest program among the variants and options."""
     candidates, unit = {}, STEPS * shape.batch if training else 1
-    for (name, (variant, examples)), option in itertools.product(
-        variants(shape, training).items(), options
-    ):
+    choices = itertools.product(variants(shape, training).items(), options)
+    for (name, (variant, examples)), option in choices:
         steps = round(unit / examples)
         run = program(chains(variant, training), training, option)
         candidates[" ".join(filter(None, (option, name)))] = functools.partial(_repeat, run, steps)

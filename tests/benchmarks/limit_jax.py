@@ -20,9 +20,8 @@ def program(chains, training, form):
         ]
 
     def loop(count, given):
-        kept = jax.tree.map(
-            lambda part: jax.numpy.zeros(part.shape, part.dtype), jax.eval_shape(step, 0, given)
-        )
+        shapes = jax.eval_shape(step, 0, given)
+        kept = jax.tree.map(lambda part: jax.numpy.zeros(part.shape, part.dtype), shapes)
         return jax.lax.fori_loop(0, count, lambda i, _: step(i, given), kept)
 
     compiled = jax.jit(loop if form == "loop" else step)

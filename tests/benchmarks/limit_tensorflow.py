@@ -29,12 +29,10 @@ def program(chains, training, compiler):
 def step(chains, training, i, given):
     """All products of one step, as a flat list."""
     run = gradients if training else outputs
-    return tf.nest.flatten(
-        [
-            run(chain, x[i % limit.COPIES], list(weights))
-            for chain, (x, weights) in zip(chains, given)
-        ]
-    )
+    made = []
+    for chain, (x, weights) in zip(chains, given):
+        made.append(run(chain, x[i % limit.COPIES], list(weights)))
+    return tf.nest.flatten(made)
 
 
 def outputs(chain, x, weights):

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from tests.benchmarks import limit, torch_peer
 
-# from (height, width, inputs, outputs)
+# From (height, width, inputs, outputs).
 _AXES = {"conv": (3, 2, 0, 1), "deconv": (2, 3, 0, 1), "dense": (0, 1)}
 
 
@@ -45,9 +45,8 @@ def tensors(chain, layout):
     x, weights = limit.arrays(chain)
     weights = [w.transpose(_AXES[step[0]]) for w, step in zip(weights, limit.weighted(chain[0]))]
     x = [part.transpose(0, 3, 1, 2) if part.ndim == 4 else part for part in x]
-    return [on_device(part, layout, chain[2]) for part in x], [
-        on_device(w, layout, True) for w in weights
-    ]
+    inputs = [on_device(part, layout, chain[2]) for part in x]
+    return inputs, [on_device(w, layout, True) for w in weights]
 
 
 def on_device(array, layout, gradient):

@@ -13,9 +13,11 @@ def fit(shape, grey=False, compile=None):
     vae = model(shape, grey)
     vae.compile(keras.optimizers.Adam(1e-3), **(compile or {}))
     x = data.events(shape, (data.grey if grey else data.binary)(shape.examples))
-    return work(
-        lambda epochs: vae.fit(x, batch_size=shape.batch, epochs=epochs, verbose=0), shape.examples
-    )
+
+    def run(epochs):
+        vae.fit(x, batch_size=shape.batch, epochs=epochs, verbose=0)
+
+    return work(run, shape.examples)
 
 
 def log_likelihood(shape):
@@ -61,8 +63,6 @@ def work(run, amount, note=""):
 def device():
     """The name of the GPU, or "CPU"."""
     gpus = tf.config.list_physical_devices("GPU")
-    return (
-        tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-        if gpus
-        else "CPU"
-    )
+    if not gpus:
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")

@@ -1,4 +1,7 @@
-"""What is measured in a fresh process: `python -m tests.benchmarks.probes NAME JSON`, one line of JSON as the answer."""
+"""What is measured in a fresh process: `python -m tests.benchmarks.probes NAME JSON`.
+
+The answer is one line of JSON.
+"""
 
 import functools
 import json
@@ -12,7 +15,10 @@ BATCH = 128
 
 
 def resident(field="VmHWM"):
-    """MB of this process: the largest so far, or now (VmRSS). getrusage would tell the peak of the one that started it."""
+    """MB of this process: the largest so far, or now (VmRSS).
+
+    getrusage would tell the peak of the process that started this one.
+    """
     with open("/proc/self/status", encoding="utf-8") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
 
@@ -57,9 +63,10 @@ def _first_batch():
 
 
 def stream(path, examples, seconds):
-    """`fit` from a file of records, after one pass that compiles; whole passes until `seconds` are over.
+    """The rate of `fit` from a file of records, after a call that compiles.
 
-    Beside it the rate of the same `fit` from memory, before and after, since a long pass sees the machine change.
+    It makes whole passes until `seconds` are over. Beside it stands the rate of the same `fit`
+    from memory, before and after, since a long pass sees the machine change.
     """
     import numpy as np
     import tensorflow as tf
@@ -74,11 +81,12 @@ def stream(path, examples, seconds):
         .shuffle(10_000)
         .batch(BATCH, drop_remainder=True)
     )
-    pixels = records.map(
-        lambda rows: (
-            tf.cast(tf.reshape(tf.io.decode_raw(rows, tf.uint8), [BATCH, 784]), tf.float32) / 255.0
-        )
-    )
+
+    def grey(rows):
+        levels = tf.reshape(tf.io.decode_raw(rows, tf.uint8), [BATCH, 784])
+        return tf.cast(levels, tf.float32) / 255.0
+
+    pixels = records.map(grey)
     vae = ours.model(CASES["mlp"].shape, grey=True)
     vae.compile(keras.optimizers.Adam(1e-3))
     x = np.concatenate(list(pixels.take(10_000 // BATCH)))
@@ -133,14 +141,13 @@ def memory_of_nll(path, num_samples):
     from tests.benchmarks.cases import CASES
 
     shape = CASES["nll"].shape
-    tfvae.evaluation.log_likelihood(
-        ours.model(shape), np.load(path)[: shape.examples], num_samples=num_samples
-    )
+    x = np.load(path)[: shape.examples]
+    tfvae.evaluation.log_likelihood(ours.model(shape), x, num_samples=num_samples)
     return {"peak": resident(), **_about(ours)}
 
 
 def sampler(folder):
-    """Milliseconds of `Sampler.sample(1)` of the models of `export_cost`, as `quantization` takes them."""
+    """Milliseconds of `Sampler.sample(1)` of the models of `export_cost`, by `quantization`."""
     from tests.benchmarks import export_cost, ours, quantization
     from tfvae.export import Sampler, to_tflite
 

@@ -48,7 +48,10 @@ def model(shape):
 
 
 def train(shape):
-    """Epochs of its trainer; a unit is one. The copy of the best model after an epoch is left out."""
+    """Epochs of its trainer; a unit is one.
+
+    The copy of the best model after an epoch is left out.
+    """
     logging.disable(logging.INFO)
     x = torch.tensor(data.binary(shape.examples))
     folder = tempfile.TemporaryDirectory()

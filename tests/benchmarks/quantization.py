@@ -1,7 +1,7 @@
-"""Size, quality and latency of each quantization: `python -m tests.benchmarks.quantization RUN ...`.
+"""Size, quality and latency by quantization: `python -m tests.benchmarks.quantization RUN ...`.
 
-Prints the table of `docs/device.md` from runs of `tfvae train`. Latencies are medians of one `sample`
-call, the files taken in turn, as a ratio to float32 in the same round.
+Prints the table of `docs/device.md` from runs of `tfvae train`. Latencies are medians of one
+`sample` call, the files taken in turn, as a ratio to float32 in the same round.
 """
 
 import json
@@ -19,20 +19,17 @@ _ROUNDS, _CALLS = 9, 200
 
 
 def measure(run):
-    """`{quantization: {bytes, max_abs_error_x, distortion_change_nats, latency ratio}}` of a run."""
+    """`{quantization: what `to_tflite` reports, "held_out" in nats, "ms", "ratio"}` of a run."""
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings)
     found, samplers = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name in QUANTIZATIONS:
-            held_out = to_tflite(
-                vae, Path(folder) / f"{name}_encoder.tflite", name, include_encoder=True, data=data
-            )
+            whole = Path(folder) / f"{name}_encoder.tflite"
+            quality = to_tflite(vae, whole, name, include_encoder=True, data=data)["quality"]
             path = Path(folder) / f"{name}.tflite"
-            found[name] = {
-                **to_tflite(vae, path, name),
-                "held_out": held_out["quality"]["distortion_change_nats"],
-            }
+            found[name] = to_tflite(vae, path, name)
+            found[name]["held_out"] = quality["distortion_change_nats"]
             samplers[name] = Sampler(path)
     for name, ratio in latencies(samplers).items():
         found[name].update(ratio)
@@ -48,25 +45,28 @@ def latencies(samplers):
                 sampler.sample(1, seed=7, start=call)
             times[name].append((time.perf_counter() - started) / _CALLS)
     ratios = {name: [a / b for a, b in zip(values, times[None])] for name, values in times.items()}
-    return {
-        name: {"ms": 1e3 * statistics.median(times[name]), "ratio": statistics.median(ratios[name])}
-        for name in samplers
-    }
+    medians = {}
+    for name in samplers:
+        ms, ratio = 1e3 * statistics.median(times[name]), statistics.median(ratios[name])
+        medians[name] = {"ms": ms, "ratio": ratio}
+    return medians
 
 
 def main():
     for run in sys.argv[1:]:
         settings = json.loads((Path(run) / runs.REPORT).read_text(encoding="utf-8"))["settings"]
         print(
-            f"\n| {settings['data']}, {settings['network']} | kB | of float32 | largest pixel error | nats lost | one sample |"
+            f"\n| {settings['data']}, {settings['network']} | kB | of float32 "
+            "| largest pixel error | nats lost | one sample |"
         )
         print("|---|---|---|---|---|---|")
         found = measure(run)
         whole = found[None]["bytes"]
         for name, row in found.items():
             print(
-                f"| {name or 'float32'} | {row['bytes'] / 1000:,.0f} | {row['bytes'] / whole:.2f} | "
-                f"{row['quality']['max_abs_error_x']:.1e} | {row['held_out']:.4f} | {row['ms']:.2f} ms, x {row['ratio']:.2f} |"
+                f"| {name or 'float32'} | {row['bytes'] / 1000:,.0f} | {row['bytes'] / whole:.2f} "
+                f"| {row['quality']['max_abs_error_x']:.1e} | {row['held_out']:.4f} "
+                f"| {row['ms']:.2f} ms, x {row['ratio']:.2f} |"
             )
 
 

@@ -11,7 +11,7 @@ TABLE = Path(__file__).parent / "README.md"
 
 
 def of_case(name, measured):
-    """What is kept of a case: medians, the ratio of ours to each, and each target with its number."""
+    """What is kept of a case: medians, the ratios of ours to each, and each target's number."""
     case = CASES[name]
     ours = measured[case.contenders[0].name]
     notes = {c.name: c.note for c in case.contenders}
@@ -43,9 +43,8 @@ def _numbers(ours, found):
 
 def ratio(ours, others):
     """Median over rounds of ours to the fastest of the others in that round."""
-    return statistics.median(
-        a / max(b) for a, b in zip(ours["rates"], zip(*(other["rates"] for other in others)))
-    )
+    rounds = zip(*(other["rates"] for other in others))
+    return statistics.median(a / max(b) for a, b in zip(ours["rates"], rounds))
 
 
 def _check(target, ours, measured):
@@ -84,13 +83,8 @@ def lines(name, result):
 def _row(row):
     name = f"{row['name']} *" if row["name"] in LIMITS else row["name"]
     times = f"x {row['ours']:.2f}" if "ours" in row else ""
-    return [
-        name,
-        number(row["median"]),
-        times,
-        f"{number(min(row['rounds']))} to {number(max(row['rounds']))}",
-        row["note"],
-    ]
+    spread = f"{number(min(row['rounds']))} to {number(max(row['rounds']))}"
+    return [name, number(row["median"]), times, spread, row["note"]]
 
 
 def _targets(name, result):
@@ -99,9 +93,8 @@ def _targets(name, result):
     columns, rows = ["", "measured", "target", ""], [_target(row) for row in result["targets"]]
     if any(limits):
         columns.insert(3, "the limit itself")
-        rows = [
-            [*row[:3], number(limit) if limit else "", row[3]] for row, limit in zip(rows, limits)
-        ]
+        for row, limit in zip(rows, limits):
+            row.insert(3, number(limit) if limit else "")
     yield from _table(columns, rows)
 
 
@@ -114,34 +107,25 @@ def _limit(name, row, rates):
     )
     if not others or not limits or set(of) & set(LIMITS):
         return None
-    return ratio(
-        {"rates": [max(one) for one in zip(*(limit["rates"] for limit in limits))]}, others
-    )
+    rounds = zip(*(limit["rates"] for limit in limits))
+    return ratio({"rates": [max(one) for one in rounds]}, others)
 
 
 def _target(row):
     wanted = "at least " + number(row["at_least"]) if row["at_least"] is not None else ""
     wanted = "at most " + number(row["at_most"]) if row["at_most"] is not None else wanted
-    return [
-        row["title"],
-        number(row["measured"]),
-        wanted,
-        {True: "met", False: "**not met**"}.get(row.get("met"), ""),
-    ]
+    met = {True: "met", False: "**not met**"}.get(row.get("met"), "")
+    return [row["title"], number(row["measured"]), wanted, met]
 
 
 def number(value):
     """Three figures or so, without an exponent."""
     size = abs(value)
-    return (
-        f"{value:,.0f}"
-        if size >= 100
-        else f"{value:.1f}"
-        if size >= 10
-        else f"{value:.2f}"
-        if size >= 0.1
-        else f"{value:.4f}"
-    )
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 0.1 else f"{value:.4f}"
 
 
 def _table(columns, rows):
@@ -154,17 +138,18 @@ def _table(columns, rows):
 
 def head(machine):
     """The machine and the versions in one paragraph."""
-    versions = ", ".join(
-        f"{name} {version}" for name, version in sorted(machine["versions"].items())
-    )
-    return f"{machine['device']}, {machine['cores']} cores. {versions}."
+    versions = [f"{name} {version}" for name, version in sorted(machine["versions"].items())]
+    return f"{machine['device']}, {machine['cores']} cores. {', '.join(versions)}."
 
 
 # ---- files
 
 
 def record(name, machine, results):
-    """Adds results to the file of this machine, which keeps the cases not measured now; and makes the tables again."""
+    """Adds results to the file of this machine, and makes the tables again.
+
+    The file keeps the cases that are not measured now.
+    """
     path = RESULTS / f"{name}.json"
     RESULTS.mkdir(exist_ok=True)
     before = json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
@@ -181,10 +166,8 @@ def tables():
         cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
         text.append(f"## {path.stem}\n")
         for name in sorted(cases, key=_order):
-            text += [
-                *lines(name, cases[name]),
-                f"{head(cases[name]['machine'])} {cases[name]['machine']['date']}.\n",
-            ]
+            machine = cases[name]["machine"]
+            text += [*lines(name, cases[name]), f"{head(machine)} {machine['date']}.\n"]
     return "\n".join(text)
 
 

@@ -1,4 +1,7 @@
-"""The same convolutional model by hand in TensorFlow: Keras layers and optimizer, one compiled step per NumPy batch."""
+"""The same convolutional model by hand in TensorFlow.
+
+Keras layers and optimizer, one compiled step per NumPy batch.
+"""
 
 import math
 
@@ -30,9 +33,8 @@ def networks(shape):
     ]
     dense = [*mlp((*shape.hidden[::-1], math.prod(image))), layers.ReLU(), layers.Reshape(image)]
     decoder = [*dense, *back, layers.Conv2DTranspose(1, 4, 2, "same")]
-    return keras.Sequential([layers.Input(pixels), *encoder]), keras.Sequential(
-        [layers.Input((shape.latent,)), *decoder]
-    )
+    encoder = keras.Sequential([layers.Input(pixels), *encoder])
+    return encoder, keras.Sequential([layers.Input((shape.latent,)), *decoder])
 
 
 def negative_bound(encoder, decoder, x):

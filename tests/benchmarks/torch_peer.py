@@ -64,13 +64,8 @@ class Bound(nn.Module):
         noise = torch.randn(self.samples, *mean.shape, device=x.device)
         z = mean + log_scale.exp() * noise
         logits = self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        log_p = (
-            -functional.binary_cross_entropy_with_logits(
-                logits, x.expand_as(logits), reduction="none"
-            )
-            .flatten(2)
-            .sum(-1)
-        )
+        cross_entropy = functional.binary_cross_entropy_with_logits
+        log_p = -cross_entropy(logits, x.expand_as(logits), reduction="none").flatten(2).sum(-1)
         if self.samples == 1:
             kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1 - 2 * log_scale).sum(-1)
             return (kl - log_p[0]).mean()
@@ -81,15 +76,13 @@ class Bound(nn.Module):
 def train(shape, compiled=False):
     """Steps on batches indexed from a tensor in memory; a unit is one epoch."""
     bound = Bound(shape).to(DEVICE)
-    optimizer = torch.optim.Adam(
-        bound.parameters(), lr=1e-3, **({"fused": True} if compiled else {})
-    )
+    fused = {"fused": True} if compiled else {}
+    optimizer = torch.optim.Adam(bound.parameters(), lr=1e-3, **fused)
     loss_of = torch.compile(bound) if compiled else bound
     values = data.binary(shape.examples)
-    x = torch.tensor(
-        values if shape.network == "mlp" else values.reshape(-1, 1, shape.side, shape.side),
-        device=DEVICE,
-    )
+    if shape.network != "mlp":
+        values = values.reshape(-1, 1, shape.side, shape.side)
+    x = torch.tensor(values, device=DEVICE)
 
     def run(epochs):
         for _ in range(epochs):

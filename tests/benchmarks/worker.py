@@ -18,7 +18,10 @@ from tests.benchmarks.cases import Shape
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """`run(n)` does a unit of work n times and returns when it is finished; a unit is `amount` examples."""
+    """`run(n)` does a unit of work n times, and returns when it is done.
+
+    A unit is `amount` examples.
+    """
 
     run: Callable[[int], object]
     amount: int
@@ -58,9 +61,8 @@ def main():
     except ModuleNotFoundError as error:
         return _say(answers, absent=f"{error.name} is not installed")
     except Exception as error:  # whatever a framework raises: the others go on
-        return _say(
-            answers, absent=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
-        )
+        first = str(error).strip().splitlines()[0][:200]
+        return _say(answers, absent=f"{type(error).__name__}: {first}")
     _say(answers, device=work.device, versions=work.versions, note=work.note)
     for _ in sys.stdin:
         _say(answers, rate=repeats * work.amount / seconds_of(work.run, repeats))

@@ -35,13 +35,12 @@ def page_files(node_modules, exported, digits, tmp_path_factory):
     """A folder with a page of each kind of model, in the offline form, and the files in `files`."""
     folder = tmp_path_factory.mktemp("pages")
     keras.utils.set_random_seed(0)
+    normal = tfvae.likelihoods.Normal
     models = {
         "labels": tfvae.mlp_vae(digits.event_shape, 4, (16,), condition=10, seed=0),
         "layers": tfvae.hierarchical_vae(digits.event_shape, (4, 2), seed=0),
-        "vectors": tfvae.mlp_vae((6,), 3, (8,), likelihood=tfvae.likelihoods.Normal(0.5), seed=0),
-        "colours": tfvae.mlp_vae(
-            (5, 7, 3), 2, (8,), likelihood=tfvae.likelihoods.Normal(0.5), seed=0
-        ),
+        "vectors": tfvae.mlp_vae((6,), 3, (8,), likelihood=normal(0.5), seed=0),
+        "colours": tfvae.mlp_vae((5, 7, 3), 2, (8,), likelihood=normal(0.5), seed=0),
     }
     sizes = {"labels": 5}  # so that one call takes several labels
     for name, model in models.items():

@@ -70,9 +70,8 @@ def check_download(picture, grid, *, exact):
     height, width = sheet.shape[:2]
     factor = max(1, 640 // max(height, width))
     margin = (picture.width - factor * width) // 2
-    saved = np.array(picture.convert("RGB"))[margin:, margin:][
-        factor // 2 :: factor, factor // 2 :: factor
-    ][:height, :width]
+    middles = slice(margin + factor // 2, None, factor)
+    saved = np.array(picture.convert("RGB"))[middles, middles][:height, :width]
     drawn = sheet[..., 3] == 255
     assert drawn.mean() > 0.7
     assert np.abs(saved.astype(int) - sheet[..., :3])[drawn].max() <= (0 if exact else 1)
@@ -82,10 +81,8 @@ def test_a_latent_of_layers_is_sampled_without_temperature_or_sliders(pages, tmp
     found = browse("controls", f"{pages}layers/", download=str(tmp_path / "grid.png"))
     assert found["next"] and found["previous"] and found["seed"]
     assert "temperature" not in found and "slider0" not in found
-    assert (
-        found["note"]
-        == "The latent of this model has several layers: no temperature, and no sliders."
-    )
+    note = "The latent of this model has several layers: no temperature, and no sliders."
+    assert found["note"] == note
 
 
 def test_the_page_is_usable_by_keyboard(pages):

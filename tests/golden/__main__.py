@@ -1,6 +1,7 @@
-"""Writes the files that later versions must still read: `python -m tests.golden NAME`, once a version of a format.
+"""Writes the files that later versions must still read: `python -m tests.golden NAME`.
 
-A folder `NAME/` holds for each model its `.keras` file, its `.tflite` file with the sidecar, and what both drew.
+It is run once for each version of a format. The folder `NAME/` holds for each model its `.keras`
+file, its `.tflite` file with the sidecar, and what both drew.
 """
 
 import sys

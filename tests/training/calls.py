@@ -85,9 +85,8 @@ ENDLESS = ("infinite", "generator")
 def _fit(data, hooks=None, **options):
     def run(model, recorder, reads):
         callbacks = [recorder.watch(hooks)] if hooks else None
-        return model.fit(
-            DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options
-        )
+        given = {"shuffle": False, "verbose": 0, "callbacks": callbacks, **options}
+        return model.fit(DATA[data](reads), **given)
 
     return run
 
@@ -95,9 +94,8 @@ def _fit(data, hooks=None, **options):
 def _evaluate(data, hooks=None, **options):
     def run(model, recorder, reads):
         callbacks = [recorder.watch(hooks)] if hooks else None
-        return model.evaluate(
-            DATA[data](reads), verbose=0, callbacks=callbacks, return_dict=True, **options
-        )
+        given = {"verbose": 0, "callbacks": callbacks, "return_dict": True, **options}
+        return model.evaluate(DATA[data](reads), **given)
 
     return run
 
@@ -123,9 +121,8 @@ def _sequence(*calls):
 def _with(callback, data="array", **options):
     def run(model, recorder, reads):
         callbacks = [callback(model), recorder.watch(EPOCH_HOOKS)]
-        return model.fit(
-            DATA[data](reads), shuffle=False, verbose=0, callbacks=callbacks, **options
-        )
+        given = {"shuffle": False, "verbose": 0, "callbacks": callbacks, **options}
+        return model.fit(DATA[data](reads), **given)
 
     return run
 
@@ -137,26 +134,20 @@ def _on_batch(method, *data, **options):
 def _fits():
     for data, size, epochs in itertools.product(ARRAYS, (None, 3, 5, 20), (1, 3)):
         if data in ("array", "tensor") or (size, epochs) == (3, 3):
-            yield (
-                f"fit/{data}/batch_{size}/epochs_{epochs}",
-                _fit(data, batch_size=size, epochs=epochs),
-            )
+            name = f"fit/{data}/batch_{size}/epochs_{epochs}"
+            yield name, _fit(data, batch_size=size, epochs=epochs)
     for data, steps, epochs in itertools.product(STREAMS, (None, 2, 3, 5), (1, 3)):
         if steps or data not in ENDLESS:
-            yield (
-                f"fit/{data}/steps_{steps}/epochs_{epochs}",
-                _fit(data, steps_per_epoch=steps, epochs=epochs),
-            )
+            name = f"fit/{data}/steps_{steps}/epochs_{epochs}"
+            yield name, _fit(data, steps_per_epoch=steps, epochs=epochs)
     for steps, size in itertools.product((1, 2, 3, 7), (None, 3)):
         options = {"steps_per_epoch": steps, "batch_size": size, "epochs": 3}
         yield f"fit/array/batch_{size}/steps_{steps}", _fit("array", **options)
+    validation = {"validation_data": X[:5], "validation_batch_size": 2}
     for data, hooks in itertools.product(("array", *STREAMS), (TRAIN_HOOKS, subjects.HOOKS)):
         options = {"steps_per_epoch": 2} if data in ENDLESS else {}
         name = f"fit/{data}/hooks_{len(hooks)}"
-        yield (
-            name,
-            _fit(data, hooks, epochs=2, validation_data=X[:5], validation_batch_size=2, **options),
-        )
+        yield name, _fit(data, hooks, epochs=2, **validation, **options)
     yield "fit/initial_epoch", _fit("array", EPOCH_HOOKS, epochs=4, initial_epoch=2, batch_size=4)
     yield "fit/no_epochs", _fit("array", EPOCH_HOOKS, epochs=0)
     yield "fit/weights", _fit("array", batch_size=4, epochs=2, sample_weight=WEIGHT)
@@ -166,13 +157,10 @@ def _fits():
 
 def _validations():
     for split, size in itertools.product((0.2, 0.5), (None, 3)):
-        yield (
-            f"split/{split}/batch_{size}",
-            _fit("array", EPOCH_HOOKS, validation_split=split, batch_size=size, epochs=2),
-        )
-    for data, steps, freq in itertools.product(
-        ("array", "known", "unknown", "infinite", "mixed"), (None, 1, 3), (1, 2)
-    ):
+        options = {"validation_split": split, "batch_size": size}
+        yield f"split/{split}/batch_{size}", _fit("array", EPOCH_HOOKS, epochs=2, **options)
+    kinds = ("array", "known", "unknown", "infinite", "mixed")
+    for data, steps, freq in itertools.product(kinds, (None, 1, 3), (1, 2)):
         if not steps and data == "infinite":
             continue
 
@@ -182,19 +170,14 @@ def _validations():
                 "validation_freq": freq,
                 "validation_data": DATA[data](reads),
             }
-            return _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2, **options)(
-                model, recorder, reads
-            )
+            call = _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2, **options)
+            return call(model, recorder, reads)
 
         yield f"validation/{data}/steps_{steps}/freq_{freq}", run
-    yield (
-        "validation/freq_list",
-        _fit("array", EPOCH_HOOKS, epochs=3, validation_data=X, validation_freq=[1, 3]),
-    )
-    yield (
-        "validation/stream_fit",
-        _fit("known", EPOCH_HOOKS, epochs=2, validation_data=X, validation_batch_size=3),
-    )
+    options = {"validation_data": X, "validation_freq": [1, 3]}
+    yield "validation/freq_list", _fit("array", EPOCH_HOOKS, epochs=3, **options)
+    options = {"validation_data": X, "validation_batch_size": 3}
+    yield "validation/stream_fit", _fit("known", EPOCH_HOOKS, epochs=2, **options)
     yield "validation/weights", _fit("array", epochs=2, validation_data=(X, None, WEIGHT))
 
 
@@ -220,11 +203,8 @@ def _single_batches():
         yield f"{method}/array", _on_batch(method, X[:5])
         yield f"{method}/dict", _on_batch(method, X[:5], return_dict=True)
     yield "predict_on_batch", _on_batch("predict_on_batch", X[:5])
-    fit, evaluate, predict = (
-        _fit("array", batch_size=4),
-        _evaluate("array", batch_size=3),
-        _predict("array"),
-    )
+    fit, predict = _fit("array", batch_size=4), _predict("array")
+    evaluate = _evaluate("array", batch_size=3)
     single = _on_batch("train_on_batch", X[:4])
     yield "sequence/fit_fit", _sequence(fit, fit)
     yield "sequence/fit_predict_fit", _sequence(fit, predict, fit)
@@ -232,6 +212,12 @@ def _single_batches():
     yield "sequence/fit_evaluate_fit", _sequence(fit, evaluate, fit, evaluate)
     yield "sequence/single_fit_single", _sequence(single, fit, single)
     yield "sequence/fit_stream_fit", _sequence(fit, _fit("unknown"), fit)
+
+
+def _stopped_evaluation(model, recorder, reads):
+    callbacks = [subjects.StopAt(batch=1, evaluating=True)]
+    options = {"batch_size": 2, "verbose": 0, "return_dict": True}
+    return model.evaluate(X, callbacks=callbacks, **options)
 
 
 def _callbacks():
@@ -243,43 +229,29 @@ def _callbacks():
         return on_epoch_end
 
     def on_batch(model):
-        return keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: model.predict(X[:3], verbose=0)
-        )
+        predict = lambda batch, logs: model.predict(X[:3], verbose=0)  # noqa: E731
+        return keras.callbacks.LambdaCallback(on_train_batch_end=predict)
 
-    yield "inside/predict", _with(inside("predict"), epochs=2, batch_size=4)
-    yield (
-        "inside/predict_small_batch",
-        _with(inside("predict", batch_size=2), epochs=2, batch_size=4),
-    )
-    yield "inside/evaluate", _with(inside("evaluate", batch_size=4), epochs=2, batch_size=4)
-    yield (
-        "inside/evaluate_steps",
-        _with(inside("evaluate", batch_size=2, steps=2), epochs=2, batch_size=4),
-    )
-    yield "inside/predict_each_batch", _with(on_batch, epochs=2, batch_size=4)
+    between = {
+        "predict": inside("predict"),
+        "predict_small_batch": inside("predict", batch_size=2),
+        "evaluate": inside("evaluate", batch_size=4),
+        "evaluate_steps": inside("evaluate", batch_size=2, steps=2),
+        "predict_each_batch": on_batch,
+    }
+    for name, callback in between.items():
+        yield f"inside/{name}", _with(callback, epochs=2, batch_size=4)
     for data in ("array", "known", "unknown", "pydataset"):
         yield f"stop/{data}/batch", _with(lambda model: subjects.StopAt(batch=1), data, epochs=3)
         yield f"stop/{data}/epoch", _with(lambda model: subjects.StopAt(epoch=1), data, epochs=3)
     early = {"monitor": "val_loss", "patience": 0, "min_delta": 1e9, "restore_best_weights": True}
     stop = lambda model: keras.callbacks.EarlyStopping(**early)  # noqa: E731
     yield "stop/early_stopping", _with(stop, epochs=5, batch_size=4, validation_data=X)
-    yield (
-        "stop/evaluation",
-        lambda model, recorder, reads: model.evaluate(
-            X,
-            batch_size=2,
-            verbose=0,
-            callbacks=[subjects.StopAt(batch=1, evaluating=True)],
-            return_dict=True,
-        ),
-    )
+    yield "stop/evaluation", _stopped_evaluation
     rates = lambda model: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)  # noqa: E731
     yield "callback/learning_rate", _with(rates, epochs=3, batch_size=4)
-    yield (
-        "callback/nan",
-        _with(lambda model: keras.callbacks.TerminateOnNaN(), epochs=2, batch_size=4),
-    )
+    on_nan = lambda model: keras.callbacks.TerminateOnNaN()  # noqa: E731
+    yield "callback/nan", _with(on_nan, epochs=2, batch_size=4)
 
 
 def table():

@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite: noticed in its step, with the weights of the step before."""
+"""A loss or gradient that is not finite is noticed in its step, which leaves the weights alone."""
 
 import keras
 import numpy as np
@@ -35,19 +35,15 @@ def state_after(vae, x):
     if not vae.optimizer.use_ema:
         vae.fit(x, batch_size=4, shuffle=False, verbose=0)
         return state_of(vae)
-    # At the end of `fit` the averages take the place of the weights, which a run that stops does not see.
+    # `fit` ends by putting the averages in the place of the weights, but not if it is stopped.
     for first in range(0, len(x), 4):
         vae.train_on_batch(x[first : first + 4])
     return state_of(vae)
 
 
 def state_of(vae):
-    weights = [
-        *vae.trainable_variables,
-        *vae.encoder.non_trainable_weights,
-        *vae.optimizer.variables,
-    ]
-    return [v.numpy() for v in weights]
+    weights = [*vae.trainable_variables, *vae.encoder.non_trainable_weights]
+    return [v.numpy() for v in (*weights, *vae.optimizer.variables)]
 
 
 OPTIMIZERS = {
@@ -97,10 +93,9 @@ class Plain(keras.optimizers.SGD):
 def test_a_run_stops_with_the_weights_of_the_last_finite_step(steps, jit_compile, optimizer):
     optimizer = OPTIMIZERS[optimizer]
     vae = model(jit_compile, optimizer(), steps=steps)
+    words = matches(f"step {BAD}", "distortion inf", "learning rate", "skip")
     # What runs after the bad step in its call is good, and must change nothing either.
-    with pytest.raises(
-        NonFiniteLoss, match=matches(f"step {BAD}", "distortion inf", "learning rate", "skip")
-    ):
+    with pytest.raises(NonFiniteLoss, match=words):
         vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0)
 
     expected = state_after(model(jit_compile, optimizer(), steps=steps), X[: 4 * BAD])
@@ -144,9 +139,8 @@ def test_a_gradient_that_is_not_finite_in_one_place_is_noticed(kind):
         def __call__(self, weight):
             @tf.custom_gradient
             def zero(w):
-                bad = tf.reshape(
-                    tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan), tf.shape(w)
-                )
+                bad = tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan)
+                bad = tf.reshape(bad, tf.shape(w))
                 return tf.constant(0.0), lambda upstream: bad
 
             return zero(tf.convert_to_tensor(weight))
@@ -179,9 +173,8 @@ def test_the_logs_leave_out_what_was_skipped():
     vae = model(optimizer=keras.optimizers.SGD(0.0), on_nonfinite="skip")
     found = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0).history["distortion"][0]
     vae = model(optimizer=keras.optimizers.SGD(0.0))
-    losses = [
-        vae.train_on_batch(X[i : i + 4], return_dict=True)["distortion"] for i in range(0, 32, 4)
-    ]
+    logs = [vae.train_on_batch(X[i : i + 4], return_dict=True) for i in range(0, 32, 4)]
+    losses = [each["distortion"] for each in logs]
     expected = np.mean([loss for number, loss in enumerate(losses) if number != BAD])
     assert found == pytest.approx(expected, rel=1e-4)
 
@@ -197,9 +190,8 @@ def test_a_gradient_that_is_not_finite_is_noticed_at_a_finite_loss(jit_compile):
             return broken(x)
 
     vae = model(jit_compile)
-    decoder = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(4), Broken(), keras.layers.Dense(3)]
-    )
+    dense = keras.layers.Dense
+    decoder = keras.Sequential([keras.Input((2,)), dense(4), Broken(), dense(3)])
     vae = tfvae.VAE(vae.encoder, decoder, likelihood=vae.likelihood.__class__(1.0), seed=0)
     vae.compile(jit_compile=jit_compile)
     before = [v.numpy() for v in vae.trainable_variables]
@@ -238,9 +230,8 @@ def test_a_callback_for_nan_stops_a_run_as_it_does_in_keras(callbacks):
 
 def test_what_a_callback_was_told_is_not_raised_by_the_next_call():
     vae = model()
-    vae.fit(
-        X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()]
-    )
+    callbacks = [keras.callbacks.TerminateOnNaN()]
+    vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks)
     assert np.isfinite(vae.evaluate(X, verbose=0, return_dict=True)["loss"])
     assert np.isfinite(vae.train_on_batch(X[:4], return_dict=True)["loss"])
 

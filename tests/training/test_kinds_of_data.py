@@ -1,4 +1,4 @@
-"""Data that a fit takes, or refuses in words before any step: kinds, and values that are no numbers."""
+"""Data that a fit takes, or refuses in words before any step: kinds, and values not finite."""
 
 import keras
 import numpy as np
@@ -15,9 +15,8 @@ LATER = np.concatenate([X[:8], np.full_like(X[:4], np.nan)])
 
 
 def model(condition=None):
-    vae = tfvae.mlp_vae(
-        zoo.SHAPE, 2, (4,), likelihood=tfvae.likelihoods.Normal(1.0), condition=condition
-    )
+    likelihood = tfvae.likelihoods.Normal(1.0)
+    vae = tfvae.mlp_vae(zoo.SHAPE, 2, (4,), likelihood=likelihood, condition=condition)
     vae.compile(keras.optimizers.SGD(1e-3), jit_compile=False)
     return vae
 
@@ -77,10 +76,8 @@ def test_weights_that_are_not_finite_are_refused(method, weight):
 )
 @pytest.mark.parametrize("form", ["array", "dataset"])
 def test_conditions_out_of_range_are_refused_in_every_batch(condition, bad, form):
-    y = np.zeros(
-        len(X) if condition == 3 else (len(X), 1),
-        np.float32 if isinstance(bad, float) else np.int32,
-    )
+    shape = len(X) if condition == 3 else (len(X), 1)
+    y = np.zeros(shape, np.float32 if isinstance(bad, float) else np.int32)
     y[9] = bad
     vae = model(condition)
     data = (X, y) if form == "array" else (tf.data.Dataset.from_tensor_slices((X, y)).batch(4),)

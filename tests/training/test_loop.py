@@ -20,13 +20,8 @@ BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
 
 def grey_model(**compile):
     keras.utils.set_random_seed(0)
-    vae = tfvae.mlp_vae(
-        zoo.SHAPE,
-        2,
-        (8,),
-        likelihood=tfvae.likelihoods.Bernoulli(dynamic_binarization=True),
-        seed=0,
-    )
+    likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=likelihood, seed=0)
     vae.compile(keras.optimizers.Adam(1e-2), **compile)
     return vae
 
@@ -43,21 +38,18 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
         if form in ("stream", "uncounted"):
             batches = tf.data.Dataset.from_tensor_slices(x).shuffle(20, seed=1).batch(3)
-            found = vae.fit(
-                batches if form == "stream" else batches.filter(lambda x: True), epochs=4, verbose=0
-            )
+            if form == "uncounted":
+                batches = batches.filter(lambda x: True)
+            found = vae.fit(batches, epochs=4, verbose=0)
         elif form == "steps_per_epoch":
-            found = vae.fit(
-                tf.data.Dataset.from_tensor_slices(x).repeat().batch(3),
-                epochs=4,
-                steps_per_epoch=4,
-                verbose=0,
-            )
+            batches = tf.data.Dataset.from_tensor_slices(x).repeat().batch(3)
+            found = vae.fit(batches, epochs=4, steps_per_epoch=4, verbose=0)
         else:
             stated = {"steps_per_epoch": 4} if "steps" in form else {}
             found = vae.fit(x, batch_size=3, epochs=4, verbose=0, **stated)
         curves[steps] = found.history["loss"]
-        # Arrays of 7 batches end within the second epoch of 4 steps, and are begun anew: 4 + 3 + 4 + 3.
+        # Arrays of 7 batches end within the second epoch of 4 steps, and are begun anew:
+        # 4 + 3 + 4 + 3.
         expected = {"arrays_steps_per_epoch": 14, "steps_per_epoch": 16}
         assert int(vae.optimizer.iterations) == expected.get(form, 4 * BATCHES)
     assert curves[3] == pytest.approx(curves[1], rel=1e-5)
@@ -176,9 +168,8 @@ def test_a_callback_may_evaluate_while_a_model_is_fitted():
             found.append(vae.evaluate(x, batch_size=5, steps=2, verbose=0))
 
         callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=evaluate)] if evaluates else []
-        curves.append(
-            vae.fit(x, batch_size=3, epochs=3, verbose=0, callbacks=callbacks).history["loss"]
-        )
+        logs = vae.fit(x, batch_size=3, epochs=3, verbose=0, callbacks=callbacks).history
+        curves.append(logs["loss"])
     assert curves[0] == pytest.approx(curves[1], rel=1e-6)
     assert len(found) == 3
 
@@ -190,22 +181,21 @@ def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtyp
         def train_step(self, data):
             x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
             logs = super().train_step(data)
-            return {
-                **logs,
-                "dtype": tf.constant(x.dtype.size),
-                "sum": tf.reduce_sum(tf.cast(x, tf.float32)),
-            }
+            size, total = tf.constant(x.dtype.size), tf.reduce_sum(tf.cast(x, tf.float32))
+            return {**logs, "dtype": size, "sum": total}
 
     plain = tfvae.mlp_vae(zoo.SHAPE, 2, (8,))
     vae = Counting(plain.encoder, plain.decoder)
     x = zoo.binary(12).astype(dtype)
     found = []
-    callback = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: found.append(dict(logs))
-    )
+
+    def note(batch, logs):
+        found.append(dict(logs))
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
     vae.compile(steps_per_execution=2)
     vae.fit(x, batch_size=4, shuffle=False, verbose=0, callbacks=[callback])
-    # 8-bit data stay so until a step reads them, and floats come as Keras'
+    # 8-bit data stay so until a step reads them, and floats come as Keras'.
     size = 1 if dtype == np.uint8 else 4
     assert [int(logs["dtype"]) for logs in found] == [size, size]
     assert [float(logs["sum"]) for logs in found] == [x[4:8].sum(), x[8:].sum()]
@@ -235,16 +225,12 @@ def test_weights_and_validation_are_those_of_keras(small):
     vae, x, _ = small
     vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     weight = np.arange(len(x), dtype=np.float32)
-    history = vae.fit(
-        x, sample_weight=weight, validation_data=x, batch_size=5, epochs=2, verbose=0, shuffle=False
-    ).history
+    options = {"batch_size": 5, "epochs": 2, "verbose": 0, "shuffle": False}
+    history = vae.fit(x, sample_weight=weight, validation_data=x, **options).history
     assert np.isfinite(history["loss"]).all()
-    # The weights are 0, so the validation loss of a model that does not move is the same twice.
-    assert (
-        history["val_loss"][0]
-        == history["val_loss"][1]
-        == pytest.approx(vae.evaluate(x, batch_size=5, verbose=0)[0])
-    )
+    # At a learning rate of 0 the model does not move, and its validation loss is the same twice.
+    first, second = history["val_loss"]
+    assert first == second == pytest.approx(vae.evaluate(x, batch_size=5, verbose=0)[0])
 
 
 def test_an_epoch_takes_each_row_once_in_an_order_of_its_own():
@@ -284,9 +270,8 @@ def test_a_dataset_is_not_read_more_often_than_there_are_epochs():
         read.append(0)
         yield from zoo.grey(6)
 
-    dataset = tf.data.Dataset.from_generator(
-        examples, output_signature=tf.TensorSpec(zoo.SHAPE)
-    ).batch(3)
+    signature = tf.TensorSpec(zoo.SHAPE)
+    dataset = tf.data.Dataset.from_generator(examples, output_signature=signature).batch(3)
     vae = grey_model(jit_compile=False)
     vae.fit(dataset, epochs=3, verbose=0)
     assert len(read) == 1 + 3  # once to be checked, and no more often than there are epochs
@@ -321,9 +306,8 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
     x, found = np.random.default_rng(0).random((20, 8, 8, 1), np.float32), {}
     for jit_compile in ("auto", False):
         keras.utils.set_random_seed(0)
-        vae = tfvae.conv_vae(
-            (8, 8, 1), 2, (4,), 8, likelihood=tfvae.likelihoods.ContinuousBernoulli(), seed=0
-        )
+        likelihood = tfvae.likelihoods.ContinuousBernoulli()
+        vae = tfvae.conv_vae((8, 8, 1), 2, (4,), 8, likelihood=likelihood, seed=0)
         vae.compile(optimizer(), jit_compile=jit_compile)
         first = vae.train_on_batch(x[:3])[0]  # before a `fit` has built the optimizer
         found[jit_compile] = [first, *vae.fit(x, batch_size=3, epochs=3, verbose=0).history["loss"]]
@@ -354,7 +338,7 @@ def test_steps_are_compiled_by_how_many_rows_they_decode():
         assert plans == ({whole} if batch_size == 3 else {whole, between})
 
 
-def test_steps_compiled_between_networks_have_the_loss_curve_of_a_graph_however_many_run_in_one_call(
+def test_steps_compiled_between_networks_have_a_graphs_loss_curve_however_many_run_in_one_call(
     monkeypatch,
 ):
     monkeypatch.setattr(compilation_plan, "_MANY_ROWS", 1)
@@ -388,14 +372,11 @@ def test_more_work_in_a_step_means_fewer_steps_in_a_call():
         source = batch_sources.IndexedArrays(np.zeros((examples, 1), np.uint8), batch_size)
         return compilation_plan.choose_steps(vae, source)
 
-    small, large, convolutional = (
-        tfvae.mlp_vae(64, 8, (32,)),
-        tfvae.mlp_vae(784, 32),
-        tfvae.conv_vae((28, 28, 1), 32),
-    )
+    small, large = tfvae.mlp_vae(64, 8, (32,)), tfvae.mlp_vae(784, 32)
+    convolutional = tfvae.conv_vae((28, 28, 1), 32)
     assert steps(small) > steps(large) > steps(convolutional) >= 1
     assert steps(large, batch_size=32) > steps(large)
-    # whole batches, so that the partial one waits for its own call
+    # Whole batches, so that the partial one waits for its own call.
     assert steps(small, examples=300) == 2
 
 
@@ -410,14 +391,12 @@ def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and
     digits_vae, digits
 ):
     x = digits.x_test[:40]
-    first = tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1)
+    log_likelihood = tfvae.evaluation.log_likelihood
+    first = log_likelihood(digits_vae, x, 2000, seed=1)
     made = digits_vae._runs.functions_without_training.functions
     programs = len(made())
-    assert (tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
-    assert tfvae.evaluation.log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(
-        first, abs=1e-4
-    )
+    assert (log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
+    assert log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
     assert len(made()) == programs
-    assert [program.experimental_get_tracing_count() for program in made().values()] == [
-        1
-    ] * programs
+    for program in made().values():
+        assert program.experimental_get_tracing_count() == 1

@@ -13,10 +13,9 @@ from tfvae.ops import xla
 from tfvae.training import alarm, optimizer_update
 
 SHAPES = (3, 5), (5,)
+DECAY = keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5)
 ADAMS = {
-    "adam": lambda: keras.optimizers.Adam(
-        keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), beta_2=0.99, epsilon=1e-4
-    ),
+    "adam": lambda: keras.optimizers.Adam(DECAY, beta_2=0.99, epsilon=1e-4),
     "adamw": lambda: keras.optimizers.AdamW(1e-2, use_ema=True, clipnorm=1.0),
     "accumulating": lambda: keras.optimizers.Adam(1e-2, gradient_accumulation_steps=2),
 }
@@ -41,16 +40,12 @@ def updated(optimizer, steps, one_pass):
 @pytest.mark.parametrize("name", ADAMS)
 def test_adam_in_one_pass_gives_keras_weights_and_moments(name):
     random = np.random.default_rng(0)
-    steps = [
-        [tf.constant(random.normal(size=shape), tf.float32) for shape in SHAPES] for _ in range(4)
-    ]
+    steps = []
+    for _ in range(4):
+        steps.append([tf.constant(random.normal(size=shape), tf.float32) for shape in SHAPES])
     if name == "adam":  # Keras itself does not clip or accumulate an embedding's gradients
-        steps.append(
-            [
-                tf.IndexedSlices(tf.ones([2, 5]), tf.constant([0, 2]), tf.constant([3, 5])),
-                steps[0][1],
-            ]
-        )
+        rows = tf.IndexedSlices(tf.ones([2, 5]), tf.constant([0, 2]), tf.constant([3, 5]))
+        steps.append([rows, steps[0][1]])
     ours, theirs = (updated(ADAMS[name](), steps, one_pass) for one_pass in (True, False))
     assert len(ours) == len(theirs)
     for found, expected in zip(ours, theirs):
@@ -64,35 +59,23 @@ def test_only_an_update_that_is_adams_is_taken_for_it():
             self.assign_sub(variable, learning_rate * gradient)
 
     assert all(optimizer_update.is_adam(make()) for make in ADAMS.values())
-    others = (
-        Mine(),
-        keras.optimizers.Adam(amsgrad=True),
-        keras.optimizers.SGD(),
-        keras.optimizers.Nadam(),
-    )
+    others = [Mine(), keras.optimizers.Adam(amsgrad=True), keras.optimizers.SGD()]
+    scaling = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    others += [keras.optimizers.Nadam(), scaling]
     assert not any(optimizer_update.is_adam(optimizer) for optimizer in others)
-    assert not optimizer_update.is_adam(
-        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
-    )
 
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_loop_of_steps_copies_no_weights(watched, monkeypatch):
     if not watched:  # so that the test can fail
-        monkeypatch.setattr(
-            alarm.Alarm, "is_clear", lambda self, loss, gradients: tf.constant(True)
-        )
+        always = lambda self, loss, gradients: tf.constant(True)  # noqa: E731
+        monkeypatch.setattr(alarm.Alarm, "is_clear", always)
     vae = tfvae.mlp_vae((24,), 3, (40, 56))
     vae.compile(jit_compile=True, steps_per_execution=4)
     vae.fit(zoo.binary(16, (24,)), batch_size=4, verbose=0)
     make = vae.programs_of("train_step")._make
     program = make(xla.XLA, None)
-    text = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4))(
-        stage="optimized_hlo"
-    )
-    copied = [
-        line
-        for line in text.splitlines()
-        if " copy(" in line and ("f32[40,56]" in line or "f32[56,40]" in line)
-    ]
+    ir = program.experimental_get_compiler_ir(tf.zeros([4, 4, 24]), tf.constant(4))
+    copies = [line for line in ir(stage="optimized_hlo").splitlines() if " copy(" in line]
+    copied = [line for line in copies if "f32[40,56]" in line or "f32[56,40]" in line]
     assert bool(copied) != watched

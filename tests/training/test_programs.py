@@ -1,4 +1,4 @@
-"""Compiled programs: they follow the model's attributes, XLA's refusals, and the sizes of batches."""
+"""Compiled programs follow the model's attributes, XLA's refusals, and the sizes of batches."""
 
 import logging
 
@@ -102,13 +102,10 @@ def test_a_changed_attribute_of_a_users_model_within_a_network_takes_effect():
             return x * self.factor
 
     inputs, scaled = keras.Input(zoo.SHAPE), Scaled()
-    encoder = keras.Model(
-        inputs,
-        keras.layers.Dense(4, bias_initializer="ones")(keras.layers.Flatten()(scaled(inputs))),
-    )
-    decoder = keras.Sequential(
-        [keras.Input((2,)), keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)]
-    )
+    flat = keras.layers.Flatten()(scaled(inputs))
+    encoder = keras.Model(inputs, keras.layers.Dense(4, bias_initializer="ones")(flat))
+    pixels = [keras.layers.Dense(16), keras.layers.Reshape(zoo.SHAPE)]
+    decoder = keras.Sequential([keras.Input((2,)), *pixels])
     vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
     vae.compile(jit_compile=False)
     first = vae.evaluate(X, verbose=0, return_dict=True)["rate"]
@@ -152,9 +149,8 @@ def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplo
     class Sorted(keras.layers.Layer):
         def call(self, x):
             # An operation that XLA has no kernel for.
-            return x + 0.0 * tf.reshape(
-                tf.numpy_function(np.float32, [tf.reduce_sum(x)], tf.float32), [1, 1]
-            )
+            total = tf.numpy_function(np.float32, [tf.reduce_sum(x)], tf.float32)
+            return x + 0.0 * tf.reshape(total, [1, 1])
 
     if refused == "layer":
         extra = Sorted()

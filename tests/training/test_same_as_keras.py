@@ -1,4 +1,4 @@
-"""The same call by our loop, many steps in one compiled call, and by Keras' own, one step at a time.
+"""The same call by our loop, many steps in one compiled call, and by Keras' own, step by step.
 
 What may differ is named: the loop begins an epoch that turns out to have no batch as Keras does,
 but reports it as NaN, where Keras says 0.0.

@@ -10,16 +10,10 @@ SHAPE = (64, 16)
 
 if __name__ == "__main__":
     assert jax.__version__ == "0.10.2", jax.__version__
-    normals = {
-        f"normal_{seed}": np.asarray(jax.random.normal(jax.random.key(seed), SHAPE))
-        for seed in SEEDS
-    }
-    uniforms = {
-        f"uniform_{seed}": np.asarray(jax.random.uniform(jax.random.key(seed), SHAPE))
-        for seed in SEEDS
-    }
-    keys = {seed: jax.random.fold_in(jax.random.key(seed), 1) for seed in SEEDS}
-    folded = {
-        f"folded_{seed}": np.asarray(jax.random.normal(key, SHAPE)) for seed, key in keys.items()
-    }
-    np.savez_compressed(Path(__file__).with_name("jax_normal.npz"), **normals, **uniforms, **folded)
+    keys = {seed: jax.random.key(seed) for seed in SEEDS}
+    later = {seed: jax.random.fold_in(key, 1) for seed, key in keys.items()}
+    drawn = {f"normal_{seed}": jax.random.normal(key, SHAPE) for seed, key in keys.items()}
+    drawn |= {f"uniform_{seed}": jax.random.uniform(key, SHAPE) for seed, key in keys.items()}
+    drawn |= {f"folded_{seed}": jax.random.normal(key, SHAPE) for seed, key in later.items()}
+    arrays = {name: np.asarray(values) for name, values in drawn.items()}
+    np.savez_compressed(Path(__file__).with_name("jax_normal.npz"), **arrays)

@@ -14,6 +14,7 @@ from tests.recording import record_run
 from tests.test_fingerprints import by_hand
 from tfvae import datasets, likelihoods, plots
 from tfvae.app import runs
+from tfvae.app.settings import Settings, build, choose
 from tfvae.export import Sampler
 
 pytestmark = pytest.mark.xdist_group("runs")  # one process makes the files they share
@@ -41,7 +42,7 @@ def run(arrays, tmp_path_factory):
     folder = tmp_path_factory.mktemp("marked")
     np.savez(folder / "data.npz", **arrays)
     settings = {**SETTINGS, "num_samples": 300, "num_examples": EVALUATED, "seed": 3}
-    runs.train(runs.Settings(str(folder / "data.npz"), out=str(folder / "run"), **settings))
+    runs.train(Settings(str(folder / "data.npz"), out=str(folder / "run"), **settings))
     report = json.loads((folder / "run" / runs.REPORT).read_text())
     return folder / "run", report
 
@@ -71,7 +72,7 @@ def test_examples_that_are_trained_on_and_held_out_are_told(tmp_path, monkeypatc
     x = np.unique(x, axis=0)[:12]
     np.savez(tmp_path / "data.npz", x_train=x[:8], x_test=x[5:])
     record_run(monkeypatch)
-    settings = runs.Settings(str(tmp_path / "data.npz"), batch_size=4, out=str(tmp_path / "run"))
+    settings = Settings(str(tmp_path / "data.npz"), batch_size=4, out=str(tmp_path / "run"))
     said = []
     report = runs.train(settings, say=said.append)
     assert report["data"]["shared"] == 3
@@ -158,7 +159,7 @@ def test_a_run_of_the_same_seed_ends_at_the_same_weights(run, vae, monkeypatch):
     record_run(monkeypatch)
     monkeypatch.setattr(tfvae.VAE, "fit", fit)
     again = run[0].with_name("again")
-    runs.train(runs.Settings(**{**run[1]["settings"], "out": str(again)}))
+    runs.train(Settings(**{**run[1]["settings"], "out": str(again)}))
     found = tfvae.load_model(again / runs.MODEL).get_weights()
     assert all(map(np.array_equal, found, vae.get_weights()))
 
@@ -189,14 +190,14 @@ def dataset(shape, low=0.0, high=1.0, name="data.npz"):
     ],
 )
 def test_what_is_left_open_is_chosen_from_the_data(data, expected):
-    chosen = dataclasses.asdict(runs.choose(runs.Settings(), data))
+    chosen = dataclasses.asdict(choose(Settings(), data))
     assert {name: chosen[name] for name in expected} == expected
 
 
 def test_what_was_chosen_is_what_was_used_and_what_the_report_says(tmp_path, monkeypatch):
     np.savez(tmp_path / "data.npz", x_train=marked(130, 1, seed=1), x_test=marked(140, 0, seed=2))
     calls = record_run(monkeypatch)
-    report = runs.train(runs.Settings(str(tmp_path / "data.npz"), out=str(tmp_path / "run")))
+    report = runs.train(Settings(str(tmp_path / "data.npz"), out=str(tmp_path / "run")))
     (fit,), (evaluate,) = calls.fit, calls.evaluate
     vae = fit["self"]
     used = {
@@ -214,8 +215,8 @@ def test_what_was_chosen_is_what_was_used_and_what_the_report_says(tmp_path, mon
 
 
 def test_what_is_stated_is_kept():
-    stated = runs.Settings("a", "b", 5, "mlp", "normal", 6, 7, 0.5, 8, 9, 10, "c")
-    assert runs.choose(stated, dataset((16, 16))) == stated
+    stated = Settings("a", "b", 5, "mlp", "normal", 6, 7, 0.5, 8, 9, 10, "c")
+    assert choose(stated, dataset((16, 16))) == stated
 
 
 @pytest.mark.parametrize(
@@ -223,8 +224,8 @@ def test_what_is_stated_is_kept():
     [((15, 17), "mlp", [256, 256]), ((16, 16), "mlp", [512, 512]), ((16, 16), "conv", [512])],
 )
 def test_the_network_that_is_named_is_built(shape, network, widths):
-    settings = runs.choose(runs.Settings(latent_dim=3, network=network, seed=4), dataset(shape))
-    vae = runs.build(settings, dataset(shape))
+    settings = choose(Settings(latent_dim=3, network=network, seed=4), dataset(shape))
+    vae = build(settings, dataset(shape))
     dense = [layer.units for layer in vae.encoder.layers if hasattr(layer, "units")]
     assert dense == [*widths, 2 * 3]
     kinds = {type(layer).__name__ for layer in vae.encoder.layers}
@@ -242,5 +243,5 @@ def test_the_network_that_is_named_is_built(shape, network, widths):
 )
 def test_the_likelihood_that_is_named_is_built(likelihood, high, expected):
     data = dataset((4,), high=high)
-    settings = runs.choose(runs.Settings(likelihood=likelihood), data)
-    assert repr(runs.build(settings, data).likelihood) == repr(expected)
+    settings = choose(Settings(likelihood=likelihood), data)
+    assert repr(build(settings, data).likelihood) == repr(expected)

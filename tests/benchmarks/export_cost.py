@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import tfvae
-from tfvae.app import runs
+from tfvae.app.settings import Settings, build, choose
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime
 
@@ -46,9 +46,9 @@ STARTS = {
 
 def models():
     digits = tfvae.datasets.load("digits")
-    settings = runs.choose(runs.Settings(data="digits"), digits)
+    settings = choose(Settings(data="digits"), digits)
     return {
-        "digits": runs.build(settings, digits),
+        "digits": build(settings, digits),
         "conv 28x28": tfvae.conv_vae((28, 28, 1), 32, seed=0),
     }
 

@@ -119,8 +119,9 @@ def train(
         out: folder of the run.
     """
     from tfvae.app import runs
+    from tfvae.app.settings import Settings
 
-    settings = runs.Settings(
+    settings = Settings(
         data, data_dir, latent_dim, network.value, likelihood.value, epochs,
         batch_size, learning_rate, num_samples, num_examples, seed, out,
     )  # fmt: skip

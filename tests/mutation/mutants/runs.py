@@ -137,14 +137,14 @@ MUTANTS = [
     ),
     Mutant(
         name="likelihood-option-ignored",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/settings.py",
         old=('        if settings.likelihood == "auto"\n        else settings.likelihood,\n'),
         new=('        if settings.likelihood\n        else "auto",\n'),
         note="--likelihood is ignored.",
     ),
     Mutant(
         name="sixteen-pixels-too-few",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/settings.py",
         old="min(shape[:2]) >= _CONV_FROM",
         new="min(shape[:2]) > _CONV_FROM",
         note="Images of just 16 pixels a side get the dense network.",

@@ -1,5 +1,6 @@
 """The counter-based stream against published answers, a NumPy reference and JAX."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,10 @@ def test_threefry_gives_the_published_answers(counter, key, output):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_threefry_equals_the_numpy_reference_bit_for_bit(compiled):
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_threefry_equals_the_numpy_reference_bit_for_bit(compiled, unrolled):
     numbers = np.random.default_rng(0).integers(0, 2**32, (4, 10_000), dtype=np.uint32)
-    function = random.threefry2x32
+    function = functools.partial(random.threefry2x32, unrolled=unrolled)
     if compiled:
         function = tf.function(function, jit_compile=True)
     for column in (0, 9_999):

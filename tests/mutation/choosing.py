@@ -35,6 +35,7 @@ _WORDS = {
     "tfvae/validation/": r"\bmatches\(",
     "tfvae/validation/data_checks.py": _TRAINS,
     "tfvae/app/cli.py": r"\b(cli|tfvae\(|CliRunner)\b|\"(train|evaluate|sample|export|demo)\"",
+    "tfvae/app/settings.py": r"\b(runs|cli|settings)\b|\"train\"",
     "tfvae/app/runs.py": r"\b(runs|cli)\b|\"(train|evaluate|sample|export|demo)\"",
     "tfvae/datasets/named.py": r"\b(datasets|digits|cli)\b",
     "tfvae/datasets/readers.py": r"\b(datasets|readers)\b",
@@ -51,6 +52,7 @@ class Target(NamedTuple):
         method: a pattern of the function around it, or None where tests do not call that.
         module: a pattern of the module and of its public names.
         about: a pattern of what else tests of it would name, or None.
+        home: a pattern of the test files that are named after the module or its folder.
         aliases: what the zoo calls the class.
     """
 
@@ -58,6 +60,7 @@ class Target(NamedTuple):
     method: str | None
     module: str
     about: str | None
+    home: str
     aliases: frozenset
 
 
@@ -66,7 +69,7 @@ def target_of(mutant, root):
     path = Path(mutant.path)
     words = [pattern for start, pattern in _WORDS.items() if mutant.path.startswith(start)]
     if path.suffix != ".py":
-        return Target(None, None, "|".join(words[-1:]), None, frozenset())
+        return Target(None, None, "|".join(words[-1:]), None, "browser", frozenset())
 
     text = (root / path).read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -77,7 +80,7 @@ def target_of(mutant, root):
     functions = [node.name for node in around if isinstance(node, ast.FunctionDef)]
 
     owner = rf"\b{classes[0]}\b" if classes else None
-    before = r"\." if classes else rf"\b(?:{stem}|tfvae|export)\."
+    before = r"\." if classes else rf"\b(?:(?:{stem}|tfvae|export)\.)?"
     method = rf"{before}{functions[-1]}\b" if functions else None
     prefixes = {True: r"\b", False: rf"\b{stem}\."}  # a class is named alone, a function is not
     names = [rf"{prefixes[node.name[0].isupper()]}{node.name}\b" for node in _public(tree.body)]
@@ -85,7 +88,9 @@ def target_of(mutant, root):
 
     module = "|".join([imports, *names, *words])
 
-    return Target(owner, method, module, mutant.about or None, _aliases(root, classes))
+    homes = "|".join({path.stem, path.parent.name} - {"base", "tfvae"})
+    about = mutant.about or None
+    return Target(owner, method, module, about, homes, _aliases(root, classes))
 
 
 def _public(nodes):
@@ -158,10 +163,11 @@ def _rank(target, source, text, test):
     if target.about is not None and re.search(target.about, source):
         return 0
     owned = target.owner is not None and re.search(target.owner, source)
+    at_home = re.search(rf"tests/[\w/]*({target.home})", test)
     called = target.method is not None and re.search(target.method, source)
-    if (owned or target.owner is None) and called:
+    if called and (owned or at_home or target.owner is None):
         return 1
-    if owned or target.aliases & set(_composition(test)):
+    if owned or at_home or target.aliases & set(_composition(test)):
         return 2
     if re.search(target.module, source):
         return 3

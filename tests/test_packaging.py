@@ -144,8 +144,3 @@ def test_every_public_name_exists():
     for module in (tfvae, tfvae.export):
         with pytest.raises(AttributeError, match="nonsense"):
             _ = module.nonsense
-
-
-def test_no_source_file_is_long():
-    for path in (*ROOT.glob("tfvae/**/*.py"), *ROOT.glob("export/*.py")):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 260, path

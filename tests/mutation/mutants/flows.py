@@ -61,6 +61,7 @@ MUTANTS = [
         old=', "hidden": self.hidden}',
         new="}",
         note="A reloaded flow has the default widths.",
+        about="from_config",
     ),
     Mutant(
         name="coupling-inverse-in-forward-order",

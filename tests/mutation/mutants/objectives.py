@@ -114,5 +114,6 @@ MUTANTS = [
         old='**values, "analytic_rate": self.analytic_rate}',
         new="**values}",
         note="A reloaded ELBO takes the closed form although it was told not to.",
+        about="from_config",
     ),
 ]

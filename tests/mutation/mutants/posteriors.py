@@ -59,6 +59,7 @@ MUTANTS = [
         old='**pieces, "context_size": self.context_size}',
         new="**pieces}",
         note="A reloaded flow posterior has the default context size.",
+        about="from_config",
     ),
     Mutant(
         name="bottom-up-layers-share-noise",

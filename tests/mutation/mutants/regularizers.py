@@ -111,5 +111,6 @@ MUTANTS = [
         old='return {**super().get_config(), "dataset_size": self.dataset_size}',
         new="return super().get_config()",
         note="A reloaded penalty takes the batch for the data.",
+        about="from_config",
     ),
 ]

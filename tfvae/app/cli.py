@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from tfvae.app import tables
 from tfvae.errors import InputError, InputTypeError
 
 app = typer.Typer(
@@ -127,8 +127,8 @@ def train(
     )  # fmt: skip
     report = runs.train(settings, say=_say)
 
-    table = _evaluation_table(report["evaluation"])
-    _add_export(table, report["export"])
+    table = tables.of_evaluation(report["evaluation"])
+    tables.add_export(table, report["export"])
     console.print(table)
     _say(f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/")
 
@@ -155,7 +155,7 @@ def evaluate(
     from tfvae.app import runs
 
     console.print(
-        _evaluation_table(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict())
+        tables.of_evaluation(runs.evaluate(run, num_samples, num_examples, data_dir).to_dict())
     )
 
 
@@ -230,9 +230,9 @@ def export(
     data = runs.held_out_of(settings, data_dir) if encoder else None
     precision = None if quantization is Quantization.none else quantization.value
 
-    table = _new_table()
+    table = tables.new_table()
     if out is not None:
-        _add_export(
+        tables.add_export(
             table,
             runs.export(
                 vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss
@@ -310,51 +310,3 @@ def _escape(error):
     from rich.markup import escape
 
     return escape(str(error))
-
-
-def _new_table():
-    table = Table(show_header=False, box=None, padding=(0, 3, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim")
-    return table
-
-
-def _evaluation_table(found):
-    """Returns a table of the evaluation in a report."""
-    table = _new_table()
-    notes = {
-        "NLL": "-log p(x), importance sampling",
-        "rate": "KL(q(z|x) || p(z))",
-        "distortion": "-E log p(x|z)",
-    }
-
-    for title in ("NLL", "ELBO", "rate", "distortion"):
-        value, error = found[title.lower()], found[title.lower() + "_stderr"]
-        table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
-
-    table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
-    table.add_row("held-out examples", f"{found['num_examples']:,}", "")
-    table.add_row("bits per dimension", f"{found['bits_per_dim']:.3f}", "")
-    table.add_row("active units", f"{found['active_units']} of {found['latent_dim']}", "")
-    if found["binarization"]:
-        table.add_row("binarization", "fixed", found["binarization"])
-    return table
-
-
-def _add_export(table, exported):
-    """Adds the sizes and the measured quality of exported files to a table."""
-    for name, size in exported["sizes"].items():
-        table.add_row(name, f"{size / 1000:,.0f} kB", "")
-
-    parity = exported["parity"]
-    for title, key in (
-        ("parity of the file, x", "max_abs_error_x"),
-        ("parity of the file, z", "max_abs_error_z"),
-    ):
-        table.add_row(title, f"{parity[key]:.1e}", f"from Keras, largest of {parity['samples']}")
-    table.add_row("mean difference of x", f"{parity['mean_abs_error_x']:.1e}", "")
-    change = parity["distortion_change_nats"]
-    table.add_row(
-        "distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}"
-    )

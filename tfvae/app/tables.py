@@ -1,0 +1,59 @@
+"""The tables that the command prints."""
+
+from typing import Any
+
+from rich.table import Table
+
+
+def new_table() -> Table:
+    """Returns an empty table of names, numbers and notes."""
+    table = Table(show_header=False, box=None, padding=(0, 3, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    return table
+
+
+def of_evaluation(found: dict[str, Any]) -> Table:
+    """Returns a table of the evaluation in a report, in nats."""
+    table = new_table()
+    notes = {
+        "NLL": "-log p(x), importance sampling",
+        "rate": "KL(q(z|x) || p(z))",
+        "distortion": "-E log p(x|z)",
+    }
+
+    for title in ("NLL", "ELBO", "rate", "distortion"):
+        value, error = found[title.lower()], found[title.lower() + "_stderr"]
+        table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
+
+    table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
+    table.add_row("held-out examples", f"{found['num_examples']:,}", "")
+    table.add_row("bits per dimension", f"{found['bits_per_dim']:.3f}", "")
+    table.add_row("active units", f"{found['active_units']} of {found['latent_dim']}", "")
+    if found["binarization"]:
+        table.add_row("binarization", "fixed", found["binarization"])
+    return table
+
+
+def add_export(table: Table, exported: dict[str, Any]) -> None:
+    """Adds the sizes and the measured quality of exported files to a table.
+
+    Args:
+        table: the table.
+        exported: what `runs.export` returns.
+    """
+    for name, size in exported["sizes"].items():
+        table.add_row(name, f"{size / 1000:,.0f} kB", "")
+
+    parity = exported["parity"]
+    for title, key in (
+        ("parity of the file, x", "max_abs_error_x"),
+        ("parity of the file, z", "max_abs_error_z"),
+    ):
+        table.add_row(title, f"{parity[key]:.1e}", f"from Keras, largest of {parity['samples']}")
+    table.add_row("mean difference of x", f"{parity['mean_abs_error_x']:.1e}", "")
+    change = parity["distortion_change_nats"]
+    table.add_row(
+        "distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}"
+    )

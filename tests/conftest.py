@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 from tfvae.app import cli
 
 

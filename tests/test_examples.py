@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 
 pytestmark = pytest.mark.xdist_group("examples")  # one process runs them, each once
 

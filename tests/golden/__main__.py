@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 
 FOLDER = Path(__file__).parent
 SEED = 7

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Run no mutant: the first would notice each, the others build wheels or need an emulator.
-NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/test_arm64.py")
+NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/export/test_arm64.py")
 # Slow in all they do, so run only where no other file has noticed.
 LAST = tuple(f"tests/test_{name}.py" for name in ("conformance", "examples", "cli", "web"))
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
@@ -100,7 +100,7 @@ def _public(nodes):
 
 def _aliases(root, classes):
     """The names under which the zoo has a class."""
-    zoo = (root / "tests" / "zoo.py").read_text(encoding="utf-8")
+    zoo = (root / "tests" / "support" / "zoo.py").read_text(encoding="utf-8")
     pairs = []
     for node in ast.walk(ast.parse(zoo)):
         if isinstance(node, ast.Dict):
@@ -181,7 +181,7 @@ def _rank(target, source, text, test):
 def _is_composed_of(target, test, file, usual):
     """Whether a test, if it is of a composition, is of one with the class that is changed."""
     composition = _composition(test)
-    if file != "tests/test_conformance.py" or len(composition) < 2:
+    if file != "tests/models/test_conformance.py" or len(composition) < 2:
         return True
     if target.aliases:
         return bool(target.aliases & set(composition))

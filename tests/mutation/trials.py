@@ -13,7 +13,7 @@ from tests.mutation import choosing
 NOTICED, TIMED_OUT, SURVIVED = "noticed", "timed out", "survived"
 _SOFT = 0.75  # of the limit; a test that starts before has the rest to end in
 _MEASURED = 1800.0  # seconds for a test file without a mutant
-_SHARED = ("conftest.py", "zoo.py")  # of the tests, what all of them depend on
+_SHARED = ("conftest.py", "support/zoo.py")  # of the tests, what all of them depend on
 
 
 class State:

@@ -7,7 +7,7 @@ import scipy.sparse
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 from tests.conftest import matches
 
 X = zoo.real(12)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 from tfvae.ops import xla
 from tfvae.training import alarm, optimizer_update
 

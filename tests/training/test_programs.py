@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
+from tests.support import zoo
 from tests.conftest import matches
 from tfvae.training import batch_sources
 

@@ -1,0 +1,115 @@
+"""Data with missing elements: the bound of those observed, and imputation, against closed forms."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+
+import tfvae
+from tests.conftest import largest_difference, matches
+from tests.models.test_linear_gaussian import SIGMA, D, LinearGaussian
+from tfvae import likelihoods
+from tfvae.imputation import impute
+
+
+@pytest.fixture(scope="module")
+def incomplete():
+    """The linear-Gaussian model, two elements of each example missing, and its conditionals."""
+    model = LinearGaussian()
+    encoder, decoder = model.vae.encoder, model.vae.decoder
+    # A broad q, since none is exact here.
+    encoder.set_weights([0.5 * encoder.get_weights()[0], np.array([0.0, 0.0, 0.4, 0.4])])
+    likelihood = likelihoods.Observed(likelihoods.Normal(SIGMA))
+    vae = tfvae.VAE(encoder, decoder, likelihood=likelihood, seed=0)
+    x = model.x.copy()
+    rng = np.random.default_rng(1)
+    for row in x:
+        row[rng.choice(D, 2, replace=False)] = np.nan
+    exact, means, variances = [], model.x.copy(), np.zeros_like(x)
+    for i, row in enumerate(x):
+        seen = ~np.isnan(row)
+        covariance = model.covariance[np.ix_(seen, seen)]
+        exact.append(scipy.stats.multivariate_normal(model.b[seen], covariance).logpdf(row[seen]))
+        gain = model.covariance[np.ix_(~seen, seen)] @ np.linalg.inv(covariance)
+        means[i, ~seen] = model.b[~seen] + gain @ (row[seen] - model.b[seen])
+        rest = model.covariance[np.ix_(~seen, ~seen)] - gain @ model.covariance[np.ix_(seen, ~seen)]
+        variances[i, ~seen] = np.diag(rest)
+    return vae, x, np.array(exact), means, variances
+
+
+def test_the_likelihood_is_that_of_the_observed_elements(incomplete):
+    vae, x, exact, _, _ = incomplete
+    assert largest_difference(tfvae.evaluation.log_likelihood(vae, x, 20_000), exact) < 0.05
+    report = tfvae.evaluation.evaluate(vae, x, 2000)
+    assert report.bits_per_dim == pytest.approx(report.nll / (np.log(2) * (D - 2)))
+
+
+def test_complete_data_have_the_likelihood_they_had(incomplete):
+    model = LinearGaussian()
+    likelihood = likelihoods.Observed(likelihoods.Normal(SIGMA))
+    vae = tfvae.VAE(model.vae.encoder, model.vae.decoder, likelihood=likelihood)
+    found, expected = (each.log_weights(model.x, 3, seed=1) for each in (vae, model.vae))
+    assert largest_difference(found, expected) < 1e-5
+
+
+def test_imputation_is_the_conditional_mean_and_draws_have_its_spread(incomplete):
+    vae, x, _, means, variances = incomplete
+    found = impute(vae, x, 8000)
+    assert found.shape == x.shape and not np.isnan(found).any()
+    assert (found[~np.isnan(x)] == x[~np.isnan(x)]).all()
+    assert largest_difference(found, means) < 0.12
+    assert np.abs(found - means).mean() < 0.01
+    draws = impute(vae, x, 2000, seed=3, draws=400)
+    assert draws.shape == (400, *x.shape)
+    assert (draws[:, ~np.isnan(x)] == x[~np.isnan(x)]).all()
+    missing = np.isnan(x)
+    assert draws.mean(0)[missing] == pytest.approx(means[missing], abs=0.35)
+    assert (draws.var(0)[missing] / variances[missing]).mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_training_on_incomplete_digits_imputes_better_than_the_mean(digits):
+    rng = np.random.default_rng(0)
+    missing = rng.random(digits.x_train.shape) < 0.4
+    x = np.where(missing, np.nan, digits.x_train).astype(np.float32)
+    pieces = {
+        "likelihood": likelihoods.Observed(likelihoods.Normal(0.2)),
+        "objective": tfvae.IWAE(5),
+    }
+    vae = tfvae.mlp_vae(digits.event_shape, 6, (64,), **pieces, seed=0)
+    vae.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
+    vae.fit(x, batch_size=100, epochs=15, verbose=0)
+    error = ((impute(vae, x[:200], 200) - digits.x_train[:200])[missing[:200]] ** 2).mean()
+    baseline = ((np.nanmean(x, axis=0) - digits.x_train[:200])[missing[:200]] ** 2).mean()
+    assert error < 0.65 * baseline
+
+
+def test_grey_and_one_hot_data_may_be_missing_too():
+    grey = np.array([[0.0, 0.3, np.nan, 1.0]], np.float32)
+    bernoulli = likelihoods.Bernoulli(dynamic_binarization=True)
+    vae = tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihoods.Observed(bernoulli))
+    fixed, note = vae.likelihood.prepare_fixed(grey)
+    assert np.isnan(fixed[0, 2]) and set(fixed[0, [0, 1, 3]]) <= {0.0, 1.0} and "seed" in note
+    assert impute(vae, grey, 10, draws=3).shape == (3, 1, 4)
+
+
+def observed():
+    likelihood = likelihoods.Observed(likelihoods.Bernoulli())
+    return tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihood)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: likelihoods.Observed("normal"), ["normal"]),
+        (lambda: impute(tfvae.mlp_vae((4,), 2, (4,)), np.array([[0, 1, np.nan, 1]]), 10), ["NaN"]),
+        (lambda: impute(tfvae.mlp_vae((4,), 2, (4,)), np.zeros((1, 4)), 0), ["num_samples"]),
+        (lambda: impute(tfvae.mlp_vae((4,), 2, (4,)), np.zeros((1, 4)), 10, draws=0), ["draws"]),
+        (
+            lambda: tfvae.evaluation.log_likelihood(observed(), [[0, 1, np.nan, 0.5]]),
+            ["Observed", "NaN where missing"],
+        ),
+    ],
+)
+def test_what_cannot_be_imputed_is_refused(make, words):
+    with pytest.raises(ValueError, match=matches(*words)):
+        make()

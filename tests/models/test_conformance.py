@@ -1,0 +1,270 @@
+"""What every composition of pieces does, whatever the pieces."""
+
+import contextlib
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tests.support import zoo
+from tests.conftest import largest_difference, matches
+from tfvae import (
+    flows,
+    gradients,
+    likelihoods,
+    objectives,
+    pieces,
+    posteriors,
+    priors,
+    random,
+    regularizers,
+)
+from tfvae.export import quantize, signatures, tflite
+from tfvae.export.runtime import InterpreterRuntime, run_part
+from tfvae.ops import xla
+
+everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
+# What does not depend on how a model is trained.
+every_model = pytest.mark.parametrize(
+    "specimen",
+    [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")],
+    indirect=True,
+)
+
+one_of_each_kind = pytest.mark.parametrize("specimen", zoo.ONE_OF_EACH_KIND, indirect=True)
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Compiling each of the many compositions would take most of the time."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def easy_to_estimate(vae, x):
+    """Makes q(z|x) the same for every x, so that few samples are enough.
+
+    Returns x, binary where the likelihood wants it so.
+    """
+    for weight in vae.encoder.weights:
+        weight.assign(0 * weight)
+    return (x > 0.5).astype(np.float32) if isinstance(vae.likelihood, likelihoods.Bernoulli) else x
+
+
+def train_a_step(vae, x, y):
+    vae.fit(x, y, batch_size=len(x), epochs=1, verbose=0, shuffle=False)
+
+
+@everything
+def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_path):
+    vae, x, y = specimen
+    # Tracing each of the many compositions would take most of the time.
+    vae.compile(run_eagerly=True)
+    train_a_step(vae, x, y)
+    first = vae.evaluate(x, y, verbose=0, return_dict=True)
+    assert np.isfinite(list(first.values())).all()
+    if vae.posterior.has_density:
+        assert set(first) == {"loss", "elbo", "rate", "distortion"}
+        assert first["elbo"] == pytest.approx(-first["rate"] - first["distortion"], rel=1e-5)
+    else:
+        assert set(first) == {"loss", "distortion"}
+    assert vae.evaluate(x, y, verbose=0, return_dict=True) == first
+    four = None if y is None else y[:4]
+    sample = vae.sample(4, seed=7, y=four)
+    assert sample.shape == (4, *vae.event_shape)
+    assert vae.sample(4, seed=7, y=four, draw=True).shape == sample.shape
+    inputs = x if y is None else [x, y]
+    assert vae.predict(inputs, verbose=0).shape == x.shape
+
+    vae.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
+    assert largest_difference(loaded.sample(4, seed=7, y=four), sample) < 1e-6
+    for name in ("posterior", "prior", "likelihood"):  # and could be written again
+        assert repr(getattr(loaded, name)).split("<")[0] == repr(getattr(vae, name)).split("<")[0]
+    assert loaded.get_config().keys() == vae.get_config().keys()
+    # The optimizer and the random state came along: one more step ends at the same weights.
+    for model in (vae, loaded):
+        train_a_step(model, x, y)
+    for ours, theirs in zip(vae.weights, loaded.weights):
+        assert largest_difference(ours, theirs) < 1e-6
+
+
+@pytest.mark.parametrize("name", zoo.IN_PIECES)
+def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operations(name):
+    found = []
+    for compiler in (xla.CompilationPlan("", between_networks=True), xla.GRAPH):
+        keras.utils.set_random_seed(0)
+        vae, x, y = zoo.BUILDERS[name]()
+        vae.compile(keras.optimizers.SGD(0.1))
+        vae.optimizer.build(vae.trainable_variables)
+        start = vae.get_weights()
+        with xla.tracing_for(compiler):
+            logs = vae.train_step(tf.nest.map_structure(tf.constant, x if y is None else (x, y)))
+        change = [np.ravel(after - before) for after, before in zip(vae.get_weights(), start)]
+        found.append((float(logs["loss"]), np.concatenate(change)))
+    (loss, change), (expected_loss, expected) = found
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert change == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert abs(expected).max() > 1e-3
+
+
+@every_model
+def test_log_weights_have_a_row_per_sample_and_estimate_the_likelihood(specimen):
+    vae, x, y = specimen
+    if not vae.posterior.has_density:
+        for question in (
+            lambda: vae.log_weights(x, 5),
+            lambda: tfvae.evaluation.log_likelihood(vae, x, 5),
+        ):
+            with pytest.raises(ValueError, match=matches("density", "Deterministic")):
+                question()
+        return
+    x = easy_to_estimate(vae, x)
+    log_weights = vae.log_weights(x, 50, seed=3, y=y)
+    assert log_weights.shape == (50, len(x))
+    with eagerly():
+        found = tfvae.evaluation.log_likelihood(vae, x, 2000, y=y)
+    assert found.shape == (len(x),)
+    by_hand = tf.reduce_logsumexp(vae.log_weights(x, 2000, seed=4, y=y), axis=0) - np.log(2000)
+    assert abs(float(np.mean(found - by_hand))) < 0.5
+    assert (found > log_weights.numpy().mean(axis=0) - 0.5).all()
+
+
+@one_of_each_kind
+def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(specimen):
+    vae, x, y = specimen
+    if not vae.posterior.has_density:
+        return
+    x = easy_to_estimate(vae, x)
+    compiled = tfvae.evaluation.log_likelihood(vae, x, 2000, y=y)
+    with eagerly():  # where TFP's own draws are others
+        difference = compiled - tfvae.evaluation.log_likelihood(vae, x, 2000, y=y)
+    assert abs(float(np.mean(difference))) < 0.5
+
+
+@one_of_each_kind
+def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
+    vae, x_data, y = specimen
+    x_data = vae.likelihood.prepare_fixed(x_data[:7])[0]
+    y = None if y is None else np.arange(7, dtype=np.int32)
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", batch_size=3, include_encoder=True)
+    sampler = tfvae.export.Sampler(tmp_path / "m.tflite")
+    x, z = sampler.sample(7, seed=7, y=y, return_latent=True)
+    assert largest_difference(x, vae.sample(7, seed=7, y=y)) < 1e-5
+    for ours, theirs in zip(tf.nest.flatten(z), tf.nest.flatten(vae.sample_latent(7, seed=7, y=y))):
+        assert largest_difference(ours, theirs) < 1e-6
+    assert largest_difference(sampler.decode(vae.prior.for_decoder(z), y=y), x) < 1e-5
+    draws = sampler.sample(7, seed=7, y=y, draw=True, return_latent=True)
+    expected = vae.sample(7, seed=7, y=y, draw=True)
+    # A uniform that falls between two values of one probability may draw the other.
+    assert np.mean(np.abs(draws[0] - expected) > 1e-5) < 0.01
+    for ours, theirs in zip(tf.nest.flatten(draws[1]), tf.nest.flatten(z)):
+        assert np.array_equal(ours, theirs)
+    assert largest_difference(sampler.reconstruct(x_data, y=y), vae.reconstruct(x_data, y=y)) < 1e-4
+
+
+@pytest.mark.parametrize("name", zoo.LIKELIHOODS)
+def test_every_likelihood_draws_and_averages_on_the_device(name):
+    """Its two parts of the exported file alone, as quick to convert as they are small."""
+    vae, x, _ = zoo._mlp("diagonal", "standard", name, "elbo", "pathwise")
+    found = signatures.parts(vae, 3, encoder=False)
+    found = {part: found[part] for part in ("mean", "draw")}
+    models = quantize.convert_parts(vae, found, None, {})
+    tflite.check_operators(models["draw"])
+    params = vae.decode_batch(vae.sample_latent(3, seed=1), None, training=False).numpy()
+    inputs = {"params": params, "seed": np.array([7], np.int32), "index": np.array([0], np.int32)}
+    drawn = InterpreterRuntime(models["draw"]).run("draw", inputs)["x"]
+    noise = random.Stream(random.seed_key(tf.constant(7)), tf.range(3)).fold_in(random.TAGS["draw"])
+    assert largest_difference(drawn, vae.likelihood.draw(params, noise)) < 1e-4
+    mean = run_part(models, found, "mean", {"params": params})["x"]
+    assert largest_difference(mean, vae.likelihood.mean(params)) < 1e-4
+
+
+@every_model
+def test_the_density_of_a_structure_is_that_of_its_layers(specimen):
+    """log q and log p sum over the latent's layers: shape [K, B] whatever the structure."""
+    vae, x, y = specimen
+    if not vae.posterior.has_density:
+        return
+    terms = vae.terms(x, 5, seed=0, y=y)
+    for values in (terms.log_prior, terms.log_posterior, terms.log_likelihood):
+        assert values.shape == (5, len(x))
+    if terms.analytic_rate is not None:
+        many = vae.terms(x, 4000, seed=0, y=y)
+        assert largest_difference(many.monte_carlo_rate, many.analytic_rate) < 0.25
+
+
+def test_every_piece_has_a_name_of_its_own_in_keras_files():
+    for module in (flows, gradients, likelihoods, objectives, posteriors, priors, regularizers):
+        for _, cls in inspect.getmembers(module, inspect.isclass):
+            name = keras.saving.get_registered_name(cls)
+            if ">" in name:
+                assert keras.saving.get_registered_object(name) is cls
+
+
+def test_every_public_piece_is_in_the_zoo():
+    def public(module, base):
+        found = {c for _, c in inspect.getmembers(module, inspect.isclass)}
+        found = {c for c in found if c.__module__.startswith(module.__name__)}
+        found = {c for c in found if issubclass(c, base) and c is not base}
+        return {c for c in found if not c.__name__.startswith("_")}
+
+    def in_zoo(makers):
+        return {type(make()) for make in makers}
+
+    layered = [zoo.BUILDERS[name]().vae for name in ("bottom_up", "ladder")]
+    found = in_zoo(zoo.POSTERIORS.values()) | {type(vae.posterior) for vae in layered}
+    assert public(posteriors, pieces.Posterior) <= found
+    found = in_zoo(zoo.PRIORS.values()) | {type(vae.prior) for vae in layered}
+    assert public(priors, pieces.Prior) <= found
+    assert public(flows, flows.Flow) <= in_zoo(zoo.FLOWS.values())
+    found = in_zoo(make for make, _ in zoo.LIKELIHOODS.values())
+    assert public(likelihoods, pieces.Likelihood) <= found
+    assert public(objectives, objectives.Objective) <= in_zoo(zoo.OBJECTIVES.values())
+    penalties = [getattr(make(), "regularizers", []) for make in zoo.OBJECTIVES.values()]
+    found = {type(penalty) for several in penalties for penalty in several}
+    assert public(regularizers, regularizers.Regularizer) <= found
+    assert public(gradients, gradients.Estimator) <= in_zoo(zoo.ESTIMATORS.values())
+
+
+@pytest.mark.parametrize(
+    ("objective", "estimator"),
+    [
+        (o, e)
+        for e in zoo.ESTIMATORS
+        if e != "enumeration"
+        for o in zoo.OBJECTIVES
+        if o not in zoo.SENSIBLE[e]
+    ],
+)
+def test_an_estimator_wrong_for_an_objective_is_refused_at_construction(objective, estimator):
+    with pytest.raises(ValueError, match=matches(type(zoo.OBJECTIVES[objective]()).__name__)):
+        zoo._mlp("diagonal", "standard", "bernoulli", objective, estimator)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"),
+    [(a, b) for a in zoo.POSTERIORS for b in zoo.PRIORS if not zoo.fitting(a, b)],
+)
+def test_a_prior_over_another_set_than_the_posterior_is_refused_at_construction(posterior, prior):
+    with pytest.raises(ValueError, match=matches(type(zoo.POSTERIORS[posterior]()).__name__)):
+        zoo._pair(posterior, prior)
+
+
+def test_traced_and_eager_steps_give_the_same_weights():
+    """The conformance tests run eagerly; this is why they may."""
+    found = []
+    for eagerly in (True, False):
+        keras.utils.set_random_seed(0)
+        vae, x, _ = zoo.BUILDERS["bernoulli_dynamic-iwae-doubly"]()
+        vae.compile(run_eagerly=eagerly, jit_compile=False)
+        vae.fit(x, batch_size=6, epochs=1, verbose=0, shuffle=False)
+        found.append(np.concatenate([np.ravel(w) for w in vae.get_weights()]))
+    assert largest_difference(*found) < 1e-5

@@ -1,0 +1,155 @@
+"""Regularizers against their definitions, written out in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+
+import tfvae
+from tests.support import zoo
+from tests.conftest import largest_difference, matches
+from tfvae import gradients, objectives, posteriors, priors, random
+from tfvae.objectives.terms import Terms
+from tfvae.regularizers import MMD, LatentNorm, Regularized, TotalCorrelation
+
+
+def terms_of(loc, scale, seed=(3, 4)):
+    """`Terms` of a batch with q(z|x_b) = N(loc_b, scale_b^2) and a standard-normal prior."""
+    raw = np.concatenate([loc, np.log(np.expm1(scale - 1e-6))], axis=1).astype(np.float32)
+    prior = priors.StandardNormal()
+    prior.build(loc.shape[1])
+    q = posteriors.DiagonalNormal().distribution(raw)
+    seed = tf.constant(seed)
+    return Terms(None, None, None, None, q.sample(1, seed=seed), q, prior.distribution(), seed)
+
+
+def test_mmd_is_the_unbiased_estimate_by_its_definition():
+    terms = terms_of(np.random.default_rng(0).normal(size=(6, 2)), np.full((6, 2), 0.3))
+    a = terms.z[0].numpy()
+    b = terms.prior.sample(6, seed=random.seed_for(terms.seed, "penalty")).numpy()
+
+    def kernel(x, y):
+        widths = [4 * s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
+        return sum(w / (w + ((x - y) ** 2).sum()) for w in widths)
+
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
+    same = sum(kernel(s[i], s[j]) for s in (a, b) for i, j in pairs) / 30
+    cross = sum(kernel(x, y) for x in a for y in b) / 36
+    assert float(MMD()(terms)) == pytest.approx(same - 2 * cross, abs=1e-5)
+
+
+def test_mmd_is_zero_on_average_at_the_prior_and_grows_with_the_distance():
+    def values(shift):
+        loc, scale = np.full((64, 2), shift), np.ones((64, 2))
+        return np.array([float(MMD()(terms_of(loc, scale, (i, 0)))) for i in range(60)])
+
+    none, some, far = (values(s) for s in (0.0, 0.5, 2.0))
+    assert abs(none.mean()) < 4 * none.std() / np.sqrt(60)
+    assert 4 * some.std() / np.sqrt(60) < some.mean() < far.mean()
+
+
+@pytest.mark.parametrize("dataset_size", [1, 1000])
+def test_total_correlation_is_its_definition(dataset_size):
+    rng = np.random.default_rng(1)
+    loc, scale = rng.normal(size=(5, 3)), rng.uniform(0.2, 1.0, (5, 3))
+    terms = terms_of(loc, scale)
+    z = terms.z[0].numpy()
+    log_q = scipy.stats.norm(loc[None], scale[None]).logpdf(z[:, None])  # [z, q, D]
+    offset = np.log(dataset_size * 5)
+    joint = scipy.special.logsumexp(log_q.sum(-1), axis=1) - offset
+    marginals = (scipy.special.logsumexp(log_q, axis=1) - offset).sum(-1)
+    found = TotalCorrelation(dataset_size=dataset_size)(terms)
+    assert largest_difference(found, joint - marginals) < 1e-3
+
+
+def test_total_correlation_tells_dependent_latents_from_independent_ones():
+    """A Gaussian aggregate of correlation r has -log(1 - r^2) / 2 nats of it."""
+    rng = np.random.default_rng(2)
+    loc = rng.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 3000)
+    scale = np.full((3000, 2), 0.1)
+    found = float(tf.reduce_mean(TotalCorrelation()(terms_of(loc, scale))))
+    variance = 1 + 0.1**2
+    assert found == pytest.approx(-0.5 * np.log(1 - (0.9 / variance) ** 2), abs=0.06)
+    independent = terms_of(rng.normal(size=(3000, 2)), scale)
+    assert float(tf.reduce_mean(TotalCorrelation()(independent))) == pytest.approx(0.0, abs=0.06)
+
+
+def test_a_sum_is_an_objective_that_saves_and_weighs_its_parts():
+    sum_ = tfvae.ELBO(2, beta=0.5) + 3.0 * MMD() + TotalCorrelation(2.0)
+    assert isinstance(sum_, Regularized)
+    assert [r.weight for r in sum_.regularizers] == [3.0, 2.0]
+    vae, x, _ = zoo.BUILDERS["diagonal-standard"]()
+    terms = vae.terms(x, 2, seed=1)
+    parts = 3.0 * MMD()(terms) + 2.0 * tf.reduce_mean(TotalCorrelation()(terms))
+    assert largest_difference(sum_(terms), tfvae.ELBO(2, beta=0.5)(terms) + parts) < 1e-4
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(sum_))
+    assert largest_difference(again(terms), sum_(terms)) == 0
+
+
+RISE = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=1.0)
+
+
+def test_a_factor_multiplies_the_weight_that_is_there():
+    assert (2.0 * MMD(3.0)).weight == 6.0
+    assert (2.0 * (0.5 * TotalCorrelation(dataset_size=7))).dataset_size == 7
+
+
+def test_a_penalty_is_added_at_any_step_and_to_the_loss_of_the_encoder():
+    vae, x, _ = zoo.BUILDERS["diagonal-standard"]()
+    terms = vae.terms(x, 6, seed=1)
+    penalty = 3.0 * np.mean(terms.z.numpy() ** 2) * terms.z.shape[-1] / 2
+
+    rising = tfvae.ELBO(6, beta=RISE)
+    assert (
+        largest_difference((rising + LatentNorm(3.0))(terms, 4), rising(terms, 4) + penalty) < 1e-3
+    )
+    piwae = objectives.PIWAE(2, 3)
+    found = (piwae + LatentNorm(3.0)).encoder_loss(terms, 4)
+    assert largest_difference(found, piwae.encoder_loss(terms, 4) + penalty) < 1e-3
+    assert (tfvae.ELBO(6) + LatentNorm()).encoder_loss(terms, 4) is None
+
+
+def test_the_norm_is_of_the_latents_of_all_layers():
+    vae, x, _ = zoo.BUILDERS["ladder"]()
+    terms = vae.terms(x, 2, seed=1)
+    norms = sum((layer.numpy() ** 2).sum(axis=-1) for layer in terms.z) / 2
+
+    assert len(terms.z) == 3
+    assert float(LatentNorm()(terms)) == pytest.approx(norms.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [MMD, LatentNorm, TotalCorrelation])
+def test_the_score_function_refuses_a_penalty_of_z(penalty):
+    objective = tfvae.ELBO(2, analytic_rate=False) + penalty()
+    with pytest.raises(ValueError, match=matches("log-weights", "Pathwise")):
+        tfvae.mlp_vae((4,), 2, (3,), objective=objective, estimator=gradients.ScoreFunction())
+
+
+def test_mmd_pulls_the_aggregate_posterior_to_the_prior(digits):
+    def discrepancy(objective):
+        keras.utils.set_random_seed(0)
+        likelihood = tfvae.likelihoods.Bernoulli(dynamic_binarization=True)
+        pieces = {"likelihood": likelihood, "objective": objective}
+        vae = tfvae.mlp_vae(digits.event_shape, 2, (32,), **pieces, seed=0)
+        vae.compile(keras.optimizers.Adam(5e-3), jit_compile=False)
+        vae.fit(digits.x_train, batch_size=100, epochs=8, verbose=0)
+        return float(MMD()(vae.terms(digits.x_test, 1, seed=1)))
+
+    pulled = discrepancy(tfvae.ELBO(beta=0.0) + 100.0 * MMD())
+    assert pulled < 0.2 * discrepancy(tfvae.ELBO(beta=0.0))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: MMD(float("nan")), lambda: TotalCorrelation(dataset_size=0), lambda: 3 + MMD()]
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(ValueError, match=matches()):
+        make()
+
+
+def test_total_correlation_wants_a_factorized_posterior():
+    vae, x, _ = zoo.BUILDERS["full-standard"]()
+    with pytest.raises(ValueError, match=matches("TotalCorrelation", "MultivariateNormalTriL")):
+        TotalCorrelation()(vae.terms(x, 1))

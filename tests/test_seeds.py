@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tests.models.test_conformance import eagerly
 from tests.support import zoo
 from tests.support.by_hand import drawn
-from tests.models.test_conformance import eagerly
 from tfvae import evaluation, likelihoods, priors, random
 from tfvae.imputation import impute
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.recording import record_run
 from tests.datasets.test_datasets import write_mnist
 from tests.datasets.test_readers import write_images
+from tests.support.recording import record_run
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the files they share
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import typer
 
-from tests.conftest import matches
 from tests.app.test_options import COMMANDS, words_of
+from tests.conftest import matches
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Every option of every command, at a value of its own, is found where it is used.
 
 Each command is run once with everything in `TYPED`, where no two values are equal and none is the
-default. What takes long is noted instead of done (tests/support/recording.py), and each value is read off
-where it arrives.
+default. What takes long is noted instead of done (tests/support/recording.py), and each value is
+read off where it arrives.
 """
 
 import http.server
@@ -18,10 +18,10 @@ import typer
 from PIL import Image
 
 import tfvae
-from tests.support.recording import record, record_run
-from tests.datasets.test_datasets import write_mnist
 from tests.app.test_fingerprints import by_hand
+from tests.datasets.test_datasets import write_mnist
 from tests.export.test_web import fake_install
+from tests.support.recording import record, record_run
 from tfvae import plots
 from tfvae.app import cli
 from tfvae.datasets import readers

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import tfvae
-from tests.support.recording import record_run
 from tests.app.test_fingerprints import by_hand
+from tests.support.recording import record_run
 from tfvae import datasets, likelihoods, plots
 from tfvae.app import runs
 from tfvae.app.settings import Settings, build, choose

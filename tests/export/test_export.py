@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae.export import Sampler, quality, quantize, sidecar
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share

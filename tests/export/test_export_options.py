@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tests.support.recording import record
 from tfvae import random
 from tfvae.export import Sampler, quality, tflite

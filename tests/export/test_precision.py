@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference
+from tests.support import zoo
 from tfvae.export.precision import in_float32
 
 PIECES = (

@@ -7,9 +7,9 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from tests.support.arguments import covers
 from tests.conftest import largest_difference, matches
 from tests.pieces.test_pieces import stream
+from tests.support.arguments import covers
 from tfvae import flows, posteriors, priors
 
 

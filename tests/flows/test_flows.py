@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae import flows, posteriors, priors
 
 SIZE, CONTEXT = 3, 4

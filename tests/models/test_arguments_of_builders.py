@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import tfvae
-from tests.support.arguments import covers
 from tests.conftest import largest_difference, matches
+from tests.support.arguments import covers
 from tfvae import likelihoods, posteriors, priors
 
 ACTIVATIONS = {

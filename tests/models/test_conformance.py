@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae import (
     flows,
     gradients,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 
 BUILDERS = {
     "mlp": lambda condition: tfvae.mlp_vae((8, 8, 1), 2, (8,), condition=condition, seed=0),

@@ -8,7 +8,12 @@ from typing import NamedTuple
 # Run no mutant: the first would notice each, the others build wheels or need an emulator.
 NEVER = ("tests/test_mutants.py", "tests/test_packaging.py", "tests/export/test_arm64.py")
 # Slow in all they do, so run only where no other file has noticed.
-LAST = tuple(f"tests/test_{name}.py" for name in ("conformance", "examples", "cli", "web"))
+LAST = (
+    "tests/models/test_conformance.py",
+    "tests/test_examples.py",
+    "tests/app/test_cli.py",
+    "tests/export/test_web.py",
+)
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
 _USUAL = 0.5  # seconds of a test of which none are known
 _SPECIFIC = 2  # the rank up to which a test names the class that is changed, see `_rank`

@@ -7,9 +7,9 @@ import scipy.special
 import tensorflow as tf
 
 import tfvae
+from tests.conftest import largest_difference, matches
 from tests.support import zoo
 from tests.support.arguments import covers
-from tests.conftest import largest_difference, matches
 from tfvae import gradients, objectives, posteriors, priors, regularizers
 
 K = 6

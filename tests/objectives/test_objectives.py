@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
 from tests.models.test_linear_gaussian import LinearGaussian
+from tests.support import zoo
 from tfvae import gradients, objectives, posteriors, priors, regularizers
 
 

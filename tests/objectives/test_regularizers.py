@@ -8,8 +8,8 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae import gradients, objectives, posteriors, priors, random
 from tfvae.objectives.terms import Terms
 from tfvae.regularizers import MMD, LatentNorm, Regularized, TotalCorrelation

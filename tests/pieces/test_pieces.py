@@ -8,8 +8,8 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae import likelihoods, posteriors, priors, random
 
 N = 20_000

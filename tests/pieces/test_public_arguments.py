@@ -16,14 +16,19 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tests.support.arguments import COVERED, covers
 from tests.conftest import largest_difference, matches
+from tests.support.arguments import COVERED, covers
 from tfvae import flows, gradients, likelihoods, objectives, posteriors, priors, regularizers
 
 MODULES = (flows, gradients, likelihoods, objectives, posteriors, priors, regularizers)
 BUILDERS = (tfvae.mlp_vae, tfvae.conv_vae, tfvae.hierarchical_vae)
 BASES = {objectives.Objective, regularizers.Regularizer}  # whose arguments are their subclasses'
-OTHER_FILES = ("likelihoods", "flows", "objectives", "builders")
+OTHER_FILES = (
+    "flows.test_arguments_of_flows",
+    "likelihoods.test_arguments_of_likelihoods",
+    "models.test_arguments_of_builders",
+    "objectives.test_arguments_of_objectives",
+)
 
 
 def public_arguments():
@@ -44,7 +49,7 @@ def public_arguments():
 
 def test_every_public_argument_has_a_test_of_its_effect():
     for name in OTHER_FILES:
-        importlib.import_module(f"tests.test_arguments_of_{name}")
+        importlib.import_module(f"tests.{name}")
     assert set(public_arguments()) - COVERED == set()
     assert len(COVERED) > 70
 

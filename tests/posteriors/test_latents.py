@@ -10,9 +10,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates, within
+from tests.support import zoo
 from tfvae import gradients, objectives, posteriors, priors, random, regularizers
 from tfvae.posteriors.sphere import AngleGrid
 

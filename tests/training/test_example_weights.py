@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
 from tests.objectives.test_regularizers import terms_of
+from tests.support import zoo
 from tfvae import likelihoods, objectives, posteriors, random, regularizers
 
 PRESENT = 7

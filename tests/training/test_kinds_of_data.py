@@ -7,8 +7,8 @@ import scipy.sparse
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import matches
+from tests.support import zoo
 
 X = zoo.real(12)
 LATER = np.concatenate([X[:8], np.full_like(X[:4], np.nan)])

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import matches
+from tests.support import zoo
 from tests.training.subjects import CompiledFitModel, regression
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan

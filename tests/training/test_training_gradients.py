@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
+from tests.conftest import largest_difference
 from tests.support import zoo
 from tests.support.by_hand import (
     BATCH,
@@ -22,7 +23,6 @@ from tests.support.by_hand import (
     networks,
     real_data,
 )
-from tests.conftest import largest_difference
 from tfvae import flows, likelihoods, objectives, posteriors, priors
 
 tfd = tfp.distributions

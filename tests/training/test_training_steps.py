@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests.support.by_hand import BATCH, EPOCHS, RATE, SIGMA, ByHand, drawn, networks, real_data
 from tests.conftest import largest_difference
+from tests.support.by_hand import BATCH, EPOCHS, RATE, SIGMA, ByHand, drawn, networks, real_data
 from tfvae import likelihoods, objectives, regularizers
 
 WEIGHTS = np.array([0, 2, 0.5, 1.5, 3, 0, 0, 1, 2, 0], np.float32)  # a mean of 1 in each batch

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import tfvae
-from tests.support import zoo
 from tests.conftest import largest_difference, matches
+from tests.support import zoo
 from tfvae import flows, gradients, likelihoods, objectives, posteriors, priors, regularizers
 from tfvae.validation import arguments
 

@@ -1,6 +1,6 @@
 """Reads private parts of Keras, each as it is in Keras 3.15.
 
-If one moves in another version, `tests/test_keras_internals.py` names it.
+If one moves in another version, `tests/_keras/test_keras_internals.py` names it.
 """
 
 from typing import TYPE_CHECKING, Any

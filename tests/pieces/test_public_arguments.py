@@ -123,6 +123,12 @@ def test_numbers_of_classes_that_do_not_divide_the_latent_are_refused(make, num_
         make(num_classes).build(6)
 
 
+@pytest.mark.parametrize("make", [posteriors.Categorical, priors.RelaxedCategorical])
+def test_a_latent_of_one_number_is_no_class(make):
+    with pytest.raises(ValueError, match=matches("from 2", "latent size 1")):
+        make().build(1)
+
+
 # ---- mixtures
 
 

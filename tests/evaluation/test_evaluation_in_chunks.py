@@ -111,6 +111,15 @@ def test_every_number_of_a_report_is_its_formula_of_the_latents_drawn(monkeypatc
     assert (report.latent_dim, report.binarization) == (LATENT, None)
 
 
+def test_a_report_is_of_the_latents_of_its_seed(wrong):
+    reports = [evaluation.evaluate(wrong.vae, wrong.x, 3, seed=seed) for seed in (0, 5)]
+
+    assert reports[0].nll != reports[1].nll
+    for report in reports:
+        found = evaluation.log_likelihood(wrong.vae, wrong.x, 3, seed=report.seed)
+        assert report.nll == pytest.approx(-found.mean(), rel=1e-6)
+
+
 def distortion_moments(model):
     """Mean and variance over z ~ q of -log p(x|z), quadratic in the noise e: c + g'e + e'He / 2."""
     residual = model.x - model.b - model.loc() @ model.w.T

@@ -57,7 +57,7 @@ MUTANTS = [
         old="None if y is None else y[i]",
         new="None if y is None else y[0]",
         note="Every block of examples has the conditions of the first.",
-        about="condition|\\by=",
+        about="of_different_conditions",
     ),
     Mutant(
         name="decoder-in-training-mode",
@@ -86,7 +86,7 @@ MUTANTS = [
         old="found = _estimate(vae, x, num_samples, seed, y)",
         new="found = _estimate(vae, x, num_samples, 0, y)",
         note="evaluate reports a seed that it did not use.",
-        about="seed",
+        about="latents_of_its_seed",
     ),
     Mutant(
         name="log-likelihood-seed-ignored",
@@ -132,7 +132,7 @@ MUTANTS = [
         old="vae.condition(np.asarray(y)[chosen])",
         new="vae.condition(np.asarray(y)[: len(x[chosen])])",
         note="Active units beyond 1024 examples take the conditions of the first.",
-        about="condition|\\by=",
+        about="of_different_conditions",
     ),
     Mutant(
         name="active-units-of-raw-data",

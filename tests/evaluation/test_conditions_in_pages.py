@@ -111,7 +111,9 @@ def test_draws_on_pages_of_different_conditions_have_the_conditional_moments(con
 def test_pages_have_noise_of_their_own_and_the_same_for_the_same_seed(conditional):
     """The first example and the last, on another page, are the same."""
     vae, x, y = conditional.vae, conditional.x, conditional.y
-    first, again = (imputation.impute(vae, x, SAMPLES, y=y, draws=3) for _ in range(2))
+    seeds = (0, 0, 1)
+    first, again, other = (imputation.impute(vae, x, SAMPLES, s, y=y, draws=3) for s in seeds)
     assert np.array_equal(first, again)
     missing = np.isnan(x[0])
+    assert np.abs(first[:, 0, missing] - other[:, 0, missing]).min() > 1e-4
     assert np.abs(first[:, 0, missing] - first[:, -1, missing]).min() > 1e-4

@@ -165,6 +165,21 @@ def test_units_are_active_by_the_variance_of_all_means_above_a_hundredth(monkeyp
     assert evaluation.active_units(model.vae, x) == 2
 
 
+def test_units_of_grey_data_are_active_by_what_the_model_makes_binary():
+    """A grey of one half moves no latent; the zeros and ones drawn by it do, by a quarter."""
+    binary = likelihoods.Bernoulli(dynamic_binarization=True)
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=binary, seed=0)
+    kernel = np.zeros((3, 4), np.float32)
+    kernel[0, 0] = 0.5
+    encoder.set_weights([kernel, np.zeros(4)])
+    grey = np.full((50, 3), 0.5, np.float32)
+
+    assert evaluation.active_units(vae, grey) == 1
+    assert evaluation.evaluate(vae, grey, 2).active_units == 1
+
+
 def test_dropout_is_inert_in_all_but_training():
     model = LinearGaussian(shift=0.3, stretch=1.3)
     missing = np.where(np.random.default_rng(2).random(model.x.shape) < 0.3, np.nan, model.x)

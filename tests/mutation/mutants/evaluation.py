@@ -109,6 +109,7 @@ MUTANTS = [
         old="        self._functions.follow(self._model.traced_state())\n\n        def call",
         new="        def call",
         note="A model whose prior was replaced is evaluated by the program of the old one.",
+        about="takes_effect_in_log_likelihood",
     ),
     Mutant(
         name="bits-per-dim-count-missing",
@@ -124,7 +125,7 @@ MUTANTS = [
         old=".var(axis=0) > ACTIVE_VARIANCE",
         new=".std(axis=0) > ACTIVE_VARIANCE",
         note="The deviation, not the variance, is compared with 0.01.",
-        about="active_units",
+        about="grey_data_are_active",
     ),
     Mutant(
         name="active-units-condition-of-first-page",
@@ -140,6 +141,6 @@ MUTANTS = [
         old="_active_units(vae, _prepared(vae, x, y)[0], y)",
         new="_active_units(vae, x, y)",
         note="Grey data are encoded without the binarization of the model.",
-        about="active_units",
+        about="grey_data_are_active",
     ),
 ]

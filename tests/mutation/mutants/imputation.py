@@ -30,6 +30,7 @@ MUTANTS = [
         old="as_int32(seed), first",
         new="0, first",
         note="The seed plays no part.",
+        about="same_for_the_same_seed",
     ),
     Mutant(
         name="imputation-condition-of-first-page",

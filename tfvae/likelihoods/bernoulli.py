@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tfvae import datasets
 from tfvae._keras.backend import register
 from tfvae.likelihoods.base import Elements
-from tfvae.ops import noise
+from tfvae.ops import inverse_cdf, noise
 
 if TYPE_CHECKING:
     from tfvae.random import Stream
@@ -183,7 +183,7 @@ class ContinuousBernoulli(Elements):
         return tf.where(small, series, 1.0 / (1.0 - tf.exp(-logit)) - 1.0 / logit)
 
     def draw(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
-        """Draws x by inversion of the CDF: log(1 + u (exp(logit) - 1)) / logit, u uniform.
+        """Draws x by inversion of the CDF, with one uniform per element.
 
         Args:
             params: logits, `[B, *event]`.
@@ -193,13 +193,7 @@ class ContinuousBernoulli(Elements):
             Values from 0 to 1, `[B, *event]`.
         """
         u = tf.reshape(noise.uniform(math.prod(params.shape[1:])), tf.shape(params))
-        small = tf.abs(params) < 1e-3
-        logit = tf.where(small, tf.ones_like(params), params)
-
-        # A positive logit takes the mirror image, so that no exponential overflows.
-        steep = -tf.abs(logit)
-        low = tf.math.log(1.0 + u * (tf.exp(steep) - 1.0)) / steep
-        return tf.where(small, u, tf.where(logit > 0, 1.0 - low, low))
+        return inverse_cdf.continuous_bernoulli(u, params)
 
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
         """Returns which elements lie from 0 to 1."""

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.likelihoods.base import Elements
-from tfvae.ops import weighting
+from tfvae.ops import inverse_cdf, weighting
 from tfvae.validation import arguments
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ tfd = tfp.distributions
 
 # Keeps a density finite where the decoder reproduces an element exactly.
 _MIN_SCALE = 1e-3
+# Degrees of freedom with which Student's t is the normal. Above them its constants overflow.
+_NORMAL_DF = 1e30
 _DECAY = 0.99  # of the moving average of an optimal scale's square, per step
 
 
@@ -294,8 +296,6 @@ class StudentT(_LocationScale):
     References:
         [1] Takahashi et al., Student-t Variational Autoencoder for Robust Density Estimation.
             IJCAI 2018.
-        [2] Bailey, Polar generation of random variates with the t-distribution. Mathematics of
-            Computation 62, 1994: the draws.
     """
 
     def __init__(
@@ -314,12 +314,11 @@ class StudentT(_LocationScale):
         self.df = float(arguments.positive_number("df", df))
 
     def _element(self, loc, scale):
-        return tfd.StudentT(self.df, loc, scale)
+        return tfd.StudentT(min(self.df, _NORMAL_DF), loc, scale)
 
     def _standard(self, noise, size):
         u, v = tf.split(noise.uniform(2 * size), 2, axis=-1)
-        u = u + np.float32(2.0**-24)  # never 0
-        return tf.sqrt(self.df * (u ** (-2.0 / self.df) - 1.0)) * tf.cos(2.0 * math.pi * v)
+        return inverse_cdf.student_t(u, v, self.df)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece."""

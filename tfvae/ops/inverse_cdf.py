@@ -1,5 +1,7 @@
 """Draws by inversion of a cumulative distribution, in ops that TensorFlow Lite has."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -47,6 +49,54 @@ def logistic(u: tf.Tensor) -> tf.Tensor:
     """Returns standard logistic draws from uniforms `u` in [0, 1), of the same shape."""
     u = u + np.float32(2.0**-24)  # never 0 or 1
     return tf.math.log(u) - tf.math.log(1.0 - u)
+
+
+def student_t(u: tf.Tensor, v: tf.Tensor, df: float) -> tf.Tensor:
+    """Returns standard draws of Student's t by Bailey's polar form [1].
+
+    The squared radius is df (u^(-2 / df) - 1). With s = -2 log u and t = s / df it equals
+    s exp(t) (1 - exp(-t)) / t, a form that cancels for no df. For a small df it would overflow;
+    no draw exceeds 1e36.
+
+    Args:
+        u: uniforms in [0, 1).
+        v: other uniforms in [0, 1), of the same shape.
+        df: degrees of freedom, positive.
+
+    Returns:
+        Draws of the shape of u.
+
+    References:
+        [1] Bailey, Polar generation of random variates with the t-distribution. Mathematics of
+            Computation 62, 1994.
+    """
+    s = -2.0 * tf.math.log(u + np.float32(2.0**-24))  # never the logarithm of 0
+    t = tf.minimum(s * min(1.0 / df, 1e30), 160.0)
+    return tf.exp(t / 2.0) * tf.sqrt(s * _exp_share(t)) * tf.cos(2.0 * math.pi * v)
+
+
+def continuous_bernoulli(u: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
+    """Draws from the density proportional to exp(logit x) on [0, 1].
+
+    The quantile is log(1 + u (exp(logit) - 1)) / logit. With a = |logit| and w = u (1 - exp(-a))
+    that of -a is u (1 - exp(-a)) / a (-log(1 - w) / w). Both fractions are 1 for a = 0.
+
+    Args:
+        u: uniforms in [0, 1).
+        logit: of the same shape.
+
+    Returns:
+        Values from 0 to 1, of the shape of u.
+    """
+    a = tf.abs(logit)
+    share = u * _exp_share(a)
+    w = share * a
+    # Near 1 the difference 1 - w is exact in this form.
+    steep = -tf.math.log(1.0 - u + u * tf.exp(-a)) / tf.maximum(a, 0.1)
+    low = tf.where(w < 1 / 3, share * _log_share(w), steep)
+    low = tf.minimum(low, 1.0)  # which rounding may pass
+    # A positive logit takes the mirror image, so that no exponential overflows.
+    return tf.where(logit > 0, 1.0 - low, low)
 
 
 @tf.function(autograph=False)  # in eager mode the loop would run in Python
@@ -132,7 +182,18 @@ def _add(total, step):
 def _log1p(x):
     """Returns log(1 + x) for x >= 0, accurate for small x too. TensorFlow Lite has no op for it."""
     # The well-known form with (1 + x) - 1 fails: TensorFlow's graph optimizer replaces that by x.
-    s = x / (2.0 + x)
-    s2 = s * s
-    series = 2.0 * s * (1.0 + s2 * (1 / 3 + s2 * (1 / 5 + s2 * (1 / 7 + s2 / 9))))
-    return tf.where(x < 0.5, series, tf.math.log(1.0 + x))
+    return tf.where(x < 0.5, x * _log_share(-x), tf.math.log(1.0 + x))
+
+
+def _log_share(w):
+    """Returns -log(1 - w) / w for -1/2 < w < 1/3, to float32's last digits."""
+    s2 = tf.square(w / (2.0 - w))  # log(1 - w) is -2 artanh(w / (2 - w))
+    return 2.0 / (2.0 - w) * (1.0 + s2 * (1 / 3 + s2 * (1 / 5 + s2 * (1 / 7 + s2 / 9))))
+
+
+def _exp_share(a):
+    """Returns (1 - exp(-a)) / a for a >= 0, by its series below 1/2."""
+    series = tf.ones_like(a)
+    for n in range(8, 1, -1):  # 1 - a/2 (1 - a/3 (1 - ...))
+        series = 1.0 - a / n * series
+    return tf.where(a < 0.5, series, (1.0 - tf.exp(-a)) / tf.maximum(a, 0.5))

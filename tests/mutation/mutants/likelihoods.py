@@ -26,7 +26,7 @@ MUTANTS = [
     ),
     Mutant(
         name="continuous-bernoulli-not-mirrored",
-        path="tfvae/likelihoods/bernoulli.py",
+        path="tfvae/ops/inverse_cdf.py",
         old="tf.where(logit > 0, 1.0 - low, low)",
         new="low",
         note="Draws for positive logits are those of the negative ones.",
@@ -111,8 +111,8 @@ MUTANTS = [
     Mutant(
         name="student-draws-default-df",
         path="tfvae/likelihoods/location_scale.py",
-        old="self.df * (u ** (-2.0 / self.df) - 1.0)",
-        new="4.0 * (u ** (-2.0 / 4.0) - 1.0)",
+        old="inverse_cdf.student_t(u, v, self.df)",
+        new="inverse_cdf.student_t(u, v, 4.0)",
         note="Draws have 4 degrees of freedom whatever the density has.",
     ),
     Mutant(

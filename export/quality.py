@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # The largest difference allowed: in z for every file, in x for float32 files. The limit in x is
 # multiplied by the largest absolute value of x, if that is above 1.
 TOLERANCE = 1e-5
+# A draw differs from the model's if it is off by more than this share of draw and mean.
+_DRAW_TOLERANCE = 1e-4
+# Of values that can be counted: a uniform beside a probability may draw either of two.
+_COUNTED_MAY_DIFFER = 0.02
 _SAMPLES = 64
 
 
@@ -41,10 +45,12 @@ def measure(
 
     Returns:
         A dictionary. It holds the largest and the mean difference in x and the largest in z, over
-        the first 64 samples of seed 0, and the change of the distortion in nats per example.
+        the first 64 samples of seed 0, the share of elements whose draws differ, and the change
+        of the distortion in nats per example.
 
     Raises:
-        InputError: a difference above `TOLERANCE` in z, or in the x of a float32 file.
+        InputError: a difference above `TOLERANCE` in z, or in the x of a float32 file; draws of a
+            float32 file that differ; draws that are not finite where the model's are.
     """
     y = example_conditions(vae, _SAMPLES)
     expected, expected_z = (
@@ -63,6 +69,7 @@ def measure(
         "samples": _SAMPLES,
         "seed": 0,
         **{name: max(found[name] for found in errors) for name in errors[0]},
+        "draws_that_differ": _draws_that_differ(vae, sampler, metadata, expected, y),
         "distortion_change_nats": change,
         "distortion_measured_on": source,
     }
@@ -91,6 +98,38 @@ def _errors(vae, sampler, expected, expected_z, y):
             sampler.decode(vae.prior.for_decoder(expected_z), y=y), expected
         ),
     }
+
+
+def _draws_that_differ(vae, sampler, metadata, mean, y):
+    """Returns the share of elements whose draws differ from the model's, over all batch sizes.
+
+    Raises:
+        InputError: a file that is refused for its draws, see `measure`.
+    """
+    if "draw" not in metadata["signatures"]:
+        return None
+    expected = np.asarray(vae.sample(_SAMPLES, seed=0, y=y, draw=True))
+    allowed = _DRAW_TOLERANCE * (1.0 + np.abs(expected) + np.abs(mean))
+    limit = _COUNTED_MAY_DIFFER if _counted(expected) else 0.0
+
+    shares = []
+    for size in metadata["batch_sizes"]:
+        found = sampler.of_batch(size).sample(_SAMPLES, seed=0, y=y, draw=True)
+        shares.append(float(np.mean(~(np.abs(found - expected) <= allowed))))
+        broken = bool((np.isfinite(expected) & ~np.isfinite(found)).any())
+        if broken or (metadata["quantization"] is None and shares[-1] > limit):
+            raise invalid(
+                "draws of x that are the model's",
+                f"{'draws that are not finite' if broken else 'other draws'}, "
+                f"{shares[-1]:.3g} of all elements differ, in batches of {size}",
+                "report this model: nothing was written",
+            )
+    return max(shares)
+
+
+def _counted(x):
+    """Returns whether draws are of values that can be counted, such as 0 and 1."""
+    return bool((x == np.round(x)).all()) or len(np.unique(x)) < x.size / 2
 
 
 def refuse_loss(quality: dict[str, Any], limit: float | None, vae: "VAE") -> None:

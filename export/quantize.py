@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tfvae.errors import invalid
-from tfvae.export import flatbuffer, signatures, table
+from tfvae.export import flatbuffer, safe_ops, signatures, table
 from tfvae.export.saved_model import write_archive
 from tfvae.pieces import LAYERS, REAL
 
@@ -85,6 +85,7 @@ def _convert(vae, parts, examples=None, *, optimize=False):
     }
     with tempfile.TemporaryDirectory() as folder:
         write_archive(vae, folder, functions)
+        safe_ops.make_safe(folder)
         # Without the keys, the alias `serving_default` is converted as well.
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -471,9 +471,16 @@ def test_settings_out_of_range_are_refused(make):
         (likelihoods.Poisson, (4,)),
         (lambda: likelihoods.NegativeBinomial(per_element_dispersion=True), (4,)),
         (lambda: likelihoods.DiscretizedLogisticMixture(3), (2, 2, 3)),
+        (lambda: likelihoods.DiscretizedLogistic(per_element_scale=True), (4,)),
+        (lambda: likelihoods.Laplace(0.7), (4,)),
+        (lambda: likelihoods.StudentT(0.7, df=0.5), (4,)),
+        (lambda: likelihoods.StudentT(0.7, df=1e7), (4,)),
+        (likelihoods.ContinuousBernoulli, (4,)),
+        (likelihoods.Categorical, (4,)),
     ],
 )
-def test_a_draw_on_the_device_is_that_of_python(make, event_shape):
+@pytest.mark.parametrize("size", [1e-3, 1.0])
+def test_a_draw_on_the_device_is_that_of_python(make, event_shape, size):
     from ai_edge_litert.interpreter import Interpreter
 
     likelihood = built(make(), event_shape)
@@ -488,13 +495,14 @@ def test_a_draw_on_the_device_is_that_of_python(make, event_shape):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     interpreter = Interpreter(model_content=converter.convert())
     interpreter.allocate_tensors()
-    params = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    params = size * np.random.default_rng(0).normal(size=shape).astype(np.float32)
     for port in interpreter.get_input_details():
         value = params if len(port["shape"]) > 1 else np.array([7], np.int32)
         interpreter.set_tensor(port["index"], value)
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    assert largest_difference(found, draw(tf.constant(params), tf.constant([7]))) < 1e-5
+    expected = draw(tf.constant(params), tf.constant([7])).numpy()
+    assert (np.abs(found - expected) / (1.0 + np.abs(expected))).max() < 1e-5
 
 
 # x and logits of many elements, of a prime number of them, of images; each broadcast to the other.

@@ -164,6 +164,7 @@ def _density_held(vae, params, num_samples, seed, training):
 
 
 def _add(a, b):
+    """Returns the sum of two gradients, each a tensor, slices of a table (`Embedding`), or None."""
     if a is None or b is None:
         return b if a is None else a
-    return a + b
+    return tf.convert_to_tensor(a) + tf.convert_to_tensor(b)

@@ -217,7 +217,8 @@ class ObjectiveSteps(LoopHooks):
             step = tf.identity(self.trained)
             self.trained.assign_add(1)
             if _replicas() > 1:
-                model.optimizer.apply(gradients, model.trainable_variables)
+                given = optimizer_update.dense(gradients)
+                model.optimizer.apply(given, model.trainable_variables)
                 return None
 
             # An optimizer that scales the loss handles overflowing gradients by itself.

@@ -34,8 +34,29 @@ def update(
     """
     optimizer = model.optimizer
     alarm.guarded_apply(
-        optimizer, gradients, model.trainable_variables, clear, lambda given: _apply(model, given)
+        optimizer,
+        dense(gradients),
+        model.trainable_variables,
+        clear,
+        lambda given: _apply(model, given),
     )
+
+
+def dense(
+    gradients: Sequence[tf.Tensor | tf.IndexedSlices | None],
+) -> list[tf.Tensor | None]:
+    """Returns gradients as tensors, also those of tables, such as of `Embedding`.
+
+    TensorFlow gives these as slices, one for each time that a row was looked up. Keras' optimizers
+    clip and square each slice by itself, and so take two slices of a row for two rows.
+
+    Args:
+        gradients: gradients of any kind; None where a variable has none.
+
+    Returns:
+        The same gradients, the slices of each row added up.
+    """
+    return [None if g is None else tf.convert_to_tensor(g) for g in gradients]
 
 
 def _apply(model, gradients):

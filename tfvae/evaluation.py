@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae import random
+from tfvae.gradients import Pathwise
 from tfvae.models import forward_pass
 from tfvae.objectives.terms import no_density
 from tfvae.ops import xla
@@ -35,19 +36,23 @@ _BLOCKS, _MOST = 32, 2**24  # blocks of examples in one call, and numbers in all
 
 
 class Estimates(NamedTuple):
-    """The estimates for each example, NumPy `[N]` each, in nats.
+    """The estimates for each example, float64 NumPy `[N]` each, in nats.
 
     Attributes:
         log_likelihood: estimate of log p(x).
         elbo: the evidence lower bound, averaged over the same latents.
         rate: KL(q(z|x) || p(z)), in closed form where there is one.
         distortion: mean of -log p(x|z).
+        gap: log p(x) - the mean log-weight of the same latents, an estimate of
+            KL(q(z|x) || p(z|x)) that is never negative. It differs from log p(x) - elbo by the
+            sampling error of the rate where the rate is in closed form.
     """
 
     log_likelihood: np.ndarray
     elbo: np.ndarray
     rate: np.ndarray
     distortion: np.ndarray
+    gap: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Report:
         elbo: the evidence lower bound, -(rate + distortion).
         rate: KL(q(z|x) || p(z)).
         distortion: mean of -log p(x|z).
-        gap: log p(x) - elbo, an estimate of KL(q(z|x) || p(z|x)).
+        gap: an estimate of KL(q(z|x) || p(z|x)) that is never negative, see `Estimates`.
         bits_per_dim: nll / (log 2 * mean number of observed dimensions of an example).
         active_units: number of latents whose posterior mean has a variance over 0.01.
         latent_dim: size of z, of all layers together.
@@ -110,7 +115,7 @@ def log_likelihood(
         y: conditions `[N, ...]` of a conditional model.
 
     Returns:
-        NumPy `[N]`, in nats.
+        Float64 NumPy `[N]`, in nats.
 
     Raises:
         InputError: data that the model does not take, a count below 1, a seed out of range, or
@@ -150,7 +155,7 @@ def evaluate(
     elbo, elbo_stderr = mean_and_stderr(found.elbo)
     rate, rate_stderr = mean_and_stderr(found.rate)
     distortion, distortion_stderr = mean_and_stderr(found.distortion)
-    gap, gap_stderr = mean_and_stderr(found.log_likelihood - found.elbo)
+    gap, gap_stderr = mean_and_stderr(found.gap)
 
     return Report(
         len(x), num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
@@ -286,7 +291,7 @@ def _accumulator(vae, samples, plan):
 
     @tf.function(jit_compile=plan.whole_step, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
-        """Returns the `Estimates` of the first `count` of M blocks, `[M, 4, B]`."""
+        """Returns the `Estimates` of the first `count` of M blocks, `[M, 5, B]`."""
 
         def block(i, found):
             block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")
@@ -295,7 +300,8 @@ def _accumulator(vae, samples, plan):
             )
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
-        start = (0, tf.zeros([x.shape[0], len(Estimates._fields), x.shape[1]]))
+        shape = [x.shape[0], len(Estimates._fields), x.shape[1]]
+        start = (0, tf.zeros(shape, tf.float64))
         with xla.tracing_for(plan):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
@@ -309,29 +315,34 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     """
     y = None if y is None else vae.condition(y)
     params = vae.encoder_params(x, y, training=False)
-    seed, zeros = random.seed_for(seed, "latents"), tf.zeros(x.shape[:1])
+    seed = random.seed_for(seed, "latents")
 
-    def chunk(first, log_sum, log_weight_sum, distortion_sum):
-        terms = forward_pass.terms_given(
-            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), training=False
-        )
+    def chunk(first, log_sum, log_weight_sum, log_likelihood_sum):
+        drawn = Pathwise().latents(vae, params, samples, tf.random.fold_in(seed, first // samples))
+        terms = forward_pass.evaluation_terms(vae, x, y, drawn)
         # The last chunk counts only the latents still missing.
         used = (first + tf.range(samples) < num_samples)[:, None]
-        log_weights = tf.where(used, terms.log_weights, -np.inf)
+        log_weights = tf.where(used, terms.log_weights, tf.constant(-np.inf, tf.float64))
+        nothing = tf.zeros_like(log_weights)
         return (
             first + samples,
             tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(log_weights, 0)]), 0),
-            log_weight_sum + tf.reduce_sum(tf.where(used, terms.log_weights, 0.0), 0),
-            distortion_sum - tf.reduce_sum(tf.where(used, terms.log_likelihood, 0.0), 0),
+            log_weight_sum + tf.reduce_sum(tf.where(used, terms.log_weights, nothing), 0),
+            log_likelihood_sum + tf.reduce_sum(tf.where(used, terms.log_likelihood, nothing), 0),
         )
 
-    start = (0, tf.fill(zeros.shape, -np.inf), zeros, zeros)
-    sums = tf.while_loop(
-        lambda first, *_: first < num_samples, chunk, start, parallel_iterations=1
+    zeros = tf.zeros(x.shape[:1], tf.float64)
+    log_sum, *sums = tf.while_loop(
+        lambda first, *_: first < num_samples,
+        chunk,
+        (0, zeros - np.inf, zeros, zeros),
+        parallel_iterations=1,
     )[1:]
 
-    count = tf.cast(num_samples, tf.float32)
-    distortion = sums[2] / count
+    count = tf.cast(num_samples, tf.float64)
+    log_likelihood = log_sum - tf.math.log(count)
+    log_weight, distortion = sums[0] / count, -sums[1] / count
     rate = forward_pass.closed_form_rate(vae, params, y)
-    rate = -sums[1] / count - distortion if rate is None else rate
-    return Estimates(sums[0] - tf.math.log(count), -(rate + distortion), rate, distortion)
+    rate = -log_weight - distortion if rate is None else tf.cast(rate, tf.float64)
+    gap = log_likelihood - log_weight
+    return Estimates(log_likelihood, -(rate + distortion), rate, distortion, gap)

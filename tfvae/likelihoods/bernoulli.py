@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tfvae import datasets
 from tfvae._keras.backend import register
 from tfvae.likelihoods.base import Elements
-from tfvae.ops import inverse_cdf, noise
+from tfvae.ops import in_float64, inverse_cdf, noise
 
 if TYPE_CHECKING:
     from tfvae.random import Stream
@@ -126,7 +126,7 @@ def _log_prob(x, logits):
     linear, product = 0.0, 1.0
     for x_i, logit in zip(tf.split(x, count, axis=-1), tf.split(logits, count, axis=-1)):
         linear += x_i * logit - tf.maximum(logit, 0.0)
-        product *= 1.0 + tf.exp(-tf.abs(logit))
+        product *= 1.0 + in_float64.exp_of_negative(tf.abs(logit))
 
     def gradient(upstream):
         upstream = upstream[..., None]
@@ -138,7 +138,7 @@ def _log_prob(x, logits):
     # A probability is at most 1. The comparison has a second use: without it XLA merges this sum
     # with the means over samples and batch that follow, and passes over the elements again, one
     # by one.
-    return tf.where(log_prob > 0.0, 0.0, log_prob), gradient
+    return tf.where(log_prob > 0.0, tf.zeros_like(log_prob), log_prob), gradient
 
 
 def _flat(events, rank):

@@ -159,7 +159,7 @@ class NegativeBinomial(_Counts):
         if self.per_element_dispersion:
             log_mean, log_r = tf.split(params, 2, axis=-1)
         else:
-            log_mean, log_r = params, tf.cast(self.log_dispersion, tf.float32)
+            log_mean, log_r = params, tf.cast(self.log_dispersion, params.dtype)
         return _bounded_log(log_mean), _bounded_log(log_r, _LOG_LEAST_DISPERSION)
 
     def get_config(self) -> dict[str, Any]:

@@ -114,8 +114,8 @@ class _LocationScale(Elements):
             loc, raw_scale = tf.split(params, 2, axis=-1)
             return loc, tf.nn.softplus(raw_scale) + self.min_scale
         if self.learn_scale:
-            return params, tf.exp(tf.cast(self.log_scale, tf.float32))
-        return params, tf.constant(self.scale)
+            return params, tf.exp(tf.cast(self.log_scale, params.dtype))
+        return params, tf.constant(self.scale, params.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece."""
@@ -235,10 +235,10 @@ class Normal(_LocationScale):
         if not self.optimal_scale:
             return super()._loc_scale(params)
         total, weight = (
-            tf.cast(value, tf.float32) for value in (self.variance_sum, self.variance_weight)
+            tf.cast(value, params.dtype) for value in (self.variance_sum, self.variance_weight)
         )
         fitted = tf.maximum(tf.sqrt(total / tf.maximum(weight, 1 - _DECAY)), _MIN_SCALE)
-        return params, tf.where(weight > 0, fitted, self.scale)
+        return params, tf.where(weight > 0, fitted, tf.constant(self.scale, params.dtype))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece."""

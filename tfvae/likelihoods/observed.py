@@ -187,4 +187,4 @@ class _ObservedElements(tfp.distributions.Distribution):
             observed = tf.reduce_all(observed, axis=list(range(-inner, 0)))
 
         axes = list(range(-(self._complete.event_shape.rank - inner), 0))
-        return tf.reduce_sum(tf.where(observed, log_prob, 0.0), axis=axes)
+        return tf.reduce_sum(tf.where(observed, log_prob, tf.zeros_like(log_prob)), axis=axes)

@@ -5,27 +5,28 @@ The functions do not check their input. Their callers have done so.
 
 from typing import TYPE_CHECKING
 
+import tensorflow as tf
+
 from tfvae.gradients import Pathwise
 from tfvae.objectives.terms import Terms, closed_form_kl
-from tfvae.ops import networks, xla_fusion
+from tfvae.ops import in_float64, networks, xla_fusion
 from tfvae.ops.networks import in_mode
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from tfvae.gradients import Estimator
+    from tfvae.gradients.base import Latents
     from tfvae.models.vae import VAE
 
 
 def batch_terms(
     vae: "VAE",
-    x: "tf.Tensor",
-    y: "tf.Tensor | None",
+    x: tf.Tensor,
+    y: tf.Tensor | None,
     num_samples: int,
-    seed: "tf.Tensor",
+    seed: tf.Tensor,
     training: bool,
     estimator: "Estimator | None" = None,
-    example_weights: "tf.Tensor | None" = None,
+    example_weights: tf.Tensor | None = None,
 ) -> Terms:
     """Returns the `Terms` of a prepared batch.
 
@@ -48,18 +49,16 @@ def batch_terms(
 
 def terms_given(
     vae: "VAE",
-    params: "tf.Tensor | list[tf.Tensor]",
-    x: "tf.Tensor",
-    y: "tf.Tensor | None",
+    params: tf.Tensor | list[tf.Tensor],
+    x: tf.Tensor,
+    y: tf.Tensor | None,
     num_samples: int,
-    seed: "tf.Tensor",
+    seed: tf.Tensor,
     training: bool,
     estimator: "Estimator | None" = None,
-    example_weights: "tf.Tensor | None" = None,
+    example_weights: tf.Tensor | None = None,
 ) -> Terms:
     """Returns the `Terms` of a batch from the encoder's output.
-
-    An evaluation runs the encoder once and calls this for each chunk of latents.
 
     Args:
         vae: the model.
@@ -96,9 +95,33 @@ def terms_given(
     )
 
 
+def evaluation_terms(vae: "VAE", x: tf.Tensor, y: tf.Tensor | None, drawn: "Latents") -> Terms:
+    """Returns the `Terms` of a batch for given latents, in float64 and without a closed form.
+
+    Args:
+        vae: the model.
+        x: `[B, *event]`, as the likelihood's `prepare` returns it.
+        y: conditions `[B, ...]`, or None.
+        drawn: the latents, as an estimator's `latents` returns them.
+
+    Returns:
+        The terms; their log-probabilities are float64 `[K, B]`, in nats.
+    """
+    p = in_mode(vae.prior.distribution, y, training=False)
+    params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)
+    return Terms(
+        log_likelihood=in_float64.log_prob(vae.likelihood, params, x),
+        log_prior=tf.cast(p.log_prob(drawn.z), tf.float64),
+        log_posterior=tf.cast(drawn.log_q, tf.float64),
+        z=drawn.z,
+        posterior=drawn.q,
+        prior=p,
+    )
+
+
 def closed_form_rate(
-    vae: "VAE", params: "tf.Tensor | list[tf.Tensor]", y: "tf.Tensor | None"
-) -> "tf.Tensor | None":
+    vae: "VAE", params: tf.Tensor | list[tf.Tensor], y: tf.Tensor | None
+) -> tf.Tensor | None:
     """Returns the rate KL(q(z|x) || p(z)) of a batch in closed form.
 
     Args:

@@ -61,24 +61,42 @@ MUTANTS = [
     ),
     Mutant(
         name="decoder-in-training-mode",
-        path="tfvae/evaluation.py",
-        old=(
-            "            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), "
-            "training=False\n"
-        ),
-        new=(
-            "            vae, params, x, y, samples, tf.random.fold_in(seed, first // samples), "
-            "training=True\n"
-        ),
+        path="tfvae/models/forward_pass.py",
+        old="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)",
+        new="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=True)",
         note="Dropout is on in the decoder while log p(x) is estimated.",
         about="Dropout|BatchNormalization|training",
     ),
     Mutant(
         name="log-mean-without-log-count",
         path="tfvae/evaluation.py",
-        old="Estimates(sums[0] - tf.math.log(count),",
-        new="Estimates(sums[0],",
+        old="log_likelihood = log_sum - tf.math.log(count)",
+        new="log_likelihood = log_sum",
         note="log p(x) lacks - log K.",
+    ),
+    Mutant(
+        name="evaluation-in-float32",
+        path="tfvae/ops/in_float64.py",
+        old="p = likelihood.distribution(tf.cast(params, tf.float64))",
+        new="raise TypeError",
+        note="Elements of an event are rounded to float32 before they are summed.",
+        about="float64|large",
+    ),
+    Mutant(
+        name="elements-summed-in-float32",
+        path="tfvae/ops/in_float64.py",
+        old="elements = tf.cast(p.distribution.log_prob(x), tf.float64)",
+        new="elements = p.distribution.log_prob(x)",
+        note="A likelihood that cannot be computed in float64 is summed in float32.",
+        about="float64|large",
+    ),
+    Mutant(
+        name="gap-of-closed-form",
+        path="tfvae/evaluation.py",
+        old="gap = log_likelihood - log_weight",
+        new="gap = log_likelihood + rate + distortion",
+        note="The gap has the sampling error of the rate, and may be negative.",
+        about="gap",
     ),
     Mutant(
         name="evaluate-seed-ignored",
@@ -99,8 +117,8 @@ MUTANTS = [
     Mutant(
         name="closed-form-rate-unused",
         path="tfvae/evaluation.py",
-        old="-sums[1] / count - distortion if rate is None else rate",
-        new="-sums[1] / count - distortion",
+        old="-log_weight - distortion if rate is None else tf.cast(rate, tf.float64)",
+        new="-log_weight - distortion",
         note="The rate is an estimate although there is a closed form.",
     ),
     Mutant(

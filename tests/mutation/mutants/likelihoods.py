@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         name="optimal-scale-not-used-later",
         path="tfvae/likelihoods/location_scale.py",
-        old="tf.where(weight > 0, fitted, self.scale)",
-        new="tf.where(weight < 0, fitted, self.scale)",
+        old="tf.where(weight > 0, fitted, tf.constant(self.scale, params.dtype))",
+        new="tf.where(weight < 0, fitted, tf.constant(self.scale, params.dtype))",
         note="Outside training the scale is the one before training.",
     ),
     Mutant(
@@ -125,7 +125,7 @@ MUTANTS = [
     Mutant(
         name="missing-elements-counted",
         path="tfvae/likelihoods/observed.py",
-        old="tf.where(observed, log_prob, 0.0)",
+        old="tf.where(observed, log_prob, tf.zeros_like(log_prob))",
         new="log_prob",
         note="Missing elements count as zeros in the log-likelihood.",
         about="Observed",

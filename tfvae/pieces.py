@@ -25,7 +25,15 @@ LAYERS = "several layers of real vectors"
 
 
 class Piece(keras.layers.Layer):
-    """A part of the model that makes distributions, with or without weights of its own."""
+    """A part of the model that makes distributions, with or without weights of its own.
+
+    Attributes:
+        unbounded_params: what the numbers of its network's output are, in words, if each may be
+            any real number. The model then refuses a network that ends in an activation such as
+            sigmoid. None where such a network may be right.
+    """
+
+    unbounded_params: str | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         """Passes `kwargs`, such as `name`, to `keras.layers.Layer`."""

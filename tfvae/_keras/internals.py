@@ -16,6 +16,27 @@ def flatten_layers(model: keras.Layer) -> list[keras.Layer]:
     return list(model._flatten_layers())
 
 
+def is_graph_of_layers(layer: keras.Layer) -> bool:
+    """Returns True for a functional or a built `Sequential` model with Keras' own `call`."""
+    call = getattr(type(layer), "call", None)
+    own = getattr(call, "__module__", "").startswith("keras.")
+    return own and isinstance(layer, keras.Model) and bool(getattr(layer, "outputs", None))
+
+
+def producer(tensor: keras.KerasTensor) -> tuple[Any, list[keras.KerasTensor]]:
+    """Returns what made a symbolic tensor (`KerasTensor._keras_history`).
+
+    Args:
+        tensor: a tensor of a functional model.
+
+    Returns:
+        (operation, inputs): a layer or an operation of `keras.ops`, and the tensors it was given.
+    """
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    return history.operation, list(node.input_tensors)
+
+
 def penalties(layer: keras.Layer) -> "list[tf.Tensor]":
     """Returns the list in which a layer keeps the penalties of its last call (`Layer._losses`)."""
     return layer._losses

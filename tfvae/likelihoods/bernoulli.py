@@ -37,6 +37,7 @@ class Bernoulli(Elements):
 
     value_range = (0.0, 1.0)
     elementwise = True
+    unbounded_params = "logits"
 
     def __init__(self, *, dynamic_binarization: bool = False, **kwargs: Any) -> None:
         """Sets the support; see the class for the argument."""
@@ -167,6 +168,7 @@ class ContinuousBernoulli(Elements):
     support = "values from 0 to 1"
     value_range = (0.0, 1.0)
     elementwise = True
+    unbounded_params = "logits"
 
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns continuous Bernoullis whose logits are `params`."""

@@ -31,6 +31,7 @@ class _Counts(Elements):
     """
 
     support = "whole numbers from 0"
+    unbounded_params = "logarithms of means"
 
     def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
         """Returns log(1 + x)."""

@@ -48,6 +48,8 @@ class DiscretizedLogisticMixture(EightBit):
         [1] Salimans et al., PixelCNN++. ICLR 2017. arXiv:1701.05517.
     """
 
+    unbounded_params = "logits, means and log-scales"
+
     def __init__(self, num_components: int = 10, **kwargs: Any) -> None:
         """Checks the number of components; see the class for the argument."""
         super().__init__(**kwargs)

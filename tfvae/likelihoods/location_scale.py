@@ -64,6 +64,9 @@ class _LocationScale(Elements):
         self.scale = float(arguments.positive_number("scale", scale))
         self.learn_scale = learn_scale
         self.per_element_scale = per_element_scale
+        # A location alone is in the data's units, and may keep within their range.
+        if per_element_scale:
+            self.unbounded_params = "locations and scales before their softplus"
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         """Returns the event's shape, with twice its last axis if the decoder gives scales."""

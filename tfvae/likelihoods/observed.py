@@ -51,6 +51,7 @@ class Observed(Likelihood):
         self.fill = arguments.real_number("fill", fill)
         self.support = f"{base.support}, or NaN where missing"
         self.value_range = base.value_range
+        self.unbounded_params = base.unbounded_params
 
     def build(self, event_shape: tuple[int, ...]) -> None:
         """Builds the base.

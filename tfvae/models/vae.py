@@ -1,5 +1,6 @@
 """The model class `VAE`: two networks and the pieces between them, trained by `model.fit`."""
 
+import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,13 @@ import tensorflow as tf
 from tfvae._keras.backend import keras, register
 from tfvae._keras.stateful import state_of
 from tfvae.errors import InputTypeError, invalid
-from tfvae.models import defaults, forward_pass, generation, network_shapes
+from tfvae.models import (
+    defaults,
+    forward_pass,
+    generation,
+    network_shapes,
+    output_activations,
+)
 from tfvae.models.objective_step import ObjectiveSteps
 from tfvae.ops import networks
 from tfvae.random import seed_for
@@ -54,11 +61,14 @@ class VAE(CompiledFit, keras.Model):
         event_shape: shape of x, needed if the encoder does not start with `keras.Input`.
         latent_dim: size of the decoder's z, needed if that does not start with `keras.Input`.
         seed: seed of the training noise; default drawn, see `keras.utils.set_random_seed`.
+        allow_bounded_outputs: True to take networks that end in an activation such as sigmoid
+            although the piece expects numbers without bounds, such as logits.
         **kwargs: as `keras.Model`, such as `name`.
 
     Raises:
         InputError: networks and pieces that do not fit, where the message has the wrong number;
-            or a seed that is no whole number from 0.
+            a network that ends in an activation, where the message has its layer; or a seed that
+            is no whole number from 0.
         InputTypeError: a network that is no Keras layer, or a size that is no whole number from 1.
     """
 
@@ -77,6 +87,7 @@ class VAE(CompiledFit, keras.Model):
         event_shape: int | Sequence[int] | None = None,
         latent_dim: int | list[int] | None = None,
         seed: int | None = None,
+        allow_bounded_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
         """Composes the model and checks that its parts fit; see the class for the arguments."""
@@ -95,6 +106,10 @@ class VAE(CompiledFit, keras.Model):
         self.num_classes = network_shapes.num_classes(found, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
         network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
+        self.allow_bounded_outputs = allow_bounded_outputs
+        if not allow_bounded_outputs:
+            networks = (encoder, decoder)
+            output_activations.check(found, *networks, posterior, self.prior, self.likelihood)
 
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
@@ -399,7 +414,8 @@ class VAE(CompiledFit, keras.Model):
             name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _COMPOSED
         }
         shapes = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
-        return {**super().get_config(), **pieces, **shapes, "seed": self.seed}
+        options = {"seed": self.seed, "allow_bounded_outputs": self.allow_bounded_outputs}
+        return {**super().get_config(), **pieces, **shapes, **options}
 
     def with_prior(self, prior: "Prior") -> "VAE":
         """Returns a model with another prior that shares this one's networks and other pieces.
@@ -411,8 +427,11 @@ class VAE(CompiledFit, keras.Model):
             InputError: a prior that does not fit the posterior or the objective.
         """
         pieces = (self.posterior, prior, self.likelihood, self.objective, self.estimator)
-        shapes: dict[str, Any] = {"event_shape": self.event_shape, "latent_dim": self.latent_dim}
-        return VAE(self.encoder, self.decoder, *pieces, **shapes, seed=self.seed)
+        options: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("event_shape", "latent_dim", "seed", "allow_bounded_outputs")
+        }
+        return VAE(self.encoder, self.decoder, *pieces, **options)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Writes the model's own weights, its random states and its count of steps."""
@@ -425,8 +444,19 @@ class VAE(CompiledFit, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "VAE":
-        """Makes a model from what `get_config` returned."""
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        """Makes a model from what `get_config` returned.
+
+        Warns of a network that ends in an activation in the file of an earlier version, which
+        took it.
+        """
+        given = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        if "allow_bounded_outputs" in config:
+            return cls(**given)
+        try:
+            return cls(**given)
+        except output_activations.BoundedOutputError as refusal:
+            warnings.warn(f"The saved model is loaded as it was trained. {refusal}", stacklevel=2)
+            return cls(**given, allow_bounded_outputs=True)
 
 
 def load_model(path: "str | os.PathLike[str]") -> VAE:

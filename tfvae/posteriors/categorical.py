@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class _Classes(Posterior):
     """The shared part of posteriors by logits `[B, D]`, for G groups of `num_classes` classes."""
 
+    unbounded_params = "logits"
+
     def __init__(self, num_classes: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_classes = (

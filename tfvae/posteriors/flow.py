@@ -56,6 +56,7 @@ class Flow(Posterior):
         self.flow = flow
         self.base = base or DiagonalNormal()
         self.context_size = arguments.whole_number("context_size", context_size, 0)
+        self.unbounded_params = self.base.unbounded_params
 
         if not isinstance(flow, FlowMap):
             raise invalid("a flow of tfvae.flows", repr(flow), "pass flows.InverseAutoregressive()")

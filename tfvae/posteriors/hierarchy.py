@@ -42,6 +42,7 @@ class BottomUp(Posterior):
     """
 
     support = LAYERS
+    unbounded_params = _NORMAL.unbounded_params
 
     def __init__(self, networks: Iterable[keras.Model], **kwargs: Any) -> None:
         """Keeps the networks, which `build` checks."""
@@ -156,6 +157,7 @@ class Ladder(Posterior):
     """
 
     support = LAYERS
+    unbounded_params = _NORMAL.unbounded_params
     _prior_of: Any = None
 
     def connect(self, vae: "VAE") -> "Ladder":

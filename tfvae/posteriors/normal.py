@@ -30,6 +30,7 @@ class DiagonalNormal(Posterior):
     """
 
     factorized = True
+    unbounded_params = "locations and scales before their softplus"
 
     def params_size(self, latent_dim: int) -> int:
         """Returns 2 D, for loc and scale."""
@@ -68,6 +69,8 @@ class FullNormal(Posterior):
     References:
         [1] Kingma & Welling, An Introduction to Variational Autoencoders. 2019. arXiv:1906.02691.
     """
+
+    unbounded_params = "locations and the numbers of L"
 
     def params_size(self, latent_dim: int) -> int:
         """Returns D + D (D + 1) / 2, for loc and L."""

@@ -38,6 +38,7 @@ class VonMisesFisher(Posterior):
     """
 
     support = SPHERE
+    unbounded_params = "directions and concentrations before their softplus"
 
     def params_size(self, latent_dim: int) -> int:
         """Returns D + 1, for mu and kappa.

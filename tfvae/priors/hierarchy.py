@@ -46,6 +46,7 @@ class Hierarchy(Prior):
     """
 
     support = LAYERS
+    unbounded_params = "locations and scales before their softplus"
 
     def __init__(
         self, networks: Iterable[keras.Model], top: Prior | None = None, **kwargs: Any

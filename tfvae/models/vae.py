@@ -13,6 +13,7 @@ from tfvae._keras.stateful import state_of
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models import (
     defaults,
+    distribution_shapes,
     forward_pass,
     generation,
     network_shapes,
@@ -123,6 +124,7 @@ class VAE(CompiledFit, keras.Model):
         # Last, after every check: a prior that is built belongs to a model.
         self.prior.build_once(self.latent_sizes)
         self.likelihood.build_once(self.event_shape)
+        distribution_shapes.check(self)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 

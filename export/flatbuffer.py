@@ -24,7 +24,11 @@ def pack(model: "schema.ModelT") -> bytes:
     """
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            tensor.shapeSignature = None  # all shapes are static
+            # Loops hold tensors of lengths that are known only as they run, marked by -1. All
+            # other shapes are static, and are written once.
+            signature = tensor.shapeSignature
+            if signature is not None and np.min(signature, initial=0) >= 0:
+                tensor.shapeSignature = None
             if tensor.quantization is not None and tensor.quantization.scale is None:
                 tensor.quantization = None
             tensor.quantization = _shared(tensor.quantization)

@@ -50,7 +50,8 @@ def measure(
 
     Raises:
         InputError: a difference above `TOLERANCE` in z, or in the x of a float32 file; draws of a
-            float32 file that differ; draws that are not finite where the model's are.
+            float32 file that differ; draws that are not finite where the model's are; a file
+            that LiteRT does not run.
     """
     y = example_conditions(vae, _SAMPLES)
     expected, expected_z = (
@@ -58,11 +59,18 @@ def measure(
         vae.sample_latent(_SAMPLES, seed=0, y=y),
     )
 
-    sampler = Sampler.from_bytes(model, metadata)
-    errors = [
-        _errors(vae, sampler.of_batch(size), expected, expected_z, y)
-        for size in metadata["batch_sizes"]
-    ]
+    try:
+        sampler = Sampler.from_bytes(model, metadata)
+        errors = [
+            _errors(vae, sampler.of_batch(size), expected, expected_z, y)
+            for size in metadata["batch_sizes"]
+        ]
+    except RuntimeError as error:  # LiteRT's, when it prepares or runs a graph
+        raise invalid(
+            "a file that LiteRT runs",
+            str(error).strip()[:300],
+            "replace the layer with the op named here: nothing was written",
+        ) from error
 
     change, source = _distortion_change(vae, parts, models, data, expected_z, y)
     quality = {

@@ -142,7 +142,7 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
         return _named("z", posterior.sample(params(inputs), noise(inputs)))
 
     ends = [_spec(spec.shape, f"{spec.name}_{end}") for end in ("from", "to") for spec in latents]
-    summary = sorted(posterior.summary(_zeros(sizes)))
+    summary = list(posterior.summary(_zeros(sizes)))  # sorted, loc_10 would precede loc_2
     drawn = names("z", vae.latent_sizes)
     return {
         "encoder": Part(encoder, inputs_of_encoder, [spec.name for spec in codes], network=True),

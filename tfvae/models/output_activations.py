@@ -5,6 +5,7 @@ that ends in a sigmoid makes probabilities of them first: the model trains, and 
 wrong.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from tfvae.ops.networks import beside_the_batch, network_input
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
     from tfvae.models.network_shapes import NetworkShapes
+    from tfvae.models.vae import VAE
     from tfvae.posteriors import Posterior
     from tfvae.priors import Prior
 
@@ -105,6 +107,25 @@ def check(
         name = f"a network of {type(piece).__name__}"
         for network in getattr(piece, "networks", []):
             _check(name, network, [_spec(network.input_shape[1:])], piece)
+
+
+def as_it_was_trained(make: Callable[..., "VAE"], given: dict[str, Any]) -> "VAE":
+    """Makes a saved model, whose networks an earlier version may have taken as they are.
+
+    Args:
+        make: the class of the model.
+        given: its arguments.
+
+    Returns:
+        The model. If this version refuses a network, it warns and takes the network.
+    """
+    if "allow_bounded_outputs" in given:
+        return make(**given)
+    try:
+        return make(**given)
+    except BoundedOutputError as refusal:
+        warnings.warn(f"The saved model is loaded as it was trained. {refusal}", stacklevel=2)
+        return make(**given, allow_bounded_outputs=True)
 
 
 def _spec(shape, dtype="float32"):

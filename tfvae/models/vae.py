@@ -1,6 +1,5 @@
 """The model class `VAE`: two networks and the pieces between them, trained by `model.fit`."""
 
-import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,6 @@ import tensorflow as tf
 
 from tfvae._keras.backend import keras, register
 from tfvae._keras.stateful import state_of
-from tfvae.errors import InputTypeError, invalid
 from tfvae.models import (
     defaults,
     distribution_shapes,
@@ -27,8 +25,6 @@ from tfvae.training.compiled_fit import CompiledFit
 from tfvae.validation import arguments, calls, compatibility, data_checks
 
 if TYPE_CHECKING:
-    import os
-
     from tensorflow_probability import distributions as tfd
 
     from tfvae.gradients import Estimator
@@ -109,8 +105,8 @@ class VAE(CompiledFit, keras.Model):
         network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.allow_bounded_outputs = allow_bounded_outputs
         if not allow_bounded_outputs:
-            networks = (encoder, decoder)
-            output_activations.check(found, *networks, posterior, self.prior, self.likelihood)
+            pieces = (posterior, self.prior, self.likelihood)
+            output_activations.check(found, encoder, decoder, *pieces)
 
         self.posterior = posterior.connect(self) or posterior
         self.prior.connect(self)
@@ -452,27 +448,4 @@ class VAE(CompiledFit, keras.Model):
         took it.
         """
         given = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
-        if "allow_bounded_outputs" in config:
-            return cls(**given)
-        try:
-            return cls(**given)
-        except output_activations.BoundedOutputError as refusal:
-            warnings.warn(f"The saved model is loaded as it was trained. {refusal}", stacklevel=2)
-            return cls(**given, allow_bounded_outputs=True)
-
-
-def load_model(path: "str | os.PathLike[str]") -> VAE:
-    """Loads a model from a `.keras` file: networks, pieces, optimizer and random state.
-
-    Raises:
-        InputTypeError: a file of a model that is not a VAE.
-    """
-    model = keras.saving.load_model(path)
-    if not isinstance(model, VAE):
-        raise invalid(
-            "a saved tfvae.VAE",
-            f"{type(model).__name__} in {path}",
-            "load it with Keras",
-            InputTypeError,
-        )
-    return model
+        return output_activations.as_it_was_trained(cls, given)

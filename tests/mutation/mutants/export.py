@@ -38,8 +38,8 @@ MUTANTS = [
     Mutant(
         name="only-first-batch-size-measured",
         path="export/quality.py",
-        old='        for size in metadata["batch_sizes"]\n    ]',
-        new='        for size in metadata["batch_sizes"][:1]\n    ]',
+        old='            for size in metadata["batch_sizes"]\n        ]',
+        new='            for size in metadata["batch_sizes"][:1]\n        ]',
         note="Signatures of other batch sizes are not measured.",
         about="batch_size=\\(",
     ),

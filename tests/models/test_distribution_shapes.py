@@ -8,8 +8,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tests import zoo
 from tests.conftest import matches
+from tests.support import zoo
 from tfvae import likelihoods, posteriors, priors
 
 tfd = tfp.distributions

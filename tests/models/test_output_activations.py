@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
 from tests.conftest import matches
+from tests.support import zoo
 from tfvae import likelihoods, posteriors, priors
 
 layers = keras.layers

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
 from tests.conftest import matches
+from tests.support import zoo
 from tfvae import likelihoods, random
 from tfvae.export import Sampler, quantize, safe_ops
 

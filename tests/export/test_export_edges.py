@@ -1,7 +1,5 @@
 """Exports at the edges: many layers of latents, numbers that are not finite, missing methods."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tests import zoo
 from tests.conftest import largest_difference, matches
 from tfvae.export import Sampler
 

@@ -11,8 +11,8 @@ import scipy.stats
 import tensorflow as tf
 from scipy.special import expit, softmax
 
-from tests.test_likelihoods import LEVELS, colour, level_probs
-from tests.test_pieces import stream
+from tests.likelihoods.test_likelihoods import LEVELS, colour, level_probs
+from tests.pieces.test_pieces import stream
 from tfvae import likelihoods
 
 N = 20_000

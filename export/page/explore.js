@@ -1,4 +1,4 @@
-// Two sliders move one latent, and the decoder follows.
+// Two sliders move one latent, one where it has one number, and the decoder follows.
 
 import { Sheet } from "./draw.js";
 
@@ -14,7 +14,8 @@ export class Explorer {
     this.model = model;
     this.page = page;
     this.sheet = new Sheet(find("preview"), page.painter, page.model.metadata.value_range, 1);
-    this.axes = [0, Math.min(1, model.latentSize - 1)];
+    this.axes = [0, 1].slice(0, model.latentSize); // the dimension at each slider
+    find("axis-1").hidden = this.axes.length < 2;
     this.base = 0;
     this.stale = this.showing = false;
     this.ranked = false;
@@ -44,7 +45,7 @@ export class Explorer {
 
   #listen() {
     find("base").addEventListener("change", () => this.startAt(Number(find("base").value)));
-    for (const axis of [0, 1]) {
+    for (const axis of this.axes.keys()) {
       find(`slider-${axis}`).addEventListener("input", () => {
         this.z[this.axes[axis]] = find(`slider-${axis}`).valueAsNumber;
         this.#show();
@@ -61,7 +62,7 @@ export class Explorer {
   #reset() {
     this.z = Float32Array.from(this.page.pictures[this.base].z);
     const reach = this.page.pictures.reduce((most, { z }) => z.reduce((m, v) => Math.max(m, Math.abs(v)), most), 3);
-    for (const axis of [0, 1]) {
+    for (const axis of this.axes.keys()) {
       find(`slider-${axis}`).min = -Math.ceil(reach);
       find(`slider-${axis}`).max = Math.ceil(reach);
     }
@@ -70,7 +71,7 @@ export class Explorer {
 
   /** Shows z and its picture; while one is being decoded, only the last z that was asked for is decoded next. */
   async #show() {
-    for (const axis of [0, 1]) {
+    for (const axis of this.axes.keys()) {
       const value = this.z[this.axes[axis]];
       find(`dimension-${axis}`).value = String(this.axes[axis]);
       find(`slider-${axis}`).value = String(value);
@@ -112,7 +113,7 @@ export class Explorer {
     const most = Math.max(...effects);
     const order = this.#inOrder().sort((a, b) => effects[b] - effects[a]);
     this.#offerDimensions(order, (d) => effects[d] >= ACTIVE * most);
-    this.axes = [order[0], order[1] ?? order[0]];
+    this.axes = order.slice(0, this.axes.length);
     find("explore-note").textContent = "Strongest dimensions first; those in brackets hardly change the picture.";
     this.#show();
   }
@@ -122,7 +123,7 @@ export class Explorer {
   }
 
   #offerDimensions(order, active = () => true) {
-    for (const axis of [0, 1]) {
+    for (const axis of this.axes.keys()) {
       find(`dimension-${axis}`).replaceChildren(...order.map((d) => new Option(active(d) ? `z[${d}]` : `(z[${d}])`, d)));
     }
   }

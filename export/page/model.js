@@ -1,21 +1,41 @@
 // The model: a .tflite file and its sidecar, run by LiteRT.js on the CPU.
 // Knows signatures, batches and tensors; nothing of the page.
 
-import { Tensor, loadAndCompile, loadLiteRt } from "@litertjs/core";
+import { Tensor, loadAndCompile, loadLiteRt, supportsFeature } from "@litertjs/core";
+
+import { parse } from "./sidecar.js";
 
 /** Loads `NAME.tflite` and `NAME.json`, and checks that they belong together. */
 export async function open(name) {
   globalThis.Module = { printErr: logNative }; // read by LiteRT.js as it starts
-  const litert = loadLiteRt(new URL("../wasm/", import.meta.resolve("@litertjs/core")).href);
   const [metadata, file] = await Promise.all([
-    load(`${name}.json`).then((response) => response.json()),
+    load(`${name}.json`).then((response) => response.text()),
     load(`${name}.tflite`).then((response) => response.arrayBuffer()),
-    litert,
+    runtime().then(loadLiteRt),
   ]);
-  if (metadata.format_version !== 1) throw new Error(`${name}.json has format ${metadata.format_version}; this page reads format 1.`);
-  await checkHash(name, file, metadata.sha256);
+  const described = parse(name, metadata);
+  await checkHash(name, file, described.sha256);
   const compiled = await loadAndCompile(new Uint8Array(file), { accelerator: "wasm" });
-  return new Model(metadata, compiled, file.byteLength);
+  const model = new Model(described, compiled, file.byteLength);
+  model.check(name);
+  return model;
+}
+
+/** The address that LiteRT.js starts from. Files of another server are loaded by their hashes, and started from here. */
+async function runtime() {
+  const folder = new URL("../wasm/", import.meta.resolve("@litertjs/core")).href;
+  const { integrity } = JSON.parse(document.querySelector('script[type="importmap"]').textContent);
+  if (!integrity) return folder;
+  const kind = (await supportsFeature("relaxedSimd")) ? "" : "compat_";
+  const [script, binary] = await Promise.all(
+    ["js", "wasm"].map(async (end) => {
+      const address = `${folder}litert_wasm_${kind}internal.${end}`;
+      return (await load(address, { integrity: integrity[address] })).arrayBuffer();
+    }),
+  );
+  globalThis.Module.wasmBinary = new Uint8Array(binary);
+  // LiteRT.js takes an address for that of a script if it ends in .js, as this one does by its fragment.
+  return `${URL.createObjectURL(new Blob([script], { type: "text/javascript" }))}#.js`;
 }
 
 export class Model {
@@ -28,9 +48,27 @@ export class Model {
     this.#compiled = compiled;
     this.batchSizes = [...metadata.batch_sizes].sort((a, b) => a - b);
     this.conditional = metadata.condition_shape !== null;
-    this.latents = this.#shapes("sample", "output").filter((port) => /^z(_\d+)?$/.test(port.name));
+    const outputs = "sample" in compiled.signatures ? this.#shapes("sample", "output") : [];
+    this.latents = outputs.filter((port) => /^z(_\d+)?$/.test(port.name));
     this.eventSize = metadata.event_shape.reduce((a, b) => a * b, 1);
     this.numbersPerSample = metadata.latent_sizes.reduce((a, b) => a + b, 0);
+  }
+
+  /** Refuses a sidecar of which the signatures or shapes are not the file's. */
+  check(name) {
+    const { event_shape: event, latent_sizes: sizes, batch_sizes: batches } = this.metadata;
+    for (const batch of batches) {
+      for (const signature of [this.#name("sample", batch), this.#name("decode", batch)]) {
+        const x = signature in this.#compiled.signatures && this.#shapes(signature, "output").find((port) => port.name === "x");
+        if (!x || String(x.shape) !== String([batch, ...event])) {
+          const found = x ? `gives x of shape ${x.shape.join(" × ")}` : "is not in the file";
+          throw new Error(`${name}.json is not the sidecar of ${name}.tflite: ${signature} ${found}. Copy both again, together.`);
+        }
+      }
+    }
+    if (String(this.latents.map((port) => port.shape[1]).sort()) !== String([...sizes].sort())) {
+      throw new Error(`${name}.json is not the sidecar of ${name}.tflite: its latent has other sizes. Copy both again, together.`);
+    }
   }
 
   /** Why z may not be moved by hand, or null where it may. */
@@ -120,8 +158,8 @@ function logNative(line) {
   (/^(INFO|WARNING|VERBOSE):/.test(line) ? console.debug : console.error)(line);
 }
 
-async function load(path) {
-  const response = await fetch(path).catch((error) => {
+async function load(path, options = {}) {
+  const response = await fetch(path, options).catch((error) => {
     throw new Error(`${path} could not be loaded: ${error.message}`);
   });
   if (!response.ok) throw new Error(`${path} could not be loaded: the server answered ${response.status}.`);

@@ -39,6 +39,7 @@ def page_files(node_modules, exported, digits, tmp_path_factory):
     models = {
         "labels": tfvae.mlp_vae(digits.event_shape, 4, (16,), condition=10, seed=0),
         "layers": tfvae.hierarchical_vae(digits.event_shape, (4, 2), seed=0),
+        "single": tfvae.mlp_vae((6,), 1, (8,), likelihood=normal(0.5), seed=0),
         "vectors": tfvae.mlp_vae((6,), 3, (8,), likelihood=normal(0.5), seed=0),
         "colours": tfvae.mlp_vae((5, 7, 3), 2, (8,), likelihood=normal(0.5), seed=0),
     }

@@ -52,6 +52,7 @@ async function watch() {
     preview: sheets.preview && [...sheets.preview.cells[0]],
     dimensions: [...find("dimension-0").options].map((option) => ({ value: Number(option.value), text: option.text })),
     axes: [0, 1].map((axis) => Number(find(`dimension-${axis}`).value)),
+    axesShown: [0, 1].map((axis) => find(`axis-${axis}`).checkVisibility()),
     sliders: [0, 1].map((axis) => find(`value-${axis}`).textContent),
     status: find("status").textContent,
   });
@@ -219,11 +220,18 @@ const scenarios = {
   /** What the page says where something is missing, in each of several cases. */
   async problems(first, url, { cases }) {
     const found = [];
-    for (const { without, missing, garbled } of cases) {
+    for (const { without, missing, garbled, sidecar } of cases) {
       const page = await first.context().browser().newPage();
       if (without) await page.addInitScript((name) => delete globalThis[name], without);
       if (missing) await page.route(`**/${missing}`, (route) => route.fulfill({ status: 404, body: "" }));
       if (garbled) await page.route(`**/${garbled}`, (route) => route.fulfill({ status: 200, body: "garbled" }));
+      if (sidecar) {
+        await page.route("**/model.json", async (route) => {
+          const told = { ...(await (await route.fetch()).json()), ...sidecar };
+          for (const key of Object.keys(sidecar)) if (sidecar[key] === "ABSENT") delete told[key];
+          await route.fulfill({ json: told });
+        });
+      }
       await page.goto(url);
       await page.waitForSelector("#problem:not([hidden])");
       const role = await page.getAttribute("#problem", "role");
@@ -236,13 +244,35 @@ const scenarios = {
   /** The page without LiteRT.js of its own, the public address answered from the npm install. */
   async address(page, url, options) {
     await page.route(/^https:/, (route) => {
+      if (options.altered && route.request().url().endsWith(options.altered)) {
+        return route.fulfill({ contentType: "text/javascript", headers: { "access-control-allow-origin": "*" }, body: "//" });
+      }
       const file = route.request().url().match(/^https:\/\/cdn\.jsdelivr\.net\/npm\/(@litertjs\/[a-z-]+)@[\d.]+\/(.*)$/);
       if (!file) return route.abort();
       const contentType = file[2].endsWith(".wasm") ? "application/wasm" : "text/javascript";
       const headers = { "access-control-allow-origin": "*" };
       return route.fulfill({ path: path.join(modules, file[1], file[2]), contentType, headers });
     });
-    return scenarios.grid(page, url, options);
+    if (!options.altered) return scenarios.grid(page, url, options);
+    await page.goto(url);
+    await page.waitForSelector("#problem:not([hidden])");
+    return { problem: await text(page, "problem") };
+  },
+
+  /** What the page's policy keeps a script that got into it from doing. */
+  async policy(page, url) {
+    await page.goto(url);
+    await ready(page);
+    return page.evaluate(async () => {
+      const violated = [];
+      document.addEventListener("securitypolicyviolation", (event) => violated.push(event.effectiveDirective));
+      document.body.append(Object.assign(document.createElement("script"), { textContent: "globalThis.ran = 1" }));
+      const fetched = await fetch("https://example.org/").then(() => true, () => false);
+      const base = Object.assign(document.createElement("base"), { href: "https://example.org/" });
+      document.head.append(base);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { ran: "ran" in globalThis, fetched, moved: document.baseURI.includes("example"), violated: violated.sort() };
+    });
   },
 
   /** Pictures of the page, and what does not fit, at several widths. */

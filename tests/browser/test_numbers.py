@@ -18,7 +18,7 @@ COUNT = 16  # pictures of a grid
 @pytest.fixture(scope="module")
 def samplers(page_files):
     """A sampler of the very file of each page."""
-    names = ("batch_5_16", "labels", "vectors", "colours")
+    names = ("batch_5_16", "labels", "vectors", "colours", "single")
     return {name: Sampler(page_files / name / "model.tflite") for name in names}
 
 
@@ -149,6 +149,18 @@ def test_the_strongest_numbers_of_the_latent_are_offered_first(pages, samplers):
         name = f"z[{option['value']}]"
         weak = effects[option["value"]] < 0.01 * effects.max()
         assert option["text"] == (f"({name})" if weak else name)
+
+
+def test_a_latent_of_one_number_has_one_slider(pages, samplers):
+    walk = [{"seed": 11}, {"slider0": 1.5}, {"base": 3}, {"slider0": -0.5}]
+    steps = browse("numbers", f"{pages}single/", steps=walk)["steps"]
+    z, _ = expected(samplers["single"], 11)
+    for step, value in zip(steps, (z[0, 0], 1.5, z[3, 0], -0.5), strict=True):
+        assert step["axesShown"] == [True, False]
+        assert [option["value"] for option in step["dimensions"]] == [0]
+        assert float(step["sliders"][0].replace("−", "-")) == pytest.approx(value, abs=5e-3)
+        decoded = samplers["single"].decode(np.array([[value]], np.float32))[0]
+        assert largest_difference(step["preview"], decoded) < 1e-5
 
 
 def test_numbers_without_a_picture_are_drawn_as_bars_of_their_height(pages, samplers):

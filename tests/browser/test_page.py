@@ -102,6 +102,7 @@ def test_what_is_missing_is_said(pages):
         ({"missing": "draw.js"}, "could not be loaded"),
         ({"missing": "litert/core/dist/index.js"}, "could not be loaded"),
         ({"missing": "litert/core/wasm/*"}, "could not be loaded"),
+        ({"garbled": "model.json"}, "model.json is not JSON"),
     ]
     found = browse("problems", f"{pages}batch_1/", cases=[options for options, _ in cases])["cases"]
     for case, (_, words) in zip(found, cases, strict=True):
@@ -131,3 +132,37 @@ def test_everything_fits_is_named_and_can_be_touched_at_any_width(pages, tmp_pat
         for view in (desktop, phone):
             assert (view["overflow"], view["small"], view["unnamed"]) == (0, [], [])
         assert desktop["background"] != phone["background"]
+
+
+def test_a_bad_sidecar_is_said_in_words(pages):
+    cases = [
+        ({"latent_sizes": "ABSENT"}, "latent_sizes is missing"),
+        ({"batch_sizes": 1}, "batch_sizes is 1"),
+        ({"value_range": [0], "prior": None}, "prior is null, value_range is [0]"),
+        ({"batch_sizes": [6]}, "sample gives x of shape 1 × 8 × 8 × 1"),
+        ({"batch_sizes": [1, 16]}, "sample_16 is not in the file"),
+        ({"event_shape": [8, 9, 1]}, "sample gives x of shape 1 × 8 × 8 × 1"),
+        ({"latent_sizes": [9]}, "its latent has other sizes"),
+        ({"format_version": 2}, "has format 2"),
+    ]
+    options = [{"sidecar": changes} for changes, _ in cases]
+    found = browse("problems", f"{pages}batch_1/", cases=options)["cases"]
+    for case, (_, words) in zip(found, cases, strict=True):
+        assert "model.json" in case["problem"] and words in case["problem"]
+        assert (case["role"], case["app"]) == ("alert", False)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["core@2.5.3/dist/index.js", "wasm-utils@2.5.3/dist/index.js", "internal.js", ".wasm"],
+)
+def test_a_file_from_elsewhere_with_another_hash_is_not_run(pages, altered):
+    found = browse("address", f"{pages}address/", errors=True, altered=altered)
+    assert "could not be loaded" in found["problem"]
+
+
+@pytest.mark.parametrize("name", ["batch_1", "labels"])
+def test_the_policy_keeps_foreign_scripts_and_addresses_out(pages, name):
+    found = browse("policy", f"{pages}{name}/", errors=True)
+    assert (found["ran"], found["fetched"], found["moved"]) == (False, False, False)
+    assert found["violated"] == ["base-uri", "connect-src", "script-src-elem"]

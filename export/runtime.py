@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfvae.errors import invalid
+from tfvae.export.schema import Ports
 
 if TYPE_CHECKING:
     from tfvae.export.signatures import Part
@@ -35,9 +36,21 @@ class InterpreterRuntime:
         Returns:
             Its outputs by name.
         """
+        return self._runner(signature)(**inputs)
+
+    def ports(self) -> dict[str, Ports]:
+        """Returns the inputs and outputs of every signature of the file."""
+        found = {}
+        for name in self._interpreter.get_signature_list():
+            runner = self._runner(name)
+            sides = (runner.get_input_details(), runner.get_output_details())
+            found[name] = Ports(*map(_shapes, sides))
+        return found
+
+    def _runner(self, signature):
         if signature not in self._runners:
             self._runners[signature] = self._interpreter.get_signature_runner(signature)
-        return self._runners[signature](**inputs)
+        return self._runners[signature]
 
 
 class CompiledRuntime:
@@ -84,6 +97,16 @@ class CompiledRuntime:
         )
         return {name: _read(buffer, details) for name, (buffer, details) in wanted.items()}
 
+    def ports(self) -> dict[str, Ports]:
+        """Returns the inputs and outputs of every signature of the file."""
+        return {
+            name: Ports(
+                _shapes(self._model.get_input_tensor_details(name)),
+                _shapes(self._model.get_output_tensor_details(name)),
+            )
+            for name in self._model.get_signature_list()
+        }
+
     def _filled(self, signature, name, array):
         """Returns a new buffer for an input, with the array in it."""
         buffer = self._model.create_input_buffer_by_name(signature, name)
@@ -122,6 +145,10 @@ def run_part(
         pages.append(runtime.run(name, page))
 
     return {key: np.concatenate([page[key] for page in pages])[:length] for key in pages[0]}
+
+
+def _shapes(details):
+    return {name: [int(n) for n in port["shape"]] for name, port in details.items()}
 
 
 def _read(buffer, details):

@@ -1,6 +1,5 @@
 """Draws from an exported file with NumPy arrays, without TensorFlow and Keras."""
 
-import copy
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfvae.errors import invalid
-from tfvae.export import sidecar
+from tfvae.export import schema, sidecar
 from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
 from tfvae.seeds import as_int32, check_range
 
@@ -31,7 +30,8 @@ class Sampler:
         metadata: the content of the sidecar.
 
     Raises:
-        InputError: no file, no sidecar, a sidecar of another file, or no LiteRT to run it with.
+        InputError: no file, no sidecar, a sidecar that is not this file's or lacks keys, or no
+            LiteRT to run it with.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, compiled: bool = False) -> None:
@@ -59,13 +59,38 @@ class Sampler:
 
     def _start(self, model, metadata, compiled):
         self.metadata = metadata
+        self._model, self._compiled = model, compiled
         self._lock = threading.Lock()
         self._sizes = metadata["batch_sizes"]  # the sizes in use, see `of_batch`
         self._runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
+        schema.check_file(metadata, self._runtime.ports())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy in this or another process needs: the bytes, not the runtime."""
+        return {key: getattr(self, key) for key in ("_model", "metadata", "_compiled", "_sizes")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Loads the file again, so that a copy has a runtime of its own."""
+        self._start(state["_model"], state["metadata"], state["_compiled"])
+        self._sizes = state["_sizes"]
 
     def of_batch(self, size: int) -> "Sampler":
-        """Returns a sampler of the same file that uses one of its batch sizes only."""
-        sampler = copy.copy(self)
+        """Returns a sampler of the same file that uses one of its batch sizes only.
+
+        Args:
+            size: the batch size. The two samplers share a runtime.
+
+        Raises:
+            InputError: a batch size that the file does not have.
+        """
+        if size not in self.metadata["batch_sizes"]:
+            raise invalid(
+                f"one of the batch sizes of the file, {self.metadata['batch_sizes']}",
+                f"{size!r}",
+                "choose one of them, or export the model with batch_size=...",
+            )
+        sampler = type(self).__new__(type(self))
+        sampler.__dict__.update(self.__dict__)
         sampler._sizes = [size]
         return sampler
 
@@ -95,8 +120,11 @@ class Sampler:
 
         Raises:
             InputTypeError: a seed, count or start that is not a whole number.
-            InputError: one outside its range, or y for a model without conditions, or no y.
+            InputError: one outside its range, or y for a model without conditions, or no y, or a
+                file without the signature `sample` or `draw`.
         """
+        name = "draw" if draw else "sample"
+        self._check_signature(name)
         seed = as_int32(seed)
         check_range(start, n, self.latent_size)
 
@@ -106,9 +134,7 @@ class Sampler:
                 "seed": np.array([seed], np.int32),
                 "index": np.array([as_int32(start + first)], np.int32),
             }
-            pages.append(
-                self._run(("draw" if draw else "sample") + suffix, inputs, y, first, count, batch)
-            )
+            pages.append(self._run(name + suffix, inputs, y, first, count, batch))
 
         names = _latent_names(len(pages[0]) - 1)  # all outputs but x
         latents = [np.concatenate([page[name] for page in pages]) for name in names]
@@ -130,6 +156,7 @@ class Sampler:
         Raises:
             InputError: z of another latent size, no rows, or y that is missing or not wanted.
         """
+        self._check_signature("decode")
         layers = [
             np.asarray(part, np.float32) for part in (z if isinstance(z, (list, tuple)) else [z])
         ]
@@ -222,13 +249,7 @@ class Sampler:
 
     def _of_events(self, name, inputs, y):
         """Checks the examples in `inputs`, and runs a signature of the encoder on them."""
-        if name not in self.metadata["signatures"]:
-            raise invalid(
-                f"a file with the signature {name}",
-                f"{sorted(self.metadata['signatures'])}",
-                "export with the encoder",
-            )
-
+        self._check_signature(name)
         event = self.metadata["event_shape"]
         inputs = {key: np.asarray(value, np.float32) for key, value in inputs.items()}
         for key, value in inputs.items():
@@ -249,6 +270,16 @@ class Sampler:
             pages.append(self._run(name + suffix, page, y, first, count, batch))
 
         return {key: np.concatenate([page[key] for page in pages]) for key in pages[0]}
+
+    def _check_signature(self, name):
+        """Refuses a signature that the file does not have, with the reason if it is known."""
+        if name not in self.metadata["signatures"]:
+            reason = self.metadata.get("left_out", {}).get(name)
+            raise invalid(
+                f"a file with the signature {name}",
+                reason or f"{sorted(self.metadata['signatures'])}",
+                "define that method of the piece" if reason else "export with the encoder",
+            )
 
     @property
     def latent_size(self) -> int:

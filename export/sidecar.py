@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfvae.errors import invalid
+from tfvae.export import schema
 
 FORMAT_VERSION = 1
 RANDOM_SCHEME = "threefry2x32-20, JAX stream: key (0, seed), counter (0, index * latent_dim + j)"
@@ -23,8 +24,8 @@ def sha256(data: bytes) -> str:
 
 
 def dumps(metadata: dict[str, Any]) -> str:
-    """Returns the text of a sidecar."""
-    return json.dumps(metadata, indent=2, sort_keys=True) + "\n"
+    """Returns the text of a sidecar. JSON has no numbers that are not finite."""
+    return json.dumps(metadata, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
@@ -37,7 +38,8 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
         The content of the sidecar, and the bytes of the model.
 
     Raises:
-        InputError: no model, no sidecar, a sidecar of another format, or a hash that differs.
+        InputError: no model, no sidecar, a sidecar of another format or with wrong keys, or a hash
+            that differs.
     """
     model_path = Path(model_path)
     fix = "export the model again, and keep both files together"
@@ -76,4 +78,5 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
             f"sha256 {sha256(data)}",
             fix,
         )
+    schema.check_keys(metadata)
     return metadata, data

@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from tfvae._files import whole_folder
 from tfvae.errors import InputTypeError, invalid
-from tfvae.export import sidecar
+from tfvae.export import page_security, schema, sidecar
+from tfvae.export.runtime import InterpreterRuntime
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 LITERT_VERSION = "2.5.3"  # the version of @litertjs/core that the page was tested with
-_ADDRESS = "https://cdn.jsdelivr.net/npm/@litertjs/{package}@" + LITERT_VERSION + "/dist/index.js"
+_ADDRESS = "https://cdn.jsdelivr.net/npm/@litertjs/{package}@" + LITERT_VERSION + "/{file}"
 _PACKAGES = ("core", "wasm-utils")
 _RUNTIME = "litert"  # the folder of LiteRT.js within the page's own
 # The builds that run on one thread: one with relaxed SIMD, one for browsers without it.
@@ -53,7 +55,7 @@ def to_web(
             a `.tflite` with its sidecar beside it.
         folder: a new folder, an empty one, or one with an earlier page, which is replaced.
         litert: a `node_modules` folder with `@litertjs/core`. LiteRT.js is copied from it, so
-            that the page works offline. By default the page loads it from jsDelivr.
+            that the page works offline. By default the page loads it from jsDelivr, by hash.
         title: heading of the page.
         quantization: as in `to_tflite`, for a model.
         max_quality_loss: as in `to_tflite`, for a model, in nats per example.
@@ -83,7 +85,8 @@ def to_web(
         else:
             metadata = _export_model(vae_or_tflite, written, quantization, max_quality_loss)
         imports = _copy_runtime(packages, written) if packages else _addresses()
-        _write_page(written, title, imports)
+        outside = {} if packages else page_security.integrity(_ADDRESS)
+        _write_page(written, title, imports, outside)
 
     return metadata
 
@@ -122,6 +125,7 @@ def _copy_model(path, folder):
     """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
     metadata, model = sidecar.read(path)
     _check_model(metadata, path)
+    schema.check_file(metadata, InterpreterRuntime(model).ports())
     (folder / _MODEL).write_bytes(model)
     shutil.copyfile(sidecar.path_of(path), sidecar.path_of(folder / _MODEL))
     return metadata
@@ -150,7 +154,7 @@ def _export_model(vae, folder, quantization, max_quality_loss):
 
 def _check_model(metadata, path):
     """Refuses a file that the page cannot draw from."""
-    missing = sorted({"sample", "decode"} - set(metadata.get("signatures", {})))
+    missing = sorted({"sample", "decode"} - set(metadata["signatures"]))
     if missing:
         wanted = f"{path} with the signatures sample and decode"
         raise invalid(
@@ -218,14 +222,22 @@ def _copy_runtime(packages, folder):
 
 def _addresses():
     """Returns the public addresses that the page imports LiteRT.js from."""
-    return {f"@litertjs/{package}": _ADDRESS.format(package=package) for package in _PACKAGES}
+    return {
+        f"@litertjs/{package}": _ADDRESS.format(package=package, file="dist/index.js")
+        for package in _PACKAGES
+    }
 
 
-def _write_page(folder, title, imports):
-    """Writes the files of the page, with its title and its import map filled in."""
+def _write_page(folder, title, imports, outside):
+    """Writes the files of the page, with its title, import map and policy filled in."""
+    found = {"imports": imports, **({"integrity": outside} if outside else {})}
+    import_map = json.dumps(found)
+    filled = {
+        "{{title}}": html.escape(title),
+        "{{imports}}": import_map,
+        "{{policy}}": page_security.policy(import_map, outside),
+    }
     for name, text in _assets().items():
         if name == "index.html":
-            text = text.replace("{{title}}", html.escape(title)).replace(
-                "{{imports}}", json.dumps({"imports": imports})
-            )
+            text = re.sub("{{[a-z]+}}", lambda mark: filled[mark.group()], text)
         (folder / name).write_text(text, encoding="utf-8")

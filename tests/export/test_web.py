@@ -1,5 +1,7 @@
 """The page: its folder and its server. What a browser makes of it is in tests/browser."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -18,7 +20,7 @@ from tests.browser.driving import edit, served
 from tests.conftest import largest_difference, matches
 from tfvae.app import demo_server
 from tfvae.errors import InputError, InputTypeError
-from tfvae.export import Sampler, to_web, web
+from tfvae.export import Sampler, page_security, to_web, web
 
 pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
 
@@ -28,6 +30,7 @@ ASSETS = {
     "guard.js",
     "page.js",
     "model.js",
+    "sidecar.js",
     "draw.js",
     "explore.js",
     "style.css",
@@ -78,10 +81,55 @@ def test_the_page_names_one_public_address_with_its_version(exported, tmp_path):
     to_web(exported / "batch_1.tflite", tmp_path / "page")
     files = [path for path in (tmp_path / "page").iterdir() if path.suffix in TEXT]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
-    assert set(re.findall(r"https?://[^\"'\s]+", text)) == {
-        f"https://cdn.jsdelivr.net/npm/@litertjs/{package}@{web.LITERT_VERSION}/dist/index.js"
-        for package in ("core", "wasm-utils")
+    address = "https://cdn.jsdelivr.net/npm/@litertjs/{}@" + web.LITERT_VERSION + "/{}"
+    files = [(package, file) for package in web._FILES for file in web._FILES[package]]
+    assert set(re.findall(r"https?://[^\"'\s;]+", text)) == {
+        address.format(*file) for file in files if file[1] != "package.json"
     }
+
+
+def head(page):
+    """The import map and the content-security policy of a page, as a browser reads them."""
+    text = (page / "index.html").read_text(encoding="utf-8")
+    (import_map,) = re.findall(r'<script type="importmap">(.*?)</script>', text)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', text)
+    assert text.index("Content-Security-Policy") < text.index("<link")  # it holds for what follows
+    return import_map, {name: rest for name, *rest in map(str.split, policy.split(";"))}
+
+
+def test_what_comes_from_elsewhere_is_named_with_its_hash(exported, tmp_path):
+    """Each address in the policy has the hash of 48 bytes that a browser compares."""
+    to_web(exported / "batch_1.tflite", tmp_path / "page")
+    import_map, policy = head(tmp_path / "page")
+    told = json.loads(import_map)
+    outside = {s for sources in policy.values() for s in sources if s.startswith("https:")}
+    assert outside == set(told["integrity"]) >= set(told["imports"].values())
+    for digest in told["integrity"].values():
+        algorithm, _, value = digest.partition("-")
+        assert algorithm == "sha384" and len(base64.b64decode(value)) == 48
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_the_page_runs_no_script_but_its_own(exported, tmp_path, offline):
+    litert = fake_install(tmp_path / "node_modules") if offline else None
+    to_web(exported / "batch_1.tflite", tmp_path / "page", litert=litert)
+    import_map, policy = head(tmp_path / "page")
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+    digest = base64.b64encode(hashlib.sha256(import_map.encode()).digest()).decode()
+    own = {"'self'", "'wasm-unsafe-eval'", f"'sha256-{digest}'"}
+    elsewhere = {source for source in policy["script-src"] if source.startswith("https:")}
+    assert set(policy["script-src"]) == own | elsewhere | (set() if offline else {"blob:"})
+    assert bool(elsewhere) is not offline
+    assert ("integrity" in json.loads(import_map)) is not offline
+    assert all("unsafe-inline" not in sources for sources in policy.values())
+
+
+@pytest.mark.skipif("TFVAE_NODE_MODULES" not in os.environ, reason="no npm install to compare with")
+def test_the_hashes_are_those_of_the_packages():
+    install = Path(os.environ["TFVAE_NODE_MODULES"]) / "@litertjs"
+    for path, digest in page_security.integrity("{package}/{file}").items():
+        found = hashlib.sha384((install / path).read_bytes()).digest()
+        assert digest == f"sha384-{base64.b64encode(found).decode()}"
 
 
 def test_with_an_install_the_page_names_no_address_and_holds_the_runtime(exported, tmp_path):
@@ -122,7 +170,7 @@ def test_what_is_no_model_is_refused_and_nothing_is_written(copies, digits):
     install = fake_install(copies / "b", without=["wasm-utils/dist/index.js"])
     refused("an install without wasm-utils", litert=install)
     refused("or another 2.x", "version 0.2.1", litert=fake_install(copies / "c", version="0.2.1"))
-    edit(copies / "batch_1.json", signatures={"encode": ["x"]})
+    edit(copies / "batch_1.json", signatures={"encode": ["x"]}, outputs={"encode": ["loc"]})
     refused("signatures sample and decode", "none named decode or sample")
     condition = {"condition_shape": [3], "condition_dtype": "float32"}
     edit(copies / "batch_1.json", signatures={"sample": [], "decode": []}, **condition)

@@ -1,32 +1,72 @@
-"""Turns a model of mixed precision into the float32 model that devices run."""
+"""Lets a model of mixed precision compute in float32, as devices do."""
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from tfvae._keras import internals
+from tfvae._keras.backend import keras
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
-_POLICY = "DTypePolicy"
+_LOCK = threading.Lock()
+_held: dict = {}  # by id of a layer: the layer, its own policy, and how many exports hold it
 
 
-def in_float32(vae: "VAE") -> "VAE":
-    """Returns a model of the same weights that computes in float32.
+class _InFloat32(keras.DTypePolicy):
+    """A policy that computes in float32, with weights of any type."""
+
+    def __init__(self, variable_dtype: str) -> None:
+        super().__init__("float32")
+        self._weights_dtype = variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type that the weights have."""
+        return self._weights_dtype
+
+
+@contextlib.contextmanager
+def in_float32(vae: "VAE") -> Iterator[None]:
+    """Returns a context in which all layers of a model compute in float32.
+
+    The layers stay the same objects. A copy would have to be made from configurations, which
+    subclassed networks, `Lambda` and unregistered layers do not have, and which forget what two
+    layers share. Several threads may export one model at the same time. It should not be trained
+    in another thread meanwhile.
 
     Args:
-        vae: the model. It is returned itself if all its layers compute in float32.
+        vae: the model.
     """
-    if all(layer.compute_dtype in (None, "float32") for layer in vae._flatten_layers()):
-        return vae
-    whole = type(vae).from_config(_with_float32(vae.get_config()))
-    whole.set_weights(vae.get_weights())  # every mixed policy keeps weights in float32
-    return whole
+    layers = internals.flatten_layers(vae)
+    with _LOCK:
+        chosen = [layer for layer in layers if id(layer) in _held or not _is_float32(layer)]
+        for layer in chosen:
+            entry = _held.setdefault(id(layer), [layer, internals.dtype_policy(layer), 0])
+            entry[2] += 1
+            internals.set_dtype_policy(layer, _float32_of(layer))
+
+    try:
+        yield
+    finally:
+        with _LOCK:
+            for layer in chosen:
+                entry = _held[id(layer)]
+                entry[2] -= 1
+                if entry[2] == 0:
+                    internals.set_dtype_policy(layer, entry[1])
+                    del _held[id(layer)]
 
 
-def _with_float32(config):
-    """Returns a serialized object, with every dtype policy in it replaced by float32."""
-    if isinstance(config, dict):
-        if config.get("class_name") == _POLICY:
-            return {**config, "config": {**config["config"], "name": "float32"}}
-        return {key: _with_float32(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        return type(config)(_with_float32(value) for value in config)
-    return config
+def _is_float32(layer):
+    return layer.compute_dtype in (None, "float32")
+
+
+def _float32_of(layer):
+    """Returns the policy of a layer with float32 in place of what it computes in."""
+    if layer.quantization_mode is None:
+        return _InFloat32(layer.variable_dtype)
+    kind = internals.dtype_policy(layer).name.split("_from_")[0]
+    return keras.dtype_policies.get(f"{kind}_from_float32")

@@ -22,6 +22,7 @@ def model():
 
 READ = {
     "Layer._flatten_layers": lambda m: m._flatten_layers,
+    "Layer._dtype_policy": lambda m: m.layers[-1]._dtype_policy,
     "Layer._losses": lambda m: m.layers[-1]._losses.clear,
     "KerasTensor._keras_history": lambda m: m.outputs[0]._keras_history.operation._inbound_nodes,
     "Trainer._flatten_metrics_in_order": lambda m: m._flatten_metrics_in_order,

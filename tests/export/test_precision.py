@@ -36,7 +36,8 @@ def test_networks_compute_in_16_bits_and_log_probabilities_in_32(policy, name):
     for values in (terms.log_likelihood, terms.log_prior, terms.log_posterior):
         assert values.dtype == tf.float32
     assert terms.rate.dtype == terms.log_weights.dtype == tf.float32
-    expected = in_float32(vae).terms(x, 3, seed=1, y=y)
+    with in_float32(vae):
+        expected = vae.terms(x, 3, seed=1, y=y)
     # Not equal, or nothing was computed in 16 bits; close, or something else was. Processors round
     # differently.
     size = float(tf.reduce_max(tf.abs(expected.log_weights)))
@@ -64,8 +65,173 @@ def test_files_are_float32(policy, tmp_path):
     assert quality["max_abs_error_x"] < 1e-5
     x = tfvae.export.Sampler(tmp_path / "m.tflite").sample(4, seed=3)
     assert x.dtype == np.float32
-    assert largest_difference(x, in_float32(vae).sample(4, seed=3)) < 1e-5
+    with in_float32(vae):
+        assert largest_difference(x, vae.sample(4, seed=3)) < 1e-5
+
+
+# Kinds of models that no configuration describes, each with its decoder in NumPy
+
+
+layers = keras.layers
+
+
+class Unregistered(layers.Layer):
+    """3 z, of a class that Keras cannot look up, and without a configuration."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, z):
+        return self.factor * z
+
+
+class Subclassed(keras.Model):
+    """A decoder written as a class, without a configuration."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.inner = [layers.Dense(units)]
+
+    def call(self, z):
+        return self.inner[0](z)
+
+
+class Tied(layers.Layer):
+    """The transpose of another layer's matrix."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def call(self, z):
+        return keras.ops.matmul(z, keras.ops.transpose(self.other.kernel))
+
+
+class OfOneSize(tfvae.VAE):
+    """A model whose constructor takes something else."""
+
+    def __init__(self, size, **kwargs):
+        encoder = keras.Sequential([keras.Input((size,)), layers.Dense(4)])
+        decoder = keras.Sequential([keras.Input((2,)), layers.Dense(size)])
+        super().__init__(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), **kwargs)
+
+
+def encoder():
+    return keras.Sequential([keras.Input((6,)), layers.Dense(4)])
+
+
+def vae_of(*decoder):
+    network = keras.Sequential([keras.Input((2,)), *decoder])
+    return tfvae.VAE(encoder(), network, likelihood=tfvae.likelihoods.Normal(), seed=0)
+
+
+def tied():
+    """The decoder's matrix is the transpose of the encoder's first one."""
+    first = layers.Dense(2)
+    network = keras.Sequential([keras.Input((6,)), first, layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), Tied(first)])
+    return tfvae.VAE(network, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+
+
+def shared():
+    """One matrix, twice in the decoder."""
+    z = keras.Input((2,))
+    square = layers.Dense(2)
+    network = keras.Model(z, layers.Dense(6)(square(square(z))))
+    return tfvae.VAE(encoder(), network, likelihood=tfvae.likelihoods.Normal(), seed=0)
+
+
+def subclassed():
+    likelihood = tfvae.likelihoods.Normal()
+    return tfvae.VAE(encoder(), Subclassed(6), likelihood=likelihood, latent_dim=2, seed=0)
+
+
+def weights(network):
+    """In float32: NumPy has no bfloat16 of its own."""
+    return [np.asarray(weight, np.float32) for weight in network.get_weights()]
+
+
+def dense(z, kernel_and_bias):
+    kernel, bias = kernel_and_bias
+    return z @ kernel + bias
+
+
+KINDS = {
+    "lambda": (
+        lambda: vae_of(layers.Dense(6), layers.Lambda(lambda v: 2 * v)),
+        lambda z, vae: 2 * dense(z, weights(vae.decoder)),
+    ),
+    "unregistered": (
+        lambda: vae_of(Unregistered(3.0), layers.Dense(6)),
+        lambda z, vae: dense(3 * z, weights(vae.decoder)),
+    ),
+    "subclassed network": (subclassed, lambda z, vae: dense(z, weights(vae.decoder))),
+    "tied": (tied, lambda z, vae: z @ weights(vae.encoder)[0].T),
+    "shared": (
+        shared,
+        lambda z, vae: dense(
+            dense(dense(z, weights(vae.decoder)[:2]), weights(vae.decoder)[:2]),
+            weights(vae.decoder)[2:],
+        ),
+    ),
+    "subclass of VAE": (
+        lambda: OfOneSize(6, seed=0),
+        lambda z, vae: dense(z, weights(vae.decoder)),
+    ),
+    "wrapped": (
+        lambda: vae_of(
+            layers.Reshape((2, 1)), layers.TimeDistributed(layers.Dense(3)), layers.Flatten()
+        ),
+        lambda z, vae: dense(z[..., None], weights(vae.decoder)).reshape(-1, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"], indirect=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_of_every_kind_compute_in_float32_for_a_file(policy, kind):
+    build, reference = KINDS[kind]
+    vae = build()
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    expected = reference(z, vae)
+    before = [layer.compute_dtype for layer in vae._flatten_layers()]
+    with in_float32(vae):
+        found = vae.decode_batch(z, None, training=False)
+    assert largest_difference(found, expected) < 1e-5
+    assert largest_difference(vae.decode_batch(z, None, training=False), expected) > 1e-4
+    assert [layer.compute_dtype for layer in vae._flatten_layers()] == before
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
+def test_a_model_that_no_configuration_describes_is_exported(policy, tmp_path):
+    vae = tied()
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", include_encoder=True)
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    found = tfvae.export.Sampler(tmp_path / "m.tflite").decode(z)
+    assert largest_difference(found, z @ vae.encoder.get_weights()[0].T) < 1e-5
+    assert vae.decoder.layers[-1].compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
+def test_the_precision_comes_back_after_a_failure_and_after_the_last_of_several_exports(policy):
+    vae = vae_of(layers.Dense(6))
+    last = vae.decoder.layers[-1]
+    own = last.dtype_policy
+    with pytest.raises(KeyError), in_float32(vae):
+        raise KeyError
+    assert last.dtype_policy is own
+    first, second = in_float32(vae), in_float32(vae)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert last.compute_dtype == "float32"
+    second.__exit__(None, None, None)
+    assert last.dtype_policy is own
 
 
 def test_a_model_of_float32_is_exported_as_it_is(small):
-    assert in_float32(small.vae) is small.vae
+    policies = [layer.dtype_policy for layer in small.vae._flatten_layers()]
+    with in_float32(small.vae):
+        inside = [layer.dtype_policy for layer in small.vae._flatten_layers()]
+    assert all(a is b for a, b in zip(policies, inside, strict=True))

@@ -37,6 +37,19 @@ def producer(tensor: keras.KerasTensor) -> tuple[Any, list[keras.KerasTensor]]:
     return history.operation, list(node.input_tensors)
 
 
+def dtype_policy(layer: keras.Layer) -> keras.DTypePolicy:
+    """Returns the policy that a layer was given, or a map of them (`Layer._dtype_policy`)."""
+    return layer._dtype_policy
+
+
+def set_dtype_policy(layer: keras.Layer, policy: keras.DTypePolicy) -> None:
+    """Replaces what `dtype_policy` returns.
+
+    Keras' own setter would change a map that other layers share.
+    """
+    layer._dtype_policy = policy
+
+
 def penalties(layer: keras.Layer) -> "list[tf.Tensor]":
     """Returns the list in which a layer keeps the penalties of its last call (`Layer._losses`)."""
     return layer._losses

@@ -15,7 +15,6 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tfvae.errors import invalid
 from tfvae.export import flatbuffer, safe_ops, signatures, table
 from tfvae.export.saved_model import write_archive
-from tfvae.pieces import LAYERS, REAL
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -36,7 +35,8 @@ def convert_parts(
         vae: the model, in float32.
         parts: the parts of all batch sizes, by name.
         quantization: of the networks, one of `QUANTIZATIONS`.
-        calibration: for int8 the inputs of each network part, as `calibration` returns them.
+        calibration: for int8 the inputs of each network part, as `examples.calibration` returns
+            them.
 
     Returns:
         `{part name: bytes of a file}`. Several parts may be in one file.
@@ -147,10 +147,12 @@ def _halve_graph(model, graph, code, halves):
             continue
 
         if tensor.buffer not in halves:
+            values = _halved(np.asarray(data, np.uint8).view(np.float32))
+            if values is None:
+                continue
             halves[tensor.buffer] = len(model.buffers)
             buffer = schema.BufferT()
-            values = np.asarray(data, np.uint8).view(np.float32)
-            buffer.data = values.astype(np.float16).view(np.uint8)
+            buffer.data = values.view(np.uint8)
             model.buffers.append(buffer)
 
         half = copy.copy(tensor)
@@ -169,128 +171,13 @@ def _halve_graph(model, graph, code, halves):
     graph.operators = dequantized + list(graph.operators)
 
 
-def calibration(
-    vae: "VAE",
-    parts: dict[str, signatures.Part],
-    data: tuple[np.ndarray | tf.Tensor | None, np.ndarray | tf.Tensor | None],
-    count: int = 256,
-    seed: int = 1,
-) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Chooses inputs for the networks, to find the ranges of their activations for int8.
+def _halved(values):
+    """Returns float32 numbers in float16, or None if they lie beyond its range.
 
-    The decoder gets latents from the prior of the model. If these are real vectors, it also gets
-    latents with one number 4 standard deviations from its mean. The encoder gets `data`.
-
-    Args:
-        vae: the model, in float32.
-        parts: the parts of all batch sizes, by name.
-        data: examples `[N, *event]` and their conditions, or None for either. The encoder needs
-            examples.
-        count: how many latents and how many examples.
-        seed: seed of the latents and of the choice of examples.
-
-    Returns:
-        `{name of a network part: [{input: array of the part's batch size}, ...]}`.
+    The largest number must keep its precision: one above 65,504 would be infinite, and numbers
+    that are all below 6e-5 would lose their digits.
     """
-    x, y = data
-    rows = {}
-    rng = np.random.default_rng(seed)
-
-    # 16 times as many latents as needed, for a good estimate of their standard deviation.
-    conditions = example_conditions(vae, 16 * count, y, rng)
-    z = vae.prior.for_decoder(vae.sample_latent(16 * count, seed=seed, y=conditions))
-    unbounded = vae.posterior.support in (REAL, LAYERS)
-    columns = [
-        _with_corners(np.asarray(c), count, rng) if unbounded else np.asarray(c)[:count]
-        for c in tf.nest.flatten(z)
-    ]
-    longest = max(len(column) for column in columns)
-    rows["decoder"] = {
-        name: np.resize(c, (longest, c.shape[1]))
-        for name, c in zip(signatures.names("z", vae.latent_dim), columns)
-    }
-
-    if x is not None:
-        chosen = rng.choice(len(x), min(count, len(x)), replace=False)
-        rows["encoder"] = {
-            "x": np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)
-        }
-
-    for name, inputs in rows.items():
-        if conditions is not None:
-            length = len(next(iter(inputs.values())))
-            of_data = name == "encoder" and y is not None
-            inputs["y"] = (
-                np.asarray(y)[chosen]
-                if of_data
-                else np.resize(conditions, (length, *conditions.shape[1:]))
-            )
-
-    return {
-        name: _batches(part, rows[name.split("@")[0]])
-        for name, part in parts.items()
-        if part.network
-    }
-
-
-def example_conditions(
-    vae: "VAE",
-    count: int,
-    y: np.ndarray | tf.Tensor | None = None,
-    rng: np.random.Generator | None = None,
-) -> np.ndarray | None:
-    """Returns conditions to measure or calibrate a model with.
-
-    Args:
-        vae: the model.
-        count: how many.
-        y: conditions to repeat. By default every label in turn, or standard normals if the
-            conditions are no labels.
-        rng: generator of the normals; default one of seed 0.
-
-    Returns:
-        Conditions `[count, ...]`, int32 or float32, or None for a model without conditions.
-    """
-    if vae.condition_shape is None:
-        return None
-
-    dtype = tf.as_dtype(vae.condition_dtype)
-    if y is not None:
-        found = np.resize(np.asarray(y), (count, *vae.condition_shape))
-    elif dtype.is_integer:
-        labels = np.arange(count) % (vae.num_classes or 1)
-        found = np.broadcast_to(
-            labels.reshape([count] + [1] * len(vae.condition_shape)), (count, *vae.condition_shape)
-        )
-    else:
-        found = (rng or np.random.default_rng(0)).normal(size=(count, *vae.condition_shape))
-
-    return found.astype(np.int32 if dtype.is_integer else np.float32)
-
-
-def _with_corners(z, count, rng):
-    """Returns the first latents of z `[N, D]`, and 2 D more with one extreme number each.
-
-    That number lies 4 standard deviations above or below its mean.
-    """
-    mean, deviation = z.mean(axis=0), z.std(axis=0)
-    size = z.shape[1]
-    corners = z[rng.integers(0, len(z), 2 * size)].copy()
-    for i in range(size):
-        corners[2 * i, i], corners[2 * i + 1, i] = (
-            mean[i] + 4 * deviation[i],
-            mean[i] - 4 * deviation[i],
-        )
-
-    return np.concatenate([z[:count], corners])
-
-
-def _batches(part, rows):
-    """Cuts rows into batches of a part's size. The last one is filled with the first rows."""
-    batch = part.specs[0].shape[0]
-    length = len(next(iter(rows.values())))
-    chosen = [np.arange(first, first + batch) % length for first in range(0, length, batch)]
-    return [
-        {spec.name: rows[spec.name][index].astype(spec.dtype.as_numpy_dtype) for spec in part.specs}
-        for index in chosen
-    ]
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+        error = np.abs(half.astype(np.float32) - values).max()
+    return half if error <= 2.0**-10 * np.abs(values).max() else None

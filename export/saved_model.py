@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae._files import whole_folder
 from tfvae._keras.backend import keras
-from tfvae.export import signatures
+from tfvae.export import finite, signatures
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
     """Writes a SavedModel with the signatures of the TFLite file, see `to_tflite`.
 
     All signatures take any batch size. `sample(seed [1], index [B]) -> x, z` and `draw` take the
-    numbers of the samples wanted. The folder is written whole or not at all: a failed export
+    numbers of the samples wanted. A signature whose method a piece does not have is left out, and
+    a logged line says so. The folder is written whole or not at all: a failed export
     leaves an earlier one as it was.
 
     Args:
@@ -31,12 +32,13 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
         `path`.
 
     Raises:
-        InputError: a path that cannot be written.
+        InputError: a path that cannot be written, or weights that are not finite.
     """
-    vae = in_float32(vae)
-    with whole_folder(path) as folder:
+    finite.check_weights(vae)
+    with in_float32(vae), whole_folder(path) as folder:
         parts = signatures.parts(vae)
-        built = signatures.signatures(vae, parts)
+        built, left_out = signatures.available(signatures.signatures(vae, parts), parts)
+        signatures.tell(left_out)
         write_archive(
             vae,
             folder,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfvae._files import whole_file
 from tfvae._version import __version__
 from tfvae.errors import invalid
-from tfvae.export import quality, quantize, sidecar, signatures
+from tfvae.export import examples, finite, quality, quantize, sidecar, signatures
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
 from tfvae.validation import data_checks
@@ -40,8 +40,10 @@ def to_tflite(
     `draw`, which draws x from p(x|z) where `sample` takes its mean. With the encoder it also has
     `encode(x) -> loc, scale`, `encode_sample(x, seed, index) -> z`, `reconstruct(x) -> x` and
     `interpolate(x_from, x_to, weight [batch]) -> x`. Those of a conditional model take `y` as
-    well. This is version 1 of the contract in `export/README.md`. The file is measured against
-    the model before it is written. Both files are written whole, or neither.
+    well. A signature whose method a piece does not have, such as `draw`, is left out, and the
+    sidecar and a logged line say so. This is version 1 of the contract in `export/README.md`. The
+    file is measured against the model before it is written. Both files are written whole, or
+    neither.
 
     Args:
         vae: a `tfvae.VAE`.
@@ -55,7 +57,9 @@ def to_tflite(
         include_encoder: True to write the signatures that take x.
         data: examples `[N, *event]`. With the encoder they calibrate its int8 form, and the
             change of the distortion is measured on them. Pass examples left out of training.
-        data_y: conditions `[N, ...]` of the examples, for a conditional model.
+        data_y: conditions `[N, ...]` of a conditional model, of the examples or alone. int8 needs
+            them unless they are labels whose number is known, and so does `max_quality_loss`.
+            Without them, the sidecar of such a model has no quality.
         max_quality_loss: the largest increase of the distortion allowed, in nats per example.
             None allows any.
 
@@ -63,30 +67,43 @@ def to_tflite(
         The content of the sidecar, a dictionary.
 
     Raises:
-        InputError: an argument out of range, a path that cannot be written, a model whose
-            ops do not exist on the device (named), or a file that differs from the model.
+        InputError: an argument out of range, a path that cannot be written, numbers of the model
+            that are not finite, ops that do not exist on the device (named), or a file that
+            differs from the model.
     """
     path = Path(path)
-    sizes = _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y)
+    sizes = _check_arguments(vae, path, quantization, batch_size)
+    _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss)
 
-    vae = in_float32(vae)
-    with whole_file(path) as model_file, whole_file(sidecar.path_of(path)) as sidecar_file:
+    finite.check_weights(vae)
+    with (
+        in_float32(vae),
+        whole_file(path) as model_file,
+        whole_file(sidecar.path_of(path)) as sidecar_file,
+    ):
         parts = _parts(vae, sizes, include_encoder)
-        examples = (
-            quantize.calibration(vae, parts, (data, data_y)) if quantization == "int8" else {}
-        )
-        models = quantize.convert_parts(vae, parts, quantization, examples)
+        built, left_out = signatures.available(_signatures(vae, parts, sizes), parts)
+        used = {step.part for signature in built.values() for step in signature.steps}
+        parts = {name: part for name, part in parts.items() if name in used}
 
-        built = _signatures(vae, parts, sizes)
+        finite.check_samples(vae, examples.conditions(vae, finite.SAMPLES, data_y))
+        rows = {}
+        if quantization == "int8":
+            rows = examples.calibration(vae, parts, (data, data_y))
+            finite.check_activations(parts, rows)
+        models = quantize.convert_parts(vae, parts, quantization, rows)
+
         model = link(models, built)
         operators = check_operators(model)
 
         metadata = _describe(vae, built, sizes, model, operators, quantization)
+        metadata["left_out"] = left_out
         metadata["quality"] = quality.measure(vae, model, metadata, parts, models, (data, data_y))
         quality.refuse_loss(metadata["quality"], max_quality_loss, vae)
 
         model_file.write_bytes(model)
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
+    signatures.tell(left_out)
     return metadata
 
 
@@ -170,7 +187,7 @@ def _of_size(name, mark, size, sizes):
     return name if size == sizes[0] else f"{name}{mark}{size}"
 
 
-def _check_arguments(vae, path, quantization, batch_size, include_encoder, data, data_y):
+def _check_arguments(vae, path, quantization, batch_size):
     """Refuses arguments that cannot work, and returns the batch sizes as a tuple."""
     if path.suffix != ".tflite":
         raise invalid(
@@ -194,6 +211,11 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
             "pass 1 or (1, 16)",
         )
 
+    return sizes
+
+
+def _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss):
+    """Refuses examples and conditions that do not fit, or that are missing where needed."""
     if data is not None:
         data_checks.check_condition(data, data_y, vae, "data")
         data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")
@@ -203,8 +225,19 @@ def _check_arguments(vae, path, quantization, batch_size, include_encoder, data,
             "no data",
             "pass data=x, a few hundred examples",
         )
+    elif data_y is not None:
+        data_checks.check_presence(data_y, vae.condition_shape)
+        data_checks.check_condition(data_y, data_y, vae, "data_y")
 
-    return sizes
+    measures = quantization == "int8" or max_quality_loss is not None
+    if measures and not examples.are_known(vae, data_y):
+        needs = "int8" if quantization == "int8" else "max_quality_loss"
+        raise invalid(
+            f"conditions of the model's use, for {needs}",
+            f"no data_y, for conditions of shape {list(vae.condition_shape)} "
+            f"and type {vae.condition_dtype}",
+            "pass data_y=y, a few hundred conditions, with data=x or alone",
+        )
 
 
 def _describe(vae, built, sizes, model, operators, quantization):
@@ -213,7 +246,7 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "format_version": sidecar.FORMAT_VERSION,
         "package_version": __version__,
         "event_shape": list(vae.event_shape),
-        "value_range": vae.likelihood.value_range,
+        "value_range": _value_range(vae.likelihood),
         "latent_dim": vae.latent_dim,
         "latent_sizes": tf.nest.flatten(vae.latent_sizes),
         "condition_shape": None if vae.condition_shape is None else list(vae.condition_shape),
@@ -233,3 +266,11 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "bytes": len(model),
         "sha256": sidecar.sha256(model),
     }
+
+
+def _value_range(likelihood):
+    """Returns two finite numbers, or None where the values of x have no such range."""
+    if likelihood.value_range is None:
+        return None
+    ends = [float(end) for end in likelihood.value_range]
+    return ends if np.isfinite(ends).all() else None

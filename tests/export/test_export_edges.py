@@ -102,3 +102,202 @@ def test_eleven_layers_are_encoded_in_their_order(eleven):
     for i in range(11):
         kernel, bias = weights[2 * i : 2 * i + 2]
         assert largest_difference(found[f"loc_{i}"], x @ kernel + bias) < 1e-5
+
+
+# Numbers that no file can hold
+
+
+def linear(last=None, units=4):
+    """A model of vectors `[units]` by one matrix each way, and `last` on the decoder's output."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((2,)), keras.layers.Dense(units, name="matrix")]
+    decoder = keras.Sequential([*layers, *([] if last is None else [last])])
+    encoder = keras.Sequential([keras.Input((units,)), keras.layers.Dense(4)])
+    return tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, value):
+    vae = linear()
+    kernel, bias = vae.decoder.layers[0].get_weights()
+    kernel[1, 2] = value
+    vae.decoder.layers[0].set_weights([kernel, bias])
+    for export, path in (
+        (tfvae.export.to_tflite, tmp_path / "m.tflite"),
+        (tfvae.export.to_saved_model, tmp_path / "saved"),
+    ):
+        with pytest.raises(ValueError, match=matches("finite", "1 of 8", "matrix/kernel")):
+            export(vae, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Exponential(keras.layers.Layer):
+    """exp(1000 z), beyond float32 for most z, and its tanh if asked, which is bounded."""
+
+    def __init__(self, *, bounded, **kwargs):
+        super().__init__(**kwargs)
+        self.bounded = bounded
+
+    def call(self, z):
+        grown = keras.ops.exp(1000 * z)
+        return keras.ops.tanh(grown) if self.bounded else grown
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+def test_samples_that_are_not_finite_are_refused(tmp_path, quantization):
+    with pytest.raises(ValueError, match=matches("samples are all finite", "decoder's output")):
+        vae = linear(Exponential(bounded=False))
+        tfvae.export.to_tflite(vae, tmp_path / "m.tflite", quantization)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_activations_without_a_scale_in_int8_are_refused_with_their_place(tmp_path):
+    vae = linear(Exponential(bounded=True, name="grower"))
+    with pytest.raises(ValueError, match=matches("int8", "grower\\w*/Exp", "decoder")):
+        tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_in_int8_is_refused_with_its_place(tmp_path):
+    """LiteRT's calibration of a loop ends the process."""
+    layers = keras.layers
+    decoder = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.RepeatVector(3),
+            layers.GRU(2, return_sequences=True, name="gated"),
+        ]
+    )
+    encoder = keras.Sequential([keras.Input((3, 2)), layers.Flatten(), layers.Dense(4)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    with pytest.raises(ValueError, match=matches("loop", "gated", "unroll=True")):
+        tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
+
+
+@pytest.mark.parametrize("scale", [1e5, 1e-7])
+def test_weights_beyond_float16_stay_in_float32(tmp_path, scale):
+    """Of two matrices, the larger one cannot be halved; the other one is."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    decoder = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(200), layers.Rescaling(1 / scale), layers.Dense(200)]
+    )
+    decoder.layers[0].set_weights([scale * w for w in decoder.layers[0].get_weights()])
+    encoder = keras.Sequential([keras.Input((200,)), layers.Dense(8)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "float16")
+    assert metadata["bytes"] < 0.7 * sum(4 * w.size for w in decoder.get_weights())
+
+    z = np.random.default_rng(0).normal(size=(1, 4)).astype(np.float32)
+    (first, _), (second, _) = (decoder.layers[i].get_weights() for i in (0, 2))
+    expected = z.astype(np.float64) @ first.astype(np.float64) / scale @ second.astype(np.float64)
+    found = Sampler(tmp_path / "m.tflite").decode(z)
+    assert largest_difference(found, expected) < 2e-3 * np.abs(expected).max()
+
+
+def test_the_sidecar_is_json(tmp_path):
+    """Of values with one end, which JSON has no number for."""
+
+    class Positive(tfvae.likelihoods.Normal):
+        value_range = (np.float32(0), np.inf)
+
+    vae = linear()
+    vae = tfvae.VAE(vae.encoder, vae.decoder, likelihood=Positive(), seed=0)
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    told = json.loads((tmp_path / "m.json").read_text(), parse_constant=refuse)
+    assert told["value_range"] is None
+    with pytest.raises(ValueError, match="JSON"):
+        tfvae.export.sidecar.dumps({"change": float("inf")})
+
+
+# Methods that a user's own piece does not have
+
+
+class Undrawn(tfvae.likelihoods.Likelihood):
+    """N(params, 1) without `draw`."""
+
+    def distribution(self, params):
+        return tfd.Independent(tfd.Normal(params, 1.0), 1)
+
+
+class Unsampled(tfvae.priors.Prior):
+    """N(0, 1) without `sample`."""
+
+    def distribution(self, y=None):
+        return tfd.MultivariateNormalDiag(tf.zeros([2]), tf.ones([2]))
+
+
+class Located(tfvae.posteriors.Posterior):
+    """N(params, 1) without `sample`."""
+
+    def params_size(self, latent_dim):
+        return latent_dim
+
+    def distribution(self, params):
+        return tfd.MultivariateNormalDiag(params, tf.ones_like(params))
+
+
+MISSING = {
+    "draw": ((None, None, Undrawn), {"draw": "Undrawn does not define draw"}),
+    "observed": (
+        (None, None, lambda: tfvae.likelihoods.Observed(Undrawn())),
+        {"draw": "Undrawn does not define draw"},
+    ),
+    "sample": (
+        (None, Unsampled, tfvae.likelihoods.Normal),
+        dict.fromkeys(("sample", "draw"), "Unsampled does not define sample"),
+    ),
+    "posterior": (
+        (Located, None, tfvae.likelihoods.Normal),
+        {"encode_sample": "Located does not define sample"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_signature_that_lacks_its_method_is_left_out_and_said(tmp_path, name, caplog):
+    (posterior, prior, likelihood), left_out = MISSING[name]
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2 if posterior else 4)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    pieces = [piece and piece() for piece in (posterior, prior, likelihood)]
+    vae = tfvae.VAE(encoder, decoder, *pieces, seed=0)
+
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", include_encoder=True)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tfvae"]
+    assert all(f"{key} ({reason})" in line for key, reason in left_out.items())
+    sampler = Sampler(tmp_path / "m.tflite")
+    assert sampler.metadata["left_out"] == left_out
+    every = {"decode", "sample", "draw", "encode", "encode_sample", "reconstruct", "interpolate"}
+    assert set(sampler.metadata["signatures"]) == every - set(left_out)
+
+    kernel, bias = decoder.get_weights()
+    z = np.array([[0.5, -2.0]], np.float32)
+    assert largest_difference(sampler.decode(z), z @ kernel + bias) < 1e-5
+    if "draw" in left_out:
+        with pytest.raises(ValueError, match=matches("signature draw", left_out["draw"])):
+            sampler.sample(1, draw=True)
+
+
+def test_a_saved_model_leaves_it_out_as_well(tmp_path, caplog):
+    vae = linear()
+    vae = tfvae.VAE(vae.encoder, vae.decoder, likelihood=Undrawn(), seed=0)
+    tfvae.export.to_saved_model(vae, tmp_path / "saved")
+    assert "draw (Undrawn does not define draw)" in caplog.text
+    signatures = set(tf.saved_model.load(str(tmp_path / "saved")).signatures)
+    assert "sample" in signatures and "draw" not in signatures
+
+
+def test_a_model_without_a_mean_or_a_draw_is_refused(tmp_path):
+    class Neither(Undrawn):
+        def mean(self, params):
+            raise NotImplementedError
+
+    vae = linear()
+    vae = tfvae.VAE(vae.encoder, vae.decoder, likelihood=Neither(), seed=0)
+    with pytest.raises(ValueError, match=matches("mean or a draw", "define mean", "define draw")):
+        tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
+    assert list(tmp_path.iterdir()) == []

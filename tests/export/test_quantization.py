@@ -11,7 +11,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
 from tfvae import priors
-from tfvae.export import Sampler, flatbuffer, quality, quantize, signatures
+from tfvae.export import Sampler, examples, flatbuffer, quality, signatures
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
@@ -223,7 +223,7 @@ def conditional():
 def calibration(conditional):
     """Rows by network and port; each example says by its pixels which it is."""
     x = (np.arange(40)[:, None] >> np.arange(16) & 1).reshape(40, 4, 4, 1).astype(np.float32)
-    found = quantize.calibration(conditional, signatures.parts(conditional, 4), (x, LABELS), 32)
+    found = examples.calibration(conditional, signatures.parts(conditional, 4), (x, LABELS), 32)
     rows = {}
     for name, batches in found.items():
         ports = batches[0]

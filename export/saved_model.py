@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae._files import whole_folder
 from tfvae._keras.backend import keras
-from tfvae.export import finite, signatures
+from tfvae.export import availability, finite, signatures
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
     finite.check_weights(vae)
     with in_float32(vae), whole_folder(path) as folder:
         parts = signatures.parts(vae)
-        built, left_out = signatures.available(signatures.signatures(vae, parts), parts)
-        signatures.tell(left_out)
+        built, left_out = availability.available(signatures.signatures(vae, parts), parts)
+        availability.tell(left_out)
         write_archive(
             vae,
             folder,

@@ -11,7 +11,15 @@ import tensorflow as tf
 from tfvae._files import whole_file
 from tfvae._version import __version__
 from tfvae.errors import invalid
-from tfvae.export import examples, finite, quality, quantize, sidecar, signatures
+from tfvae.export import (
+    availability,
+    examples,
+    finite,
+    quality,
+    quantize,
+    sidecar,
+    signatures,
+)
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
 from tfvae.validation import data_checks
@@ -82,7 +90,7 @@ def to_tflite(
         whole_file(sidecar.path_of(path)) as sidecar_file,
     ):
         parts = _parts(vae, sizes, include_encoder)
-        built, left_out = signatures.available(_signatures(vae, parts, sizes), parts)
+        built, left_out = availability.available(_signatures(vae, parts, sizes), parts)
         used = {step.part for signature in built.values() for step in signature.steps}
         parts = {name: part for name, part in parts.items() if name in used}
 
@@ -103,7 +111,7 @@ def to_tflite(
 
         model_file.write_bytes(model)
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
-    signatures.tell(left_out)
+    availability.tell(left_out)
     return metadata
 
 

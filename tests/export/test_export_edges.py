@@ -1,5 +1,7 @@
 """Exports at the edges: many layers of latents, numbers that are not finite, missing methods."""
 
+import json
+
 import keras
 import numpy as np
 import pytest

@@ -46,6 +46,10 @@ def set_dtype_policy(layer: keras.Layer, policy: keras.DTypePolicy) -> None:
     """Replaces what `dtype_policy` returns.
 
     Keras' own setter would change a map that other layers share.
+
+    Args:
+        layer: the layer.
+        policy: its new policy.
     """
     layer._dtype_policy = policy
 

@@ -22,7 +22,7 @@ MUTANTS = [
     ),
     Mutant(
         name="draws-that-are-not-finite-pass",
-        path="export/quality.py",
+        path="export/draws.py",
         old="~(np.abs(found - expected) <= allowed)",
         new="np.abs(found - expected) > allowed",
         note="Draws that are NaN in the file count as the model's.",

@@ -11,7 +11,29 @@ if TYPE_CHECKING:
     from tfvae.export.signatures import Part
 
 
-class InterpreterRuntime:
+class _Runtime:
+    """Runs signatures, one after the other."""
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature.
+
+        Args:
+            signature: its name.
+            inputs: its inputs by name, of the static shapes and dtypes of the file.
+
+        Returns:
+            Its outputs by name.
+        """
+        raise NotImplementedError
+
+    def run_all(
+        self, calls: list[tuple[str, dict[str, np.ndarray]]]
+    ) -> list[dict[str, np.ndarray]]:
+        """Runs several signatures in order, given as `run` takes them."""
+        return [self.run(signature, inputs) for signature, inputs in calls]
+
+
+class InterpreterRuntime(_Runtime):
     """Runs signatures with LiteRT's interpreter, or TensorFlow's if LiteRT is not installed.
 
     Args:
@@ -53,7 +75,7 @@ class InterpreterRuntime:
         return self._runners[signature]
 
 
-class CompiledRuntime:
+class CompiledRuntime(_Runtime):
     """Runs signatures with LiteRT's `CompiledModel` on the CPU.
 
     Args:

@@ -128,17 +128,13 @@ class Sampler:
         seed = as_int32(seed)
         check_range(start, n, self.latent_size)
 
-        pages = []
-        for first, count, batch, suffix in self._pages(n):
-            inputs = {
-                "seed": np.array([seed], np.int32),
-                "index": np.array([as_int32(start + first)], np.int32),
-            }
-            pages.append(self._run(name + suffix, inputs, y, first, count, batch))
+        def inputs_of(first, count, batch):
+            index = np.array([int(start) + first], np.int64).astype(np.int32)  # the same 32 bits
+            return {"seed": np.array([seed], np.int32), "index": index}
 
-        names = _latent_names(len(pages[0]) - 1)  # all outputs but x
-        latents = [np.concatenate([page[name] for page in pages]) for name in names]
-        x = np.concatenate([page["x"] for page in pages])
+        found = self._run(name, inputs_of, n, y)
+        latents = [found[name] for name in _latent_names(len(found) - 1)]  # all outputs but x
+        x = found["x"]
         return (x, latents[0] if len(latents) == 1 else latents) if return_latent else x
 
     def decode(
@@ -171,15 +167,8 @@ class Sampler:
                 "pass one row of latents per sample",
             )
 
-        names = _latent_names(len(layers))
-        pages = []
-        for first, count, batch, suffix in self._pages(n):
-            inputs = {
-                name: _fill(part[first : first + count], batch) for name, part in zip(names, layers)
-            }
-            pages.append(self._run("decode" + suffix, inputs, y, first, count, batch)["x"])
-
-        return np.concatenate(pages)
+        rows = dict(zip(_latent_names(len(layers)), layers))
+        return self._run("decode", _pages_of(rows), n, y)["x"]
 
     def encode(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> dict[str, np.ndarray]:
         """Encodes examples to the numbers that describe q(z|x).
@@ -262,14 +251,7 @@ class Sampler:
                     "pass a batch of examples",
                 )
 
-        pages = []
-        for first, count, batch, suffix in self._pages(len(next(iter(inputs.values())))):
-            page = {
-                key: _fill(value[first : first + count], batch) for key, value in inputs.items()
-            }
-            pages.append(self._run(name + suffix, page, y, first, count, batch))
-
-        return {key: np.concatenate([page[key] for page in pages]) for key in pages[0]}
+        return self._run(name, _pages_of(inputs), len(next(iter(inputs.values()))), y)
 
     def _check_signature(self, name):
         """Refuses a signature that the file does not have, with the reason if it is known."""
@@ -309,22 +291,50 @@ class Sampler:
             )
             first += batch
 
-    def _run(self, name, inputs, y, first, count, batch):
-        """Runs a signature on one page, and returns its outputs without the padding."""
+    def _run(self, name, inputs_of, n, y):
+        """Runs a signature on n rows, page by page.
+
+        Args:
+            name: the signature.
+            inputs_of: the function (first row, count, batch size) -> inputs of a page.
+            n: the number of rows.
+            y: conditions `[n, ...]`, or None.
+
+        Returns:
+            The outputs by name, `[n, ...]`.
+        """
         if (y is None) != (self.metadata["condition_shape"] is None):
             raise invalid(
                 "y for a conditional model, and none for any other",
                 "no y" if y is None else "y",
                 "pass y of one row per sample" if y is None else "leave y out",
             )
-
         if y is not None:
             y = np.asarray(y, np.dtype(self.metadata["condition_dtype"]))
-            inputs = {**inputs, "y": _fill(y[first : first + count], batch)}
+
+        calls, counts = [], []
+        for first, count, batch, suffix in self._pages(n):
+            inputs = inputs_of(first, count, batch)
+            if y is not None:
+                inputs["y"] = _fill(y[first : first + count], batch)
+            calls.append((name + suffix, inputs))
+            counts.append(count)
 
         with self._lock:
-            outputs = self._runtime.run(name, inputs)
-        return {k: v[:count] for k, v in outputs.items()}
+            pages = self._runtime.run_all(calls)
+        joined = {}
+        for key in pages[0]:
+            joined[key] = np.concatenate([page[key][:n] for page, n in zip(pages, counts)])
+        return joined
+
+
+def _pages_of(rows):
+    """Returns the function that cuts a page out of arrays `[n, ...]` by name."""
+
+    def inputs_of(first, count, batch):
+        return {name: _fill(part[first : first + count], batch) for name, part in rows.items()}
+
+    return inputs_of
 
 
 def _latent_names(count):
@@ -337,4 +347,4 @@ def _latent_names(count):
 
 def _fill(rows, batch):
     """Repeats rows until they fill a batch."""
-    return rows[np.arange(batch) % len(rows)]
+    return rows if len(rows) == batch else rows[np.arange(batch) % len(rows)]

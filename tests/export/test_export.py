@@ -305,17 +305,3 @@ def test_an_op_that_no_device_has_is_named(tmp_path):
     with pytest.raises(ValueError, match=matches("Igamma")):
         tfvae.export.to_tflite(tfvae.VAE(encoder, decoder), tmp_path / "m.tflite")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_eleven_layers_of_latents_come_in_their_order(exported, monkeypatch):
-    """A file's outputs by name, in any order; converting a model of eleven layers takes minutes."""
-    sampler = tfvae.export.Sampler(exported / "batch_1.tflite")
-
-    def run(name, inputs, y, first, count, batch):
-        layers = {f"z_{i}": np.full((count, i + 1), i, np.float32) for i in range(11)}
-        return {**dict(reversed(layers.items())), "x": np.zeros((count, 8, 8, 1), np.float32)}
-
-    monkeypatch.setattr(sampler, "_run", run)
-    _, z = sampler.sample(3, seed=7, return_latent=True)
-    assert [part.shape for part in z] == [(3, i + 1) for i in range(11)]
-    assert [part[0, 0] for part in z] == list(range(11))

@@ -3,7 +3,8 @@
 Keras looks up the classes named in a `.keras` file in a registry. A class enters it when it is
 defined. `import tfvae` defines none, because that would import TensorFlow. So they are defined
 as soon as Keras has been imported. If another import is not complete at that moment, TensorFlow's
-or one of a module of this package, they are defined after that import.
+or one of a module of this package, they are defined after that import. From then on the import
+system is as it was.
 """
 
 import importlib
@@ -20,21 +21,18 @@ if TYPE_CHECKING:
 
 def install() -> None:
     """Registers the classes now if Keras has been imported, else as soon as it is."""
-    _register()
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+    _register()
 
 
 def _register():
-    if (
-        "tfvae.models.vae" in sys.modules
-        or "keras" not in sys.modules
-        or any(map(_incomplete, list(sys.modules)))
-    ):
+    if "keras" not in sys.modules or any(map(_incomplete, list(sys.modules))):
         return
     # A process may import both packages with another backend; `tfvae.VAE` then refuses that.
     if sys.modules["keras"].config.backend() == "tensorflow":
         importlib.import_module("tfvae.models.vae")
+        sys.meta_path[:] = [found for found in sys.meta_path if not isinstance(found, _Finder)]
 
 
 def _watched(name):

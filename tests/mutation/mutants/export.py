@@ -93,8 +93,8 @@ MUTANTS = [
     Mutant(
         name="sampler-condition-of-first-page",
         path="export/sampler.py",
-        old="_fill(y[first : first + count], batch)}",
-        new="_fill(y, batch)}",
+        old="_fill(y[first : first + count], batch)",
+        new="_fill(y, batch)",
         note="Every page has the conditions of the first.",
         about="condition|\\by=",
     ),

@@ -46,7 +46,8 @@ def impute(
         draws: number of completed data sets to draw; None gives the expectation.
 
     Returns:
-        NumPy `[N, *event]`, or `[draws, N, *event]`. The observed elements are unchanged.
+        NumPy `[N, *event]`, or `[draws, N, *event]`, float64 if x is, else float32. The observed
+        elements are unchanged; grey ones, which the model binarizes to compute the rest, too.
 
     Raises:
         InputError: data that the model does not take, a number out of range, or a posterior
@@ -65,7 +66,8 @@ def impute(
         raise no_density(vae.posterior)
 
     data_checks.check_condition(x, y, vae)
-    x = np.asarray(data_checks.check_events(x, vae.likelihood, vae.event_shape), np.float32)
+    given = data_checks.check_events(x, vae.likelihood, vae.event_shape)
+    x = np.asarray(given, np.float32)
     count = min(len(x), _ROWS // num_samples)
     pages = []
     for first in range(0, len(x), count):
@@ -77,10 +79,14 @@ def impute(
         pages.append(np.moveaxis(found, 0 if draws is None else 1, 0)[: len(x) - first])
 
     found = np.concatenate(pages)
-    return found if draws is None else np.moveaxis(found, 1, 0)
+    found = found if draws is None else np.moveaxis(found, 1, 0)
+    # What was observed stays as it was given, grey values that the model binarizes among them.
+    dtype = given.dtype if given.dtype == np.float64 else np.float32
+    return np.where(given == given, given, found).astype(dtype)
 
 
 def _complete(vae, x, y, num_samples, seed, draws):
+    """Returns the expectation of all elements, or draws of them, observed ones included."""
     seed = seed_for(seed, "imputation")
     x = vae.likelihood.prepare(x, seed_for(seed, "binarization"))
     terms = forward_pass.batch_terms(
@@ -94,14 +100,13 @@ def _complete(vae, x, y, num_samples, seed, draws):
         weights = tf.reshape(
             weights, tf.concat([tf.shape(weights), [1] * (len(means.shape) - 2)], axis=0)
         )
-        return tf.where(x == x, x, tf.reduce_sum(weights * means, axis=0))
+        return tf.reduce_sum(weights * means, axis=0)
 
     logits, choice = tf.transpose(terms.log_weights), seed_for(seed, "choice")
     chosen = tf.random.stateless_categorical(logits, draws, choice, dtype=tf.int32)  # [B, draws]
     picked = tf.nest.map_structure(lambda part: _pick(part, chosen), z)
     p = vae.likelihood.distribution(vae.decode_batch(picked, y, training=False))
-    drawn = p.sample(seed=seed_for(seed, "draw"))
-    return tf.where(x == x, x, tf.cast(drawn, tf.float32))
+    return tf.cast(p.sample(seed=seed_for(seed, "draw")), tf.float32)
 
 
 def _pick(z, chosen):

@@ -43,8 +43,8 @@ MUTANTS = [
     Mutant(
         name="imputation-draws-overwrite-observed",
         path="tfvae/imputation.py",
-        old="tf.where(x == x, x, tf.cast(drawn, tf.float32))",
-        new="tf.cast(drawn, tf.float32)",
+        old="np.where(given == given, given, found)",
+        new="found",
         note="Draws replace what was observed.",
     ),
     Mutant(

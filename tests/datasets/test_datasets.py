@@ -237,6 +237,28 @@ def test_the_fixed_binarization_is_that_of_earlier_versions():
     assert np.array_equal(datasets.binarize(np.full((2, 6), 0.5, np.float32)), found[:2])
 
 
+PINNED = ["110010", "000000", "001011", "011011"]
+
+
+def test_the_fixed_draw_of_an_example_follows_from_its_values_and_the_seed_alone():
+    x = np.random.default_rng(0).random((2000, 3, 2), dtype=np.float32)
+    found = datasets.binarize_examples(x, seed=1)
+    assert found.dtype == np.float32 and set(np.unique(found)) == {0.0, 1.0}
+    order = np.random.default_rng(1).permutation(len(x))
+    assert np.array_equal(datasets.binarize_examples(x[order], seed=1), found[order])
+    assert np.array_equal(datasets.binarize_examples(x[7:8].astype(float), seed=1), found[7:8])
+    assert not np.array_equal(datasets.binarize_examples(x, seed=2), found)
+    assert np.array_equal(datasets.binarize_examples(found, seed=3), found)
+    assert np.array_equal(*[datasets.binarize_examples(np.full((1, 9), z)) for z in (0.0, -0.0)])
+    # As often as the values say, apart in all places, and of this version for ever.
+    uniform = (found - x) / np.sqrt(x * (1 - x))
+    assert np.abs(uniform.mean(axis=0)).max() < 4 / np.sqrt(len(x))
+    between = np.corrcoef(uniform.reshape(len(x), -1).T) - np.eye(6)
+    assert np.abs(between).max() < 4 / np.sqrt(len(x))
+    rows = datasets.binarize_examples(np.linspace(0.3, 0.7, 24, dtype=np.float32).reshape(4, 6))
+    assert ["".join(str(int(bit)) for bit in row) for row in rows] == PINNED
+
+
 @pytest.mark.parametrize(
     ("values", "grey"),
     [([0, 1, 1], False), ([0, 0.5, 1], True), ([1e-6, 0], True), ([-1, 2], False), ([1.5], False)],

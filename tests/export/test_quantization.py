@@ -63,7 +63,7 @@ def test_the_sidecar_tells_the_quality_that_the_file_has(
     assert found["max_abs_error_x"] == pytest.approx(np.abs(x - expected).max(), rel=1e-5)
     assert found["mean_abs_error_x"] == pytest.approx(np.abs(x - expected).mean(), rel=1e-5)
     # The change of the distortion, from the file's reconstructions alone.
-    held_out = tfvae.datasets.binarize(digits.x_test)
+    held_out = tfvae.datasets.binarize_examples(digits.x_test)
 
     def distortion(mean):
         p = np.clip(np.asarray(mean, np.float64), 1e-9, 1 - 1e-9)

@@ -220,7 +220,7 @@ def test_calls_with_wrong_shapes_are_refused(small):
 def test_bernoulli_evaluates_grey_data_only_where_it_binarizes(digits, digits_vae):
     report = tfvae.evaluation.evaluate(digits_vae, digits.x_test[:20], num_samples=10)
     assert report.binarization == "one Bernoulli draw per value, seed 0"
-    fixed = tfvae.datasets.binarize(digits.x_test[:20], seed=0)
+    fixed = tfvae.datasets.binarize_examples(digits.x_test[:20], seed=0)
     by_hand = tfvae.evaluation.evaluate(digits_vae, fixed, num_samples=10)
     assert (by_hand.nll, by_hand.binarization) == (report.nll, None)
     assert Bernoulli().prepare_fixed(digits.x_test)[1] is None

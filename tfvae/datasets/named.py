@@ -10,6 +10,7 @@ The data directory is `data_dir`, else `$TFVAE_DATA`, else the user's cache. It 
 """
 
 import dataclasses
+import hashlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -105,6 +106,28 @@ def binarize(x: np.ndarray, seed: int = BINARIZATION_SEED) -> np.ndarray:
         Zeros and ones, float32, of the shape of x.
     """
     return (np.random.default_rng(seed).random(x.shape, dtype=np.float32) < x).astype(np.float32)
+
+
+def binarize_examples(x: np.ndarray, seed: int = BINARIZATION_SEED) -> np.ndarray:
+    """Draws each value once, as `binarize` does, with a generator for each example.
+
+    The draws of an example depend on its values and the seed alone, and not on its place among
+    others. Equal examples get equal draws.
+
+    Args:
+        x: grey values from 0 to 1, `[N, *event]`.
+        seed: seed of the draws, from 0.
+
+    Returns:
+        Zeros and ones, float32 `[N, *event]`.
+    """
+    x = np.asarray(x, np.float32)
+    drawn = np.empty_like(x)
+    for example, out in zip(x + np.float32(0), drawn):  # -0.0 becomes 0.0
+        digest = hashlib.sha256(example.astype("<f4").tobytes()).digest()
+        generator = np.random.default_rng([seed, *np.frombuffer(digest, "<u4")])
+        out[...] = generator.random(example.shape, dtype=np.float32) < example
+    return drawn
 
 
 def is_grey(x: np.ndarray) -> bool:

@@ -26,7 +26,8 @@ class Bernoulli(Elements):
 
     A Bernoulli gives grey pixels no probability. With `dynamic_binarization`, grey values
     in [0, 1] are read as probabilities of a 1. Training draws each element afresh in every
-    step ([1], section 5). Evaluation uses one fixed draw.
+    step ([1], section 5). Evaluation uses one fixed draw of each example, which follows from its
+    values and a seed.
 
     Args:
         dynamic_binarization: accept grey data, and model its binarization.
@@ -38,6 +39,7 @@ class Bernoulli(Elements):
     value_range = (0.0, 1.0)
     elementwise = True
     unbounded_params = "logits"
+    discrete = True
 
     def __init__(self, *, dynamic_binarization: bool = False, **kwargs: Any) -> None:
         """Sets the support; see the class for the argument."""
@@ -88,7 +90,8 @@ class Bernoulli(Elements):
         if not self.dynamic_binarization or not datasets.is_grey(x):
             return x, None
         seed = datasets.BINARIZATION_SEED
-        return datasets.binarize(x, seed=seed), f"one Bernoulli draw per value, seed {seed}"
+        drawn = datasets.binarize_examples(x, seed=seed)
+        return drawn, f"one Bernoulli draw per value, seed {seed}"
 
     def hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: another likelihood, another scale, or a binarization."""

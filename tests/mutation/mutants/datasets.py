@@ -67,6 +67,14 @@ MUTANTS = [
         note="binarize draws the same for every seed.",
     ),
     Mutant(
+        name="fixed-draw-by-place",
+        path="tfvae/datasets/named.py",
+        old='[seed, *np.frombuffer(digest, "<u4")]',
+        new="[seed]",
+        note="Every example has the same uniforms, whatever its values.",
+        about="binarize_examples|place|content",
+    ),
+    Mutant(
         name="zeros-are-grey",
         path="tfvae/datasets/named.py",
         old="(x > 0) & (x < 1)",

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.gradients import Pathwise
+from tfvae.gradients.discrete import given_values
 from tfvae.models import forward_pass
 from tfvae.objectives.terms import no_density
 from tfvae.ops import xla
@@ -59,6 +60,9 @@ class Estimates(NamedTuple):
 class Report:
     """The result of `evaluate`: means over examples, in nats, and their standard errors.
 
+    A standard error is that of a mean over examples drawn at random. It does not hold the error
+    of importance sampling: that of `nll` goes one way, upwards, and shrinks with `num_samples`.
+
     Attributes:
         num_examples: number of examples.
         num_samples: latents per example.
@@ -68,10 +72,13 @@ class Report:
         rate: KL(q(z|x) || p(z)).
         distortion: mean of -log p(x|z).
         gap: an estimate of KL(q(z|x) || p(z|x)) that is never negative, see `Estimates`.
-        bits_per_dim: nll / (log 2 * mean number of observed dimensions of an example).
+        bits_per_dim: nll / (log 2 * mean number of observed dimensions of an example), or None
+            if p(x|z) is a density: its value depends on the units of x, and is no code length.
         active_units: number of latents whose posterior mean has a variance over 0.01.
         latent_dim: size of z, of all layers together.
         binarization: how grey data became binary, or None if nothing was done.
+        exact: True if the latents are all values that z can take, each weighted by its
+            probability, so that nothing is estimated.
     """
 
     num_examples: int
@@ -87,10 +94,11 @@ class Report:
     distortion_stderr: float
     gap: float
     gap_stderr: float
-    bits_per_dim: float
+    bits_per_dim: float | None
     active_units: int
     latent_dim: int
     binarization: str | None
+    exact: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name, ready for JSON."""
@@ -105,6 +113,9 @@ def log_likelihood(
     y: np.ndarray | tf.Tensor | None = None,
 ) -> np.ndarray:
     """Estimates log p(x) of each example by importance sampling from q(z|x).
+
+    Where z can take no more values than `num_samples`, as of few classes, the result is the sum
+    over all of them, and exact.
 
     Args:
         vae: a `tfvae.VAE`.
@@ -148,6 +159,7 @@ def evaluate(
         InputError: as in `log_likelihood`.
     """
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
+    values = _countable(vae, num_samples)
     x, note = _prepared(vae, x, y)
     found = _estimate(vae, x, num_samples, seed, y)
 
@@ -158,12 +170,19 @@ def evaluate(
     gap, gap_stderr = mean_and_stderr(found.gap)
 
     return Report(
-        len(x), num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr, rate, rate_stderr,
-        distortion, distortion_stderr, gap, gap_stderr,
-        # Missing elements are NaN, and do not count as dimensions.
-        nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)),
-        _active_units(vae, x, y), sum(tf.nest.flatten(vae.latent_sizes)), note,
+        len(x), values or num_samples, int(seed), nll, nll_stderr, elbo, elbo_stderr,
+        rate, rate_stderr, distortion, distortion_stderr, gap, gap_stderr,
+        _bits_per_dim(vae, x, nll), _active_units(vae, x, y),
+        sum(tf.nest.flatten(vae.latent_sizes)), note, values is not None,
     )  # fmt: skip
+
+
+def _bits_per_dim(vae, x, nll):
+    """Returns bits per dimension, or None if p(x|z) is a density."""
+    if not vae.likelihood.discrete:
+        return None
+    # Missing elements are NaN, and do not count as dimensions.
+    return float(nll / (math.log(2) * vae.likelihood.dimensions(vae.event_shape) * np.mean(x == x)))
 
 
 def active_units(
@@ -233,9 +252,12 @@ def _estimate(vae, x, num_samples, seed, y):
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
 
+    values = _countable(vae, num_samples)
+    num_samples = values or num_samples
     examples, samples = _block(vae, len(x), num_samples)
     accumulate = vae.compiled_function(
-        ("log_weights", samples), lambda plan: _accumulator(vae, samples, plan)
+        ("log_weights", samples, values is None),
+        lambda plan: _accumulator(vae, samples, values is None, plan),
     )
     blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
     parts = []
@@ -257,6 +279,12 @@ def _estimate(vae, x, num_samples, seed, y):
         parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
 
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
+
+
+def _countable(vae, num_samples):
+    """Returns how many values z can take, or None if they are more than `num_samples`."""
+    count = vae.posterior.num_values(vae.latent_sizes)
+    return count if count is not None and count <= num_samples else None
 
 
 def mean_and_stderr(values: npt.ArrayLike) -> tuple[float, float]:
@@ -286,7 +314,7 @@ def _widest(network):
     return max([math.prod(n for n in t.shape[1:] if n) for t in outputs], default=4096)
 
 
-def _accumulator(vae, samples, plan):
+def _accumulator(vae, samples, sampled, plan):
     """Returns a compiled function of several blocks of examples, which gives their estimates."""
 
     @tf.function(jit_compile=plan.whole_step, autograph=False)
@@ -296,7 +324,7 @@ def _accumulator(vae, samples, plan):
         def block(i, found):
             block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")
             estimates = _of_block(
-                vae, x[i], None if y is None else y[i], block_seed, num_samples, samples
+                vae, x[i], None if y is None else y[i], block_seed, num_samples, samples, sampled
             )
             return i + 1, tf.tensor_scatter_nd_update(found, [[i]], [tf.stack(estimates)])
 
@@ -308,7 +336,7 @@ def _accumulator(vae, samples, plan):
     return accumulate
 
 
-def _of_block(vae, x, y, seed, num_samples, samples):
+def _of_block(vae, x, y, seed, num_samples, samples, sampled):
     """Returns the `Estimates` of one block of examples.
 
     The encoder runs once, and the decoder on `samples` latents of each example at a time.
@@ -316,33 +344,66 @@ def _of_block(vae, x, y, seed, num_samples, samples):
     y = None if y is None else vae.condition(y)
     params = vae.encoder_params(x, y, training=False)
     seed = random.seed_for(seed, "latents")
+    latents = _drawn(vae, params, samples, seed) if sampled else _listed(vae, params, samples)
 
-    def chunk(first, log_sum, log_weight_sum, log_likelihood_sum):
-        drawn = Pathwise().latents(vae, params, samples, tf.random.fold_in(seed, first // samples))
-        terms = forward_pass.evaluation_terms(vae, x, y, drawn)
+    def chunk(first, log_sum, total, log_weight_sum, log_likelihood_sum):
+        given, log_share = latents(first)
+        terms = forward_pass.evaluation_terms(vae, x, y, given)
         # The last chunk counts only the latents still missing.
         used = (first + tf.range(samples) < num_samples)[:, None]
-        log_weights = tf.where(used, terms.log_weights, tf.constant(-np.inf, tf.float64))
-        nothing = tf.zeros_like(log_weights)
+        share = tf.where(used, tf.exp(log_share), tf.zeros_like(log_share))  # [K, B]
+        shared = tf.where(used, terms.log_weights + log_share, tf.constant(-np.inf, tf.float64))
         return (
             first + samples,
-            tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(log_weights, 0)]), 0),
-            log_weight_sum + tf.reduce_sum(tf.where(used, terms.log_weights, nothing), 0),
-            log_likelihood_sum + tf.reduce_sum(tf.where(used, terms.log_likelihood, nothing), 0),
+            tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(shared, 0)]), 0),
+            total + tf.reduce_sum(share, 0),
+            log_weight_sum + _sum_by(share, terms.log_weights),
+            log_likelihood_sum + _sum_by(share, terms.log_likelihood),
         )
 
     zeros = tf.zeros(x.shape[:1], tf.float64)
-    log_sum, *sums = tf.while_loop(
+    log_sum, total, *sums = tf.while_loop(
         lambda first, *_: first < num_samples,
         chunk,
-        (0, zeros - np.inf, zeros, zeros),
+        (0, zeros - np.inf, zeros, zeros, zeros),
         parallel_iterations=1,
     )[1:]
 
-    count = tf.cast(num_samples, tf.float64)
-    log_likelihood = log_sum - tf.math.log(count)
-    log_weight, distortion = sums[0] / count, -sums[1] / count
+    log_likelihood = log_sum - tf.math.log(total)
+    log_weight, distortion = sums[0] / total, -sums[1] / total
     rate = forward_pass.closed_form_rate(vae, params, y)
     rate = -log_weight - distortion if rate is None else tf.cast(rate, tf.float64)
     gap = log_likelihood - log_weight
     return Estimates(log_likelihood, -(rate + distortion), rate, distortion, gap)
+
+
+def _drawn(vae, params, samples, seed):
+    """Returns a function of the number of a chunk's first latent.
+
+    It gives the latents of the chunk, and the logarithm of the share of each of them in a mean,
+    float64 `[K, B]`, up to a constant.
+    """
+
+    def latents(first):
+        drawn = Pathwise().latents(vae, params, samples, tf.random.fold_in(seed, first // samples))
+        return drawn, tf.zeros_like(drawn.log_q, tf.float64)
+
+    return latents
+
+
+def _listed(vae, params, samples):
+    """Returns what `_drawn` does, for all values of z in their order."""
+    values = vae.posterior.values(vae.latent_sizes)  # [S, D]
+
+    def latents(first):
+        # A last chunk is filled up with the last value.
+        rows = tf.minimum(first + tf.range(samples), len(values) - 1)
+        given = given_values(vae, params, tf.gather(values, rows))
+        return given, tf.cast(given.log_q, tf.float64)
+
+    return latents
+
+
+def _sum_by(share, values):
+    """Computes the sum over K of values by their share; those without a share do not count."""
+    return tf.reduce_sum(tf.math.multiply_no_nan(values, share), axis=0)

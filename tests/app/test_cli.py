@@ -12,6 +12,8 @@ from PIL import Image
 from tests.datasets.test_datasets import write_mnist
 from tests.datasets.test_readers import write_images
 from tests.support.recording import record_run
+from tfvae import evaluation
+from tfvae.app import cli, tables
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the files they share
 
@@ -207,3 +209,14 @@ def test_the_table_tells_each_number_beside_its_name(tfvae_command, tmp_path, mo
     assert told["parity of the file, z"][0] == f"{parity['max_abs_error_z']:.1e}"
     assert told["mean difference of x"][0] == f"{parity['mean_abs_error_x']:.1e}"
     assert told["distortion lost"][0] == f"{parity['distortion_change_nats']:.4f}"
+
+
+def test_the_table_says_what_is_exact_and_why_a_density_has_no_bits():
+    fields = evaluation.Report.__dataclass_fields__
+    numbers = {**dict.fromkeys(fields, 1), "binarization": None, "bits_per_dim": None}
+    with cli.console.capture() as capture:
+        cli.console.print(tables.of_evaluation({**numbers, "num_samples": 9, "exact": True}))
+    told = {line[:22].strip(): line[22:].strip() for line in capture.get().splitlines()}
+    assert told["values of z"].split(maxsplit=1) == ["9", "all of them, so NLL is exact"]
+    assert "importance samples" not in told
+    assert told["bits per dimension"].split(maxsplit=1) == ["none", "since p(x|z) is a density"]

@@ -13,7 +13,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates, within
 from tests.support import zoo
-from tfvae import gradients, objectives, posteriors, priors, random, regularizers
+from tfvae import evaluation, gradients, objectives, posteriors, priors, random, regularizers
 from tfvae.posteriors.sphere import AngleGrid
 
 tfd = tfp.distributions
@@ -184,9 +184,32 @@ def test_enumeration_is_the_bound_and_importance_sampling_the_likelihood(classes
     found = classes.evaluate(x, verbose=0, return_dict=True)
     assert found["elbo"] == pytest.approx(float(tf.reduce_mean(elbo)), abs=1e-4)
     assert found["loss"] == pytest.approx(-found["elbo"], abs=1e-4)
-    estimate = tfvae.evaluation.log_likelihood(classes, x, 5000)
-    assert largest_difference(estimate, log_likelihood) < 0.05
+    sampled = tfvae.evaluation.log_likelihood(classes, x, 8)  # of 9 values
+    assert largest_difference(sampled, log_likelihood) < 1.0
     assert (log_likelihood > elbo).numpy().all()
+
+
+@pytest.mark.parametrize("numbers", [2**20, 80])
+def test_the_likelihood_of_few_classes_is_counted_if_that_costs_no_more_than_samples(
+    classes, monkeypatch, numbers
+):
+    """The sum over all nine values, at once or in chunks of 5, whatever the seed."""
+    monkeypatch.setattr(evaluation, "_AT_ONCE", {"CPU": numbers, "GPU": numbers})
+    x = zoo.binary(6)
+    elbo, log_likelihood = exact_terms(classes, x)
+    for num_samples in (9, 5000):
+        found = [evaluation.estimate(classes, x, num_samples, seed) for seed in (0, 1)]
+        assert all(np.array_equal(a, b) for a, b in zip(*found))
+        assert largest_difference(found[0].log_likelihood, log_likelihood) < 1e-5
+        assert largest_difference(found[0].elbo, elbo) < 1e-5
+        assert largest_difference(found[0].gap, log_likelihood - elbo) < 1e-5
+        assert found[0].distortion == pytest.approx(-(found[0].elbo + found[0].rate), abs=1e-9)
+    report = evaluation.evaluate(classes, x, 5000)
+    assert (report.exact, report.num_samples) == (True, 9)
+    few = evaluation.evaluate(classes, x, 8)
+    assert (few.exact, few.num_samples) == (False, 8)
+    several = [evaluation.log_likelihood(classes, x, 8, seed) for seed in (0, 1)]
+    assert not np.array_equal(*several)
 
 
 def test_the_score_function_expects_the_gradient_of_the_enumeration(classes):

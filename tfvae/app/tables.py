@@ -27,9 +27,16 @@ def of_evaluation(found: dict[str, Any]) -> Table:
         value, error = found[title.lower()], found[title.lower() + "_stderr"]
         table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
 
-    table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
+    if found["exact"]:
+        table.add_row("values of z", f"{found['num_samples']:,}", "all of them, so NLL is exact")
+    else:
+        table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
     table.add_row("held-out examples", f"{found['num_examples']:,}", "")
-    table.add_row("bits per dimension", f"{found['bits_per_dim']:.3f}", "")
+    bits = found["bits_per_dim"]
+    if bits is None:
+        table.add_row("bits per dimension", "none", "since p(x|z) is a density")
+    else:
+        table.add_row("bits per dimension", f"{bits:.3f}", "")
     table.add_row("active units", f"{found['active_units']} of {found['latent_dim']}", "")
     if found["binarization"]:
         table.add_row("binarization", "fixed", found["binarization"])

@@ -119,12 +119,12 @@ class Enumeration(Estimator):
         self.max_values = arguments.whole_number("max_values", max_values, 1)
 
     def _check(self, objective, posterior, latent_dim):
-        values = posterior.values(latent_dim)
-        if values is None or len(values) > self.max_values:
+        count = posterior.num_values(latent_dim)
+        if count is None or count > self.max_values:
             raise invalid(
                 f"a posterior whose z has at most {self.max_values} values, for Enumeration",
                 f"{posterior!r} of latent size {latent_dim}"
-                + ("" if values is None else f", {len(values)} values"),
+                + ("" if count is None else f", {count} values"),
                 "use gradients.ScoreFunction() for many classes, "
                 "gradients.Pathwise() for real vectors",
             )
@@ -155,15 +155,32 @@ class Enumeration(Estimator):
         Returns:
             The `Latents`, with K the number of values.
         """
-        q = in_mode(vae.posterior.distribution, params, training=training)
-        values = vae.posterior.values(vae.latent_sizes)  # [S, D]
-        z = tf.tile(tf.constant(values)[:, None], [1, tf.shape(params)[0], 1])
-        log_q = q.log_prob(z)
-        return Latents(z, log_q, q, tf.exp(log_q))
+        values = tf.constant(vae.posterior.values(vae.latent_sizes))  # [S, D]
+        return given_values(vae, params, values, training)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the argument of the constructor."""
         return {"max_values": self.max_values}
+
+
+def given_values(
+    vae: "VAE", params: tf.Tensor, values: tf.Tensor, training: bool = False
+) -> Latents:
+    """Returns the same latents for each example, with weights q(z|x).
+
+    Args:
+        vae: the model.
+        params: the encoder's output, `[B, P]`.
+        values: values of z, `[S, D]`.
+        training: True to run networks of the posterior as in training.
+
+    Returns:
+        The `Latents`, with K = S.
+    """
+    q = in_mode(vae.posterior.distribution, params, training=training)
+    z = tf.tile(values[:, None], [1, tf.shape(params)[0], 1])
+    log_q = q.log_prob(z)
+    return Latents(z, log_q, q, tf.exp(log_q))
 
 
 def _leave_out(terms, k, count):

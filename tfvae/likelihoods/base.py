@@ -20,6 +20,8 @@ class Likelihood(Piece):
 
     Attributes:
         support: the values with a density or a probability, in words.
+        discrete: True if p(x|z) is a probability and not a density. Only then are there bits per
+            dimension.
         value_range: `(low, high)` of those values, or None if they have no bounds.
         elementwise: True if the mean of each element is a function of one number of the
             decoder's output, the same function for all elements.
@@ -27,6 +29,7 @@ class Likelihood(Piece):
 
     support = "finite numbers"
     elementwise = False
+    discrete = False
     value_range: tuple[float, float] | None = None
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:

@@ -33,6 +33,7 @@ class Categorical(Elements):
     support = "one-hot vectors along the last axis"
     value_range = (0.0, 1.0)
     unbounded_params = "logits"
+    discrete = True
 
     def build(self, event_shape: tuple[int, ...]) -> None:
         """Keeps the number of axes of an event.

@@ -32,6 +32,7 @@ class _Counts(Elements):
 
     support = "whole numbers from 0"
     unbounded_params = "logarithms of means"
+    discrete = True
 
     def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
         """Returns log(1 + x)."""

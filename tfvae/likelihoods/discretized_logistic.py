@@ -29,6 +29,7 @@ class EightBit(Likelihood):
     support = "8-bit values divided by 255: multiples of 1/255 from 0 to 1"
     value_range = (0.0, 1.0)
     unbounded_params = "locations, as distances from mid-grey"
+    discrete = True
 
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
         """Returns which elements are multiples of 1/255 from 0 to 1, to a 1000th of a level."""

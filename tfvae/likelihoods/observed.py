@@ -52,6 +52,7 @@ class Observed(Likelihood):
         self.support = f"{base.support}, or NaN where missing"
         self.value_range = base.value_range
         self.unbounded_params = base.unbounded_params
+        self.discrete = base.discrete
 
     def build(self, event_shape: tuple[int, ...]) -> None:
         """Builds the base.

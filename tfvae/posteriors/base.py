@@ -127,6 +127,15 @@ class Posterior(Piece):
         """
         return a + weight * (b - a)
 
+    def num_values(self, latent_dim: Any) -> int | None:
+        """Returns how many values z can take, or None if they cannot be counted.
+
+        Args:
+            latent_dim: D, or for several layers a list of their sizes.
+        """
+        values = self.values(latent_dim)
+        return None if values is None else len(values)
+
     def values(self, latent_dim: Any) -> "np.ndarray | None":  # type: ignore[return]
         """Returns every value that z can take.
 

@@ -96,6 +96,11 @@ class Categorical(_Classes):
         """Returns the most probable class of each group as one-hot vectors, `[B, D]`."""
         return simplex.argmax(params, self._classes)
 
+    def num_values(self, latent_dim: int) -> int | None:
+        """Returns C^G, or None if it is above 2^20."""
+        count = int(self._classes) ** (latent_dim // self._classes)
+        return count if count <= 2**20 else None
+
     def values(self, latent_dim: int) -> np.ndarray | None:
         """Returns every combination of classes.
 
@@ -105,9 +110,9 @@ class Categorical(_Classes):
         Returns:
             One-hot vectors, float32 `[S, D]` with S = C^G, or None if S is above 2^20.
         """
-        groups = latent_dim // self._classes
-        if groups * np.log(self._classes) > np.log(2**20):
+        if self.num_values(latent_dim) is None:
             return None
+        groups = latent_dim // self._classes
         classes = np.array(list(itertools.product(range(self._classes), repeat=groups)))
         return np.eye(self._classes, dtype=np.float32)[classes].reshape(len(classes), latent_dim)
 

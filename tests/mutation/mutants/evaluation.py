@@ -70,7 +70,7 @@ MUTANTS = [
     Mutant(
         name="log-mean-without-log-count",
         path="tfvae/evaluation.py",
-        old="log_likelihood = log_sum - tf.math.log(count)",
+        old="log_likelihood = log_sum - tf.math.log(total)",
         new="log_likelihood = log_sum",
         note="log p(x) lacks - log K.",
     ),
@@ -97,6 +97,22 @@ MUTANTS = [
         new="gap = log_likelihood + rate + distortion",
         note="The gap has the sampling error of the rate, and may be negative.",
         about="gap",
+    ),
+    Mutant(
+        name="values-weighted-alike",
+        path="tfvae/evaluation.py",
+        old="return given, tf.cast(given.log_q, tf.float64)",
+        new="return given, tf.zeros_like(given.log_q, tf.float64)",
+        note="All values of z count alike, whatever their probability.",
+        about="Categorical|classes",
+    ),
+    Mutant(
+        name="values-of-first-chunk",
+        path="tfvae/evaluation.py",
+        old="rows = tf.minimum(first + tf.range(samples), len(values) - 1)",
+        new="rows = tf.minimum(tf.range(samples), len(values) - 1)",
+        note="Every chunk has the values of z of the first.",
+        about="Categorical|classes",
     ),
     Mutant(
         name="evaluate-seed-ignored",
@@ -132,9 +148,17 @@ MUTANTS = [
     Mutant(
         name="bits-per-dim-count-missing",
         path="tfvae/evaluation.py",
-        old=" * np.mean(x == x))",
-        new=")",
+        old=" * np.mean(x == x)))",
+        new="))",
         note="Bits per dimension count elements that were not observed.",
+        about="bits_per_dim",
+    ),
+    Mutant(
+        name="bits-of-a-density",
+        path="tfvae/evaluation.py",
+        old="if not vae.likelihood.discrete:",
+        new="if not vae.likelihood:",
+        note="A density has bits per dimension.",
         about="bits_per_dim",
     ),
     Mutant(

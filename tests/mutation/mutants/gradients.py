@@ -52,8 +52,8 @@ MUTANTS = [
     Mutant(
         name="enumeration-limit-ignored",
         path="tfvae/gradients/discrete.py",
-        old="len(values) > self.max_values",
-        new="len(values) > 1024",
+        old="count > self.max_values",
+        new="count > 1024",
         note="max_values is ignored in favour of its default.",
     ),
     Mutant(

@@ -184,7 +184,13 @@ class MMD(Regularizer):
 
     This is the unbiased estimate [3] from one latent per example and as many draws of the prior.
     The kernel is the inverse multiquadratic one of [1], at several scales s: the sum over s of
-    C / (C + |a - b|^2) with C = 2 D s. For fewer than two examples the penalty is 0.
+    C / (C + |a - b|^2) with C = 2 D s. For fewer than two examples there are no pairs, and the
+    penalty is 0.
+
+    A learned prior gets the gradient too: through its draws where these have one, else by the
+    score of its density, as for the weights of a mixture. A prior p(z|y) is drawn from once for
+    the y of each example. The penalty then compares the mean of q(z|x) over the batch with that
+    of p(z|y), and leaves out pairs of a latent and a draw that share one y.
 
     WAE-MMD [1] is `ELBO(beta=0.0) + w * MMD()`. InfoVAE [2] is `ELBO(beta=1 - alpha) + w * MMD()`
     with w = alpha + lambda - 1.
@@ -203,17 +209,7 @@ class MMD(Regularizer):
         z = tf.concat(
             tf.nest.flatten(tf.nest.map_structure(lambda part: part[0], terms.z)), axis=-1
         )
-        # A prior p(z|y) has a distribution for each example, and one draw is taken from each.
-        conditional = not isinstance(terms.prior, tfd.JointDistribution) and bool(
-            terms.prior.batch_shape.rank
-        )
-        seed = seed_for(terms.seed, "penalty")
-        drawn = (
-            terms.prior.sample(seed=seed)
-            if conditional
-            else terms.prior.sample(tf.shape(z)[0], seed=seed)
-        )
-        prior = tf.concat(tf.nest.flatten(drawn), axis=-1)
+        prior, score, conditional = _draw(terms.prior, tf.shape(z)[:1], terms.seed)
 
         weights = terms.example_weights
         weights = tf.ones_like(z[:, 0]) if weights is None else weights
@@ -221,8 +217,12 @@ class MMD(Regularizer):
         z, partners = weighting.present(z, weights), tf.cast(weights != 0.0, tf.float32)
 
         within = _mean_of_pairs(self._kernel(z, z), weights, weights)
-        within_prior = _mean_of_pairs(self._kernel(prior, prior), partners, partners)
-        between = _mean_of_pairs(self._kernel(z, prior), weights, partners, own=not conditional)
+        within_prior = _mean_of_pairs(
+            self._kernel(prior, prior) * score[:, None] * score, partners, partners
+        )
+        between = _mean_of_pairs(
+            self._kernel(z, prior) * score, weights, partners, own=not conditional
+        )
         return tf.where(tf.reduce_sum(partners) > 1.0, within + within_prior - 2.0 * between, 0.0)
 
     def _kernel(self, a, b):
@@ -257,10 +257,14 @@ class TotalCorrelation(Regularizer):
     batch's q(z|x_b), by the weights of its examples. beta-TC-VAE [1] is
     `ELBO() + (beta - 1) * TotalCorrelation()`.
 
+    Of B examples each density has 1 / (N B) in it, once in q(z) and D times in the product of the
+    q(z_j), so that the value holds the constant (D - 1) log(N B). By default N is 1: the value is
+    the total correlation of the batch's own mixture, and with the N of [1], the number of
+    training examples, it is (D - 1) log N more.
+
     Args:
         weight: factor of the penalty.
-        dataset_size: N of equation S3 in [1]. It moves the value, not the gradient. With the
-            default the batch stands for the data.
+        dataset_size: N of equation S3 in [1]. It moves the value, not the gradient.
 
     Raises:
         InputError: a weight that is not finite, or a dataset_size below 1; in a model, a
@@ -313,6 +317,51 @@ def _of_batch(penalty, terms):
     """Returns a penalty `[]` or `[B]` as a scalar, by the mean over examples."""
     penalty = tf.convert_to_tensor(penalty)
     return terms.mean_over_examples(penalty) if penalty.shape.rank else penalty
+
+
+def _draw(prior, count, seed):
+    """Draws one z for each example from a prior.
+
+    Args:
+        prior: p(z), or p(z|y) of batch `[B]`.
+        count: B, `[1]`.
+        seed: of the terms.
+
+    Returns:
+        z `[B, D]`, with the layers side by side; factors `[B]` of 1, whose gradient is the score
+        of what has no gradient through z; and whether p depends on the example.
+    """
+    seed, score = seed_for(seed, "penalty"), None
+    if isinstance(prior, tfd.JointDistribution):
+        # Only its draws tell which layers depend on the example.
+        single = prior.sample(seed=seed)
+        per_example = [len(part.shape) > 1 for part in tf.nest.flatten(single)]
+        conditional, shape = any(per_example), [] if all(per_example) else count
+    else:
+        conditional = bool(prior.batch_shape.rank)
+        shape = [] if conditional else count
+
+    if isinstance(prior, tfd.MixtureSameFamily) and _has_gradient(prior.components_distribution):
+        seeds = tfp.random.split_seed(seed)
+        chosen = prior.mixture_distribution.sample(shape, seed=seeds[0])  # [B]
+        each = prior.components_distribution.sample(shape, seed=seeds[1])  # [B, C, D]
+        z = tf.gather(each, chosen, axis=1, batch_dims=1)
+        score = prior.mixture_distribution.log_prob(chosen)
+    else:
+        z = prior.sample(shape, seed=seed)
+        if not _has_gradient(prior):
+            z = tf.nest.map_structure(tf.stop_gradient, z)
+            score = prior.log_prob(z)
+
+    z = tf.concat(tf.nest.flatten(z), axis=-1)
+    factors = tf.ones(count) if score is None else tf.exp(score - tf.stop_gradient(score))
+    return z, factors, conditional
+
+
+def _has_gradient(distribution):
+    """Returns True if the gradient of a draw reaches all parameters of its distribution."""
+    kinds = tf.nest.flatten(distribution.reparameterization_type)
+    return all(kind == tfd.FULLY_REPARAMETERIZED for kind in kinds)
 
 
 def _mean_of_pairs(kernel, rows, columns, *, own=False):

@@ -6,6 +6,7 @@ import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
@@ -13,6 +14,8 @@ from tests.support import zoo
 from tfvae import gradients, objectives, posteriors, priors, random
 from tfvae.objectives.terms import Terms
 from tfvae.regularizers import MMD, LatentNorm, Regularized, TotalCorrelation
+
+tfd = tfp.distributions
 
 
 def terms_of(loc, scale, seed=(3, 4)):
@@ -48,6 +51,135 @@ def test_mmd_is_zero_on_average_at_the_prior_and_grows_with_the_distance():
     none, some, far = (values(s) for s in (0.0, 0.5, 2.0))
     assert abs(none.mean()) < 4 * none.std() / np.sqrt(60)
     assert 4 * some.std() / np.sqrt(60) < some.mean() < far.mean()
+
+
+# ---- priors that are learned, or depend on the example
+
+Z = np.random.default_rng(4).normal(0.4, 0.8, (30, 1))  # latents that stay as they are
+WIDTHS = [2.0 * s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10)]  # for one number
+
+
+def given_prior(prior, z, seed):
+    """`Terms` of latents `[B, D]` and a prior."""
+    return Terms(None, None, None, z=tf.constant(z[None], tf.float32), prior=prior, seed=seed)
+
+
+def kernels(a, b):
+    """Of each pair of vectors `[A, D]` and `[B, D]`, in float64."""
+    squares = tf.reduce_sum((a[:, None] - b[None]) ** 2, axis=-1)
+    return tf.add_n([width * z_size(a) / (width * z_size(a) + squares) for width in WIDTHS])
+
+
+def z_size(z):
+    return float(z.shape[-1])
+
+
+def gradients_of_draws(prior, weights, z, repeats):
+    """The gradient of `MMD` by weights, `[repeats, P]`."""
+
+    @tf.function(autograph=False)
+    def one(seed):
+        with tf.GradientTape() as tape:
+            found = MMD()(given_prior(prior.distribution(), z, seed))
+        return tf.concat([tf.reshape(g, [-1]) for g in tape.gradient(found, weights)], 0)
+
+    return np.stack([one(tf.constant([7, i])) for i in range(repeats)])
+
+
+def assert_unbiased(found, exact):
+    """Within 5 standard errors, which are small beside the gradient."""
+    exact = np.concatenate([np.ravel(g) for g in exact])
+    stderr = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(found.mean(axis=0) - exact) < 5 * stderr + 1e-6).all()
+    assert np.abs(exact).max() > 10 * stderr.max()
+
+
+def expectation_of_mmd(points, shares, z):
+    """Of p with atoms or nodes `[S, D]` and their probabilities `[S]`, without what p leaves."""
+    within = tf.reduce_sum(shares[:, None] * shares * kernels(points, points))
+    between = tf.reduce_mean(kernels(tf.constant(z), points), axis=0)
+    return within - 2.0 * tf.reduce_sum(shares * between)
+
+
+def test_mmd_gives_a_mixture_prior_its_whole_gradient_the_weights_too():
+    """Against Gauss-Hermite quadrature in each component."""
+    prior = priors.GaussianMixture(3)
+    prior.build(1)
+    prior.logits.assign([0.5, -0.3, 0.2])
+    prior.loc.assign([[-1.5], [0.2], [2.0]])
+    weights = [v.value for v in (prior.logits, prior.loc, prior.raw_scale)]
+    nodes, node_shares = np.polynomial.hermite_e.hermegauss(60)
+    logits, loc, raw = wide = [tf.constant(w.numpy(), tf.float64) for w in weights]
+    with tf.GradientTape() as tape:
+        tape.watch(wide)
+        points = tf.reshape(loc + (tf.nn.softplus(raw) + 1e-6) * nodes, [-1, 1])
+        shares = tf.nn.softmax(logits)[:, None] * (node_shares / node_shares.sum())
+        value = expectation_of_mmd(points, tf.reshape(shares, [-1]), Z)
+    exact = tape.gradient(value, wide)
+
+    assert_unbiased(gradients_of_draws(prior, weights, Z, 600), exact)
+
+
+def test_mmd_gives_a_prior_over_classes_the_gradient_of_its_weights():
+    """Whose draws have no gradient; against the sum over the classes."""
+    prior = priors.Categorical(learn_weights=True)
+    prior.build(3)
+    prior.logits.assign(np.reshape([0.8, -0.4, 0.1], prior.logits.shape))
+    z = np.eye(3)[[0, 1, 2, 2, 2, 1, 2, 2, 0, 2]]
+    wide = tf.constant(prior.logits.numpy(), tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(wide)
+        shares = tf.nn.softmax(tf.reshape(wide, [-1]))
+        value = expectation_of_mmd(tf.eye(3, dtype=tf.float64), shares, z)
+    exact = [tape.gradient(value, wide)]
+
+    assert_unbiased(gradients_of_draws(prior, [prior.logits.value], z, 800), exact)
+
+
+def test_mmd_of_a_flow_over_a_mixture_trains_the_mixture_too():
+    vae, x, _ = zoo.BUILDERS["diagonal-maf"]()
+    weights = [v.value for v in vae.prior.trainable_variables]
+    with tf.GradientTape() as tape:
+        found = MMD()(vae.terms(x, 1, seed=1))
+
+    assert all(tf.norm(g) > 0 for g in tape.gradient(found, weights)[-3:])
+
+
+LOCS = tf.constant(np.linspace(-20, 20, 12)[:, None] * np.ones(2), tf.float32)  # of y, [B, D]
+NEAR = tfd.Independent(tfd.Normal(LOCS, 0.5), 1)
+
+
+LAYERS_GIVEN_Y = tfd.JointDistributionSequential(
+    [NEAR, lambda z: tfd.Independent(tfd.Normal(z, 1.0), 1)]
+)
+LOWER_LAYER_GIVEN_Y = tfd.JointDistributionSequential(
+    [
+        tfd.Independent(tfd.Normal([0.0, 0.0], 1.0), 1),
+        lambda z: tfd.Independent(tfd.Normal(z + LOCS, 1.0), 1),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("prior", "shape"),
+    [(NEAR, []), (LAYERS_GIVEN_Y, []), (LOWER_LAYER_GIVEN_Y, [12])],
+    ids=["one_layer", "all_layers", "lower_layer"],
+)
+def test_mmd_is_zero_on_average_where_each_posterior_is_the_prior_given_y(prior, shape):
+    @tf.function(autograph=False)
+    def one(seed):
+        z = prior.sample(shape, seed=seed)
+        terms = Terms(None, None, None, prior=prior, seed=seed + 1)
+        return MMD()(terms._replace(z=tf.nest.map_structure(lambda part: part[None], z)))
+
+    values = np.array([one(tf.constant([i, 5])) for i in range(60)])
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(len(values))
+    assert np.abs(values).max() < 1.0  # a kernel of two near points is 7
+
+
+@pytest.mark.parametrize("prior", [tfd.Independent(tfd.Normal([0.0, 0.0], 1.0), 1), NEAR[:1]])
+def test_one_example_makes_no_pair_and_costs_nothing(prior):
+    assert float(MMD()(given_prior(prior, np.ones((1, 2)), tf.constant([1, 2])))) == 0.0
 
 
 @pytest.mark.parametrize("dataset_size", [1, 1000])
@@ -93,7 +225,17 @@ RISE = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=1.0
 
 def test_a_factor_multiplies_the_weight_that_is_there():
     assert (2.0 * MMD(3.0)).weight == 6.0
+    assert (MMD(3.0) * 2.0).weight == (np.float32(2.0) * MMD(3.0)).weight == 6.0
     assert (2.0 * (0.5 * TotalCorrelation(dataset_size=7))).dataset_size == 7
+
+
+def test_a_penalty_may_stand_before_the_objective():
+    def of(sum_):
+        return sum_.objective.num_samples, [type(r) for r in sum_.regularizers]
+
+    assert of(MMD() + tfvae.ELBO(3)) == of(tfvae.ELBO(3) + MMD()) == (3, [MMD])
+    both = tfvae.ELBO(3) + LatentNorm() + MMD()
+    assert of(MMD() + (LatentNorm() + tfvae.ELBO(3))) == of(both) == (3, [LatentNorm, MMD])
 
 
 def test_a_penalty_is_added_at_any_step_and_to_the_loss_of_the_encoder():

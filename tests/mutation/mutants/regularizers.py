@@ -65,9 +65,23 @@ MUTANTS = [
     Mutant(
         name="mmd-prior-shares-seed",
         path="tfvae/regularizers.py",
-        old='seed_for(terms.seed, "penalty")',
-        new="terms.seed",
+        old='seed_for(seed, "penalty")',
+        new="seed",
         note="The draws of the prior have the seed of the latents.",
+    ),
+    Mutant(
+        name="mmd-without-score-of-the-component",
+        path="tfvae/regularizers.py",
+        old="score = prior.mixture_distribution.log_prob(chosen)",
+        new="score = None",
+        note="The weights of a mixture get no gradient.",
+    ),
+    Mutant(
+        name="mmd-draws-keep-part-of-their-gradient",
+        path="tfvae/regularizers.py",
+        old="z = tf.nest.map_structure(tf.stop_gradient, z)",
+        new="pass",
+        note="A draw has its score and a gradient through z as well.",
     ),
     Mutant(
         name="mmd-counts-itself",

@@ -110,6 +110,43 @@ def test_a_mix_is_that_share_of_the_elbo(numbers, mix, now):
     assert largest_difference(found, -(now * elbo + (1 - now) * iwae)) < 1e-3
 
 
+@covers(objectives.Renyi, "alpha")
+@pytest.mark.parametrize("alpha", [-30.0, -1, 0, 0.5, 0.9, 1 - 1e-7, 1, 1 + 1e-7, 2, 30.0])
+def test_an_order_weighs_the_weights_by_their_powers(numbers, alpha):
+    """The limit at 1, the ELBO, within digits: float32 would leave none of them to a power."""
+    near = abs(alpha - 1) < 1e-3
+    order, log_weights = 1 - alpha, numbers.log_weights
+    found = objectives.Renyi(alpha, K)(numbers.terms)
+    expected = log_weights.mean(axis=0) if near else log_mean_exp(order * log_weights) / order
+    assert largest_difference(found, -expected) < 1e-3
+
+
+def test_the_order_0_is_iwae_and_the_largest_negative_orders_the_largest_weight(numbers):
+    iwae = objectives.IWAE(K)(numbers.terms)
+    assert largest_difference(objectives.Renyi(0, K)(numbers.terms), iwae) < 1e-4
+    largest = -numbers.log_weights.max(axis=0)
+    assert largest_difference(objectives.Renyi(-1e6, K)(numbers.terms), largest) < 1e-3
+
+
+@covers(objectives.TVO, "partitions", "first")
+@pytest.mark.parametrize(
+    ("partitions", "first", "betas"),
+    [
+        (1, 0.5, [0, 1]),
+        (2, 0.5, [0, 0.5, 1]),
+        (3, 0.01, [0, 0.01, 0.1, 1]),
+        (4, 0.001, [0, 0.001, 0.01, 0.1, 1]),
+    ],
+)
+def test_the_thermodynamic_sum_is_of_intervals_equal_in_log_beta(numbers, partitions, first, betas):
+    expected = 0.0
+    for start, end in zip(betas[:-1], betas[1:]):
+        shares = scipy.special.softmax(start * numbers.log_weights, axis=0)
+        expected -= (end - start) * (shares * numbers.log_weights).sum(axis=0)
+    found = objectives.TVO(partitions, K, first)(numbers.terms)
+    assert largest_difference(found, expected) < 1e-3
+
+
 @keras.saving.register_keras_serializable("test_arguments_of_objectives")
 class RowsSeen(keras.layers.Layer):
     """Passes its input on, and remembers of how many rows it was."""
@@ -122,6 +159,8 @@ class RowsSeen(keras.layers.Layer):
 @covers(objectives.ELBO, "num_samples")
 @covers(objectives.IWAE, "num_samples")
 @covers(objectives.CIWAE, "num_samples")
+@covers(objectives.Renyi, "num_samples")
+@covers(objectives.TVO, "num_samples")
 @pytest.mark.parametrize(
     ("objective", "expected"),
     [
@@ -130,6 +169,8 @@ class RowsSeen(keras.layers.Layer):
         (objectives.IWAE(), 5),
         (objectives.IWAE(1), 1),
         (objectives.CIWAE(3), 3),
+        (objectives.Renyi(0.5, 4), 4),
+        (objectives.TVO(2, 6), 6),
         (objectives.MIWAE(2, 5), 10),
         (objectives.PIWAE(3, 1), 3),
         (objectives.IWAE(4) + regularizers.LatentNorm(), 4),

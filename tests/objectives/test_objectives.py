@@ -49,6 +49,47 @@ def test_the_bounds_are_ordered(model):
     assert means[2] == pytest.approx(model.log_likelihood().mean(), abs=0.02)
 
 
+def test_renyi_and_the_thermodynamic_sum_are_their_integrals_on_the_linear_model(model):
+    """Where q, p(z|x) and all between them are normal: the values of many latents, in nats.
+
+    log w = log p(x) + log p(z|x) - log q(z|x), and q^(1 - beta) p(z|x)^beta is a normal too.
+    """
+    terms = model.vae.terms(model.x, 20_000, seed=3)
+    log_p, loc, scale = model.log_likelihood(), model.loc(), model.scale  # [N], [N, D], [D]
+    centre, variance = (model.x - model.b) @ model.gain, 0.7**2 / model.precision
+
+    def between(beta):
+        """Mean `[N, D]` and variance `[D]` of the normal of that beta."""
+        precision = (1 - beta) / scale**2 + beta / variance
+        return ((1 - beta) * loc / scale**2 + beta * centre / variance) / precision, 1 / precision
+
+    def mean_log_ratio(beta):
+        """E[log p(z|x) - log q(z|x)] under it, `[N]`."""
+        mean, spread = between(beta)
+        ours = (spread + (mean - loc) ** 2) / scale**2 + np.log(scale**2)
+        theirs = (spread + (mean - centre) ** 2) / variance + np.log(variance)
+        return 0.5 * (ours - theirs).sum(axis=1)
+
+    def log_integral(beta):
+        """Log of the integral of q^(1 - beta) p(z|x)^beta, `[N]`."""
+        mixed = beta * scale**2 + (1 - beta) * variance
+        logs = (1 - beta) * np.log(variance) + beta * np.log(scale**2) - np.log(mixed)
+        squares = beta * (1 - beta) * (loc - centre) ** 2 / mixed
+        return 0.5 * (logs - squares).sum(axis=1)
+
+    for alpha in (-0.2, 0.5, 0.9):
+        expected = log_p + log_integral(1 - alpha) / (1 - alpha)
+        assert largest_difference(-objectives.Renyi(alpha, 20_000)(terms), expected) < 0.05
+    betas = [0.0, *np.geomspace(0.05, 1.0, 4)]
+    expected = log_p + sum(
+        b * mean_log_ratio(a) - a * mean_log_ratio(a) for a, b in zip(betas, betas[1:])
+    )
+    found = -objectives.TVO(4, 20_000, first=0.05)(terms)
+    assert largest_difference(found, expected) < 0.05
+    assert (expected > log_p + mean_log_ratio(0.0)).all()  # the ELBO
+    assert (expected < log_p).all()
+
+
 def test_beta_weights_the_rate_by_the_step(terms):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=1.0)
     for step, beta in ((0, 0.0), (5, 0.5), (10, 1.0), (99, 1.0)):
@@ -117,6 +158,10 @@ def test_objectives_that_take_latents_apart_are_refused_at_construction(objectiv
         lambda: objectives.PIWAE(2, 1.5),
         lambda: objectives.CIWAE(mix=1.5),
         lambda: objectives.CIWAE(mix=-0.5),
+        lambda: objectives.Renyi(float("inf")),
+        lambda: objectives.TVO(0),
+        lambda: objectives.TVO(2, first=1.0),
+        lambda: objectives.TVO(2, first=0.0),
     ],
 )
 def test_settings_out_of_range_are_refused(make):

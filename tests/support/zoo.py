@@ -136,11 +136,14 @@ OBJECTIVES = {
     "elbo_schedule": lambda: objectives.ELBO(num_samples=2, beta=_SCHEDULE),
     "elbo_monte_carlo": lambda: objectives.ELBO(num_samples=2, analytic_rate=False),
     "elbo_free_bits": lambda: objectives.ELBO(free_bits=0.1),
+    "elbo_free_bits_sampled": lambda: objectives.ELBO(2, free_bits=0.1, analytic_rate=False),
     "elbo_capacity": lambda: objectives.ELBO(beta=5.0, capacity=_SCHEDULE),
     "iwae": lambda: objectives.IWAE(num_samples=3),
     "miwae": lambda: objectives.MIWAE(2, 3),
     "piwae": lambda: objectives.PIWAE(2, 3),
     "ciwae": lambda: objectives.CIWAE(3, mix=0.2),
+    "renyi": lambda: objectives.Renyi(0.7, num_samples=3),
+    "tvo": lambda: objectives.TVO(3, num_samples=3),
     "autoencoder": lambda: objectives.ELBO(beta=0.0) + 0.1 * regularizers.LatentNorm(),
     "wae": lambda: objectives.ELBO(beta=0.0) + 10.0 * regularizers.MMD(),
     "beta_tc": lambda: (
@@ -157,6 +160,7 @@ ESTIMATORS = {
 _NOT_BY_SCORE = {
     "elbo",
     "elbo_free_bits",
+    "elbo_free_bits_sampled",
     "elbo_capacity",
     "piwae",
     "autoencoder",

@@ -70,7 +70,7 @@ class Estimator(Stateful):
         self._check(objective, posterior, latent_dim)
 
     def _check(self, objective, posterior, latent_dim):
-        if not posterior.reparameterized:
+        if objective.needs_reparameterized and not posterior.reparameterized:
             raise invalid(
                 f"a posterior with reparameterized samples for {type(self).__name__}",
                 f"{type(posterior).__name__}, whose samples have no gradient",

@@ -42,9 +42,9 @@ class ScoreFunction(Estimator):
             )
         if objective.has_encoder_loss or objective.needs_sample_gradients:
             raise invalid(
-                "one loss that is a function of the log-weights",
+                "one loss that is a function of the log-weights, and of rates in closed form",
                 repr(objective),
-                "use gradients.Pathwise()",
+                "use gradients.Pathwise(), or, with free bits, analytic_rate=True",
             )
 
     def latents(
@@ -86,7 +86,18 @@ class ScoreFunction(Estimator):
 
         Returns:
             One loss, `[B]`, in nats.
+
+        Raises:
+            InputError: free bits, and a rate that has no closed form.
         """
+        if objective.needs_factorized and terms.analytic_rate is None:
+            # By the latents, the rate of each is no function of the log-probabilities [K, B].
+            raise invalid(
+                "a rate in closed form for ScoreFunction, where latents are taken apart",
+                f"{objective!r}, and a KL(q || p) without one",
+                "use gradients.Pathwise(), or an objective without free bits",
+            )
+
         loss = objective(terms, step)
         count = objective.num_samples
         surrogate = tf.zeros_like(loss)

@@ -33,6 +33,9 @@ class Objective(Stateful):
         has_encoder_loss: True if the encoder is trained by a loss of its own.
         needs_sample_gradients: True if the loss has terms of z that only a gradient through z
             can lower.
+        needs_reparameterized: True if the gradient of the encoder's loss goes through z, so that
+            the pathwise estimators refuse posteriors whose draws have none. False for losses
+            that hold z constant for the encoder, as wake-sleep does.
         needs_density: True if the loss needs log q(z|x), which not every posterior has.
         of_expectations: True if the loss is made of expectations under q alone. These may be
             summed over all values of z.
@@ -46,6 +49,7 @@ class Objective(Stateful):
     importance_weighted = False
     has_encoder_loss = False
     needs_sample_gradients = False
+    needs_reparameterized = True
     needs_density = True
     of_expectations = False
     needs_factorized: tuple[str, ...] = ()

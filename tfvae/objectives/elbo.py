@@ -20,7 +20,9 @@ class ELBO(Objective):
     Two settings counter a collapse of the posterior: a beta that rises from 0, and free bits.
     With free bits, the rate of each latent is averaged over the batch and costs at least
     `free_bits`, so that lowering it below that gains nothing [3]. A capacity holds the rate
-    near a target: the loss is then distortion + beta * |rate - capacity| [4].
+    near a target: the loss is then distortion + beta * |rate - capacity| [4]. The distance is
+    taken for each example, before any mean: a batch of rates above and below the target pays for
+    both. Free bits, in contrast, see the mean of the batch alone.
 
     Args:
         num_samples: K, latents per example.
@@ -68,6 +70,8 @@ class ELBO(Objective):
         self.linear = not free_bits and capacity is None
         self.of_expectations = not free_bits
         self.needs_factorized = ("posterior", "prior") if free_bits else ()
+        # Beside the log-probabilities, such free bits take the density of z of each latent.
+        self.needs_sample_gradients = bool(free_bits) and not analytic_rate
         # With a beta that is always 0 the rate is not computed at all.
         self.needs_density = not (self.linear and not callable(beta) and beta == 0)
 

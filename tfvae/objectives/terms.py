@@ -20,6 +20,39 @@ tfd = tfp.distributions
 class Terms(NamedTuple):
     """The log-probabilities of a batch and its latents, in nats, and their origin.
 
+    In a training step an objective reads them under a gradient tape. "Encoder" stands for all
+    on which q(z|x) depends: the encoder and the weights of the posterior, and with a `Ladder`
+    the networks of the prior that it shares. Gradients flow as follows.
+
+    - `z`: to the encoder, with the estimators that draw by `z = g(eps; x)`: `Pathwise`,
+      `StickingTheLanding`, `DoublyReparameterized`. With `ScoreFunction` and `Enumeration`, and
+      for posteriors whose draws have no gradient, z is constant.
+    - `log_likelihood`: to decoder and likelihood, and through z.
+    - `log_prior`: to the prior, and through z.
+    - `log_posterior`: through z, and to the encoder by the parameters of the density.
+      `StickingTheLanding` and `DoublyReparameterized` hold these parameters constant.
+    - `analytic_rate`: to the encoder and the prior, not through z. The two estimators that hold
+      the density constant have none.
+    - `posterior`, `prior`: what their methods return has a gradient to the encoder and to the
+      prior, with every estimator, and through the z that is passed to them.
+    - `weights`: to the encoder.
+    - `seed`, `example_weights`: none.
+
+    The loss of `Objective.__call__` trains all variables. If there is an `encoder_loss`, it trains
+    those of posterior and encoder, and the first loss the others. Where a loss is to see z as
+    a constant, pass `tf.nest.map_structure(tf.stop_gradient, terms.z)` to the distributions: the
+    gradient of `log_posterior` itself goes through z as well. So reweighted wake-sleep [1] is
+
+        def __call__(self, terms, step=0):  # for decoder and prior
+            return -(tf.reduce_logsumexp(terms.log_weights, 0) - math.log(self.num_samples))
+
+        def encoder_loss(self, terms, step=0):
+            shares = tf.stop_gradient(tf.nn.softmax(terms.log_weights, axis=0))
+            z = tf.nest.map_structure(tf.stop_gradient, terms.z)
+            return -tf.reduce_sum(shares * terms.posterior.log_prob(z), axis=0)
+
+    with `has_encoder_loss = True`, and `needs_reparameterized = False` for posteriors over classes.
+
     Attributes:
         log_likelihood: log p(x|z), `[K, B]`.
         log_prior: log p(z), `[K, B]`.
@@ -34,6 +67,9 @@ class Terms(NamedTuple):
         example_weights: the weight of each example, float32 `[B]`, or None where all are 1. An
             example of weight 0 counts as absent, so take means over examples by
             `mean_over_examples`.
+
+    References:
+        [1] Bornschein & Bengio, Reweighted Wake-Sleep. ICLR 2015. arXiv:1406.2751.
     """
 
     log_likelihood: tf.Tensor

@@ -26,7 +26,9 @@ class VonMisesFisher(Posterior):
     """The von Mises-Fisher posterior, q(z|x) = C(kappa) exp(kappa mu'z) [1].
 
     z lies on the unit sphere of R^D. The encoder gives `[B, D + 1]`: mu before it is scaled to
-    length 1, then the inverse softplus of kappa - 1. On a device, `encode` gives mu and
+    length 1, then the inverse softplus of kappa - 1, so that kappa is at least 1. A q that has
+    collapsed is therefore not uniform: its rate to `UniformSphere` is about 1 / (2 D) nats and not
+    0. On a device, `encode` gives mu and
     `scale` = kappa^(-1/2). This is the standard deviation of a concentrated q in each direction
     of the tangent plane.
 

@@ -117,4 +117,11 @@ MUTANTS = [
         note="The encoder is trained by the model's loss although it has its own.",
         about="PIWAE",
     ),
+    Mutant(
+        name="slices-of-a-row-apart",
+        path="tfvae/training/optimizer_update.py",
+        old="[None if g is None else tf.convert_to_tensor(g) for g in gradients]",
+        new="list(gradients)",
+        note="Keras clips and squares two slices of a row as if they were two rows.",
+    ),
 ]

@@ -116,4 +116,25 @@ MUTANTS = [
         note="A reloaded ELBO takes the closed form although it was told not to.",
         about="from_config",
     ),
+    Mutant(
+        name="renyi-without-order",
+        path="tfvae/objectives/importance_weighted.py",
+        old="tf.math.log1p(tf.reduce_mean(powers, axis=0)) / order",
+        new="tf.math.log1p(tf.reduce_mean(powers, axis=0))",
+        note="The bound is not divided by its order.",
+    ),
+    Mutant(
+        name="tvo-upper-sum",
+        path="tfvae/objectives/importance_weighted.py",
+        old="for beta in betas[:-1]",
+        new="for beta in betas[1:]",
+        note="The Riemann sum is the upper one.",
+    ),
+    Mutant(
+        name="sampled-free-bits-by-score",
+        path="tfvae/objectives/elbo.py",
+        old="bool(free_bits) and not analytic_rate",
+        new="False",
+        note="ScoreFunction takes free bits whose gradient it does not give the encoder.",
+    ),
 ]

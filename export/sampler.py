@@ -13,6 +13,7 @@ from tfvae.errors import invalid
 from tfvae.export import schema, sidecar
 from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
 from tfvae.seeds import as_int32, check_range
+from tfvae.validation import conditions
 
 
 class Sampler:
@@ -120,16 +121,17 @@ class Sampler:
 
         Raises:
             InputTypeError: a seed, count or start that is not a whole number.
-            InputError: one outside its range, or y for a model without conditions, or no y, or a
-                file without the signature `sample` or `draw`.
+            InputError: one outside its range, y for a model without conditions, or no y, or y
+                that `VAE.sample` would refuse, or a file without the signature.
         """
         name = "draw" if draw else "sample"
         self._check_signature(name)
         seed = as_int32(seed)
-        check_range(start, n, self.latent_size)
+        start, n = check_range(start, n, self.latent_size)
+        y = self._condition(y, n)
 
         def inputs_of(first, count, batch):
-            index = np.array([int(start) + first], np.int64).astype(np.int32)  # the same 32 bits
+            index = np.array([start + first], np.int64).astype(np.int32)  # the same 32 bits
             return {"seed": np.array([seed], np.int32), "index": index}
 
         found = self._run(name, inputs_of, n, y)
@@ -167,6 +169,7 @@ class Sampler:
                 "pass one row of latents per sample",
             )
 
+        y = self._condition(y, n)
         rows = dict(zip(_latent_names(len(layers)), layers))
         return self._run("decode", _pages_of(rows), n, y)["x"]
 
@@ -251,7 +254,8 @@ class Sampler:
                     "pass a batch of examples",
                 )
 
-        return self._run(name, _pages_of(inputs), len(next(iter(inputs.values()))), y)
+        n = len(next(iter(inputs.values())))
+        return self._run(name, _pages_of(inputs), n, self._condition(y, n))
 
     def _check_signature(self, name):
         """Refuses a signature that the file does not have, with the reason if it is known."""
@@ -273,6 +277,15 @@ class Sampler:
         """The sizes of the latents that the decoder takes, one for each layer."""
         size = self.metadata["latent_dim"]
         return size if isinstance(size, list) else [size]
+
+    def _condition(self, y, n):
+        """Returns checked conditions of n samples, or None for a model that takes none."""
+        shape = self.metadata["condition_shape"]
+        conditions.check_presence(y, shape)
+        if y is None:
+            return None
+        dtype, num_classes = self.metadata["condition_dtype"], self.metadata.get("num_classes")
+        return conditions.check(y, shape, dtype, num_classes, rows=n)
 
     def _pages(self, n: int) -> Iterator[tuple[int, int, int, str]]:
         """Cuts n rows into batches of the file: the largest that fits, and a padded rest.
@@ -298,20 +311,11 @@ class Sampler:
             name: the signature.
             inputs_of: the function (first row, count, batch size) -> inputs of a page.
             n: the number of rows.
-            y: conditions `[n, ...]`, or None.
+            y: checked conditions `[n, ...]`, or None.
 
         Returns:
             The outputs by name, `[n, ...]`.
         """
-        if (y is None) != (self.metadata["condition_shape"] is None):
-            raise invalid(
-                "y for a conditional model, and none for any other",
-                "no y" if y is None else "y",
-                "pass y of one row per sample" if y is None else "leave y out",
-            )
-        if y is not None:
-            y = np.asarray(y, np.dtype(self.metadata["condition_dtype"]))
-
         calls, counts = [], []
         for first, count, batch, suffix in self._pages(n):
             inputs = inputs_of(first, count, batch)

@@ -20,9 +20,10 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
     """Writes a SavedModel with the signatures of the TFLite file, see `to_tflite`.
 
     All signatures take any batch size. `sample(seed [1], index [B]) -> x, z` and `draw` take the
-    numbers of the samples wanted. A signature whose method a piece does not have is left out, and
-    a logged line says so. The folder is written whole or not at all: a failed export
-    leaves an earlier one as it was.
+    numbers of the samples wanted. A conditional model's `y [B, ...]` is not checked there: a label
+    beyond the classes has no refusal, see `export/README.md`. A signature whose method a piece
+    does not have is left out, and a logged line says so. The folder is written whole or not at
+    all: a failed export leaves an earlier one as it was.
 
     Args:
         vae: a `tfvae.VAE`.

@@ -8,6 +8,7 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
+import tfvae
 from tests.conftest import largest_difference, matches
 from tfvae import random
 from tfvae.seeds import as_int32, check_range
@@ -130,3 +131,78 @@ def test_what_leaves_the_stream_is_refused(start, count, size):
 
 def test_the_last_sample_of_the_stream_is_allowed():
     check_range(2**29 - 4, 4, 8)
+
+
+def integers(value):
+    """A whole number in every type of NumPy's and TensorFlow's that holds it, and Python's."""
+    types = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+    holding = [t for t in types if np.iinfo(t).min <= value <= np.iinfo(t).max]
+    found = [value, *[t(value) for t in holding], *[np.array(value, t) for t in holding]]
+    return [*found, *[tf.constant(value, t) for t in holding]]
+
+
+@pytest.mark.parametrize("seed", [7, 100, -1, -(2**31), 2**31 - 1, 2**31, 2**32 - 1])
+def test_a_seed_of_any_type_is_the_same_seed(seed):
+    expected = int(np.array(seed % 2**32, np.uint32).view(np.int32))
+    assert [as_int32(given) for given in integers(seed)] == [expected] * len(integers(seed))
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(3.0), np.bool_(True), np.array([3]), tf.constant(3.0)]
+)
+def test_what_is_no_integer_of_any_type_is_refused(value):
+    with pytest.raises(TypeError, match=matches("seed")):
+        as_int32(value)
+    with pytest.raises(TypeError, match=matches("start")):
+        check_range(value, 1, 8)
+
+
+@pytest.mark.parametrize("start", [100, 2**31 - 1, 2**32 // 8])
+def test_a_range_of_small_types_does_not_wrap_past_the_end_of_the_stream(start):
+    for given in integers(start):
+        for count in integers(127):
+            if (start + 127) * 2**24 <= 2**32:
+                assert check_range(given, count, np.int32(2**24)) == (start, 127)
+            else:
+                with pytest.raises(ValueError, match=matches("length of one seed's stream")):
+                    check_range(given, count, np.int32(2**24))
+    assert check_range(np.int8(100), np.int8(100), np.int8(64)) == (100, 100)
+
+
+def test_samples_do_not_depend_on_the_type_of_their_seed_and_number():
+    """Against JAX's normals of that seed, which lie one after the other, in model and file."""
+    golden = Path(__file__).parent / "golden" / "0.1.0" / "plain"
+    vae = tfvae.load_model(golden.with_suffix(".keras"))
+    sampler = tfvae.export.Sampler(golden.with_suffix(".tflite"))
+    expected = VECTORS["normal_7"].reshape(-1, 2)[120:123]
+    for n, seed, start in zip(integers(3), integers(7), integers(120)):
+        drawn = vae.sample_latent(n, seed=seed, start=start)
+        assert largest_difference(drawn, expected) < 1e-6
+        _, drawn = sampler.sample(n, seed=seed, start=start, return_latent=True)
+        assert largest_difference(drawn, expected) < 1e-6
+
+
+@pytest.mark.parametrize("seed", [np.int8(7), np.uint32(2**32 - 1), np.array(7), 2**32 - 1])
+def test_seeds_of_models_and_priors_take_any_type(seed):
+    vaes = [
+        tfvae.mlp_vae((4,), 2, (3,), seed=s, prior=tfvae.priors.VampPrior(2, seed=s))
+        for s in (seed, int(seed))
+    ]
+    assert vaes[0].loop_hooks.order_seed() == vaes[1].loop_hooks.order_seed() == int(seed)
+    assert np.array_equal(*[vae.prior.pseudo_inputs.numpy() for vae in vaes])
+    assert [vae.get_config()["seed"] for vae in vaes] == [int(seed)] * 2
+    assert tfvae.priors.ExPostMixture(1, seed).seed == int(seed)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda seed: tfvae.mlp_vae((4,), 2, (3,), seed=seed),
+        lambda seed: tfvae.priors.VampPrior(2, seed=seed),
+        lambda seed: tfvae.priors.ExPostMixture(2, seed=seed),
+    ],
+)
+@pytest.mark.parametrize("seed", [-1, 2**32, True, 7.0])
+def test_seeds_beyond_the_generators_are_refused(make, seed):
+    with pytest.raises(ValueError, match=matches("seed")):
+        make(seed)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tfvae.models.builders import conv_vae as conv_vae
     from tfvae.models.builders import hierarchical_vae as hierarchical_vae
     from tfvae.models.builders import mlp_vae as mlp_vae
-    from tfvae.models.saving import load_model as load_model
+    from tfvae.models.files import load_model as load_model
     from tfvae.models.vae import VAE as VAE
     from tfvae.objectives import ELBO as ELBO
     from tfvae.objectives import IWAE as IWAE
@@ -51,7 +51,7 @@ _MODULES = [
 ]
 _NAMES = {
     "VAE": "models.vae",
-    "load_model": "models.saving",
+    "load_model": "models.files",
     "mlp_vae": "models.builders",
     "conv_vae": "models.builders",
     "hierarchical_vae": "models.builders",

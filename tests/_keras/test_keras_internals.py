@@ -24,6 +24,7 @@ READ = {
     "Layer._flatten_layers": lambda m: m._flatten_layers,
     "Layer._dtype_policy": lambda m: m.layers[-1]._dtype_policy,
     "Layer._losses": lambda m: m.layers[-1]._losses.clear,
+    "Operation._outbound_nodes": lambda m: m.inputs[0]._keras_history.operation._outbound_nodes,
     "KerasTensor._keras_history": lambda m: m.outputs[0]._keras_history.operation._inbound_nodes,
     "Trainer._flatten_metrics_in_order": lambda m: m._flatten_metrics_in_order,
     "Trainer._get_metrics_result_or_logs": lambda m: m._get_metrics_result_or_logs,

@@ -3,6 +3,7 @@
 If one moves in another version, `tests/_keras/test_keras_internals.py` names it.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
@@ -52,6 +53,24 @@ def set_dtype_policy(layer: keras.Layer, policy: keras.DTypePolicy) -> None:
         policy: its new policy.
     """
     layer._dtype_policy = policy
+
+
+def consumers(
+    tensor: keras.KerasTensor,
+) -> Iterator[tuple[Any, int, list[keras.KerasTensor]]]:
+    """Yields what takes a symbolic tensor (`Operation._outbound_nodes`).
+
+    Args:
+        tensor: a tensor of a functional model.
+
+    Yields:
+        (operation, position, outputs): a layer or an operation, the position of the tensor among
+        its inputs, and the tensors it makes of them.
+    """
+    for node in tensor._keras_history.operation._outbound_nodes:
+        for position, given in enumerate(node.input_tensors):
+            if given is tensor:
+                yield node.operation, position, list(node.output_tensors)
 
 
 def penalties(layer: keras.Layer) -> "list[tf.Tensor]":

@@ -244,7 +244,7 @@ def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
                 "give the --out of tfvae train",
             )
 
-    from tfvae.models.saving import load_model
+    from tfvae.models.files import load_model
 
     try:
         settings = Settings(**json.loads((run / REPORT).read_text(encoding="utf-8"))["settings"])

@@ -106,17 +106,17 @@ def reconstruct(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) ->
     Raises:
         InputError: x of another shape, or y missing or not expected.
     """
-    y = vae.condition(y)
-    z = vae.posterior.location(vae.encoder_params(vae.events(x), y, training=False))
+    events = vae.events(x)
+    y = vae.condition(y, events.shape[0])
+    z = vae.posterior.location(vae.encoder_params(events, y, training=False))
     return vae.likelihood.mean(vae.decode_batch(vae.prior.for_decoder(z), y, training=False))
 
 
 def _pages(vae, n, seed, y, start, drawn):
     """Returns the results of `drawn(noise, y)` for all samples, computed a page at a time."""
     seed = as_int32(np.random.randint(2**31) if seed is None else seed)
-    check_range(start, n, sum(tf.nest.flatten(vae.latent_sizes)))
-    n, start = int(n), int(start)
-    y = vae.condition(y)
+    start, n = check_range(start, n, sum(tf.nest.flatten(vae.latent_sizes)))
+    y = vae.condition(y, n)
 
     pages = []
     for first in range(0, n, _SAMPLE_PAGE):

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.errors import InputTypeError, invalid
+from tfvae.models import output_activations
 from tfvae.ops.networks import network_input
 from tfvae.validation import arguments
 
@@ -118,22 +120,52 @@ def check(
         _check_decoder(decoder(network_input(*latents, *y)), shapes.event_shape, likelihood)
 
 
-def num_classes(shapes: NetworkShapes, decoder: keras.Model | keras.Layer) -> int | None:
+def num_classes(
+    shapes: NetworkShapes,
+    encoder: keras.Model | keras.Layer,
+    decoder: keras.Model | keras.Layer,
+) -> int | None:
     """Returns the number of classes of a model whose condition is one integer label.
 
     Args:
         shapes: what `read` found.
-        decoder: its embedding or encoding layer of the label tells the number.
+        encoder: the layer that takes its label tells the number, as an `Embedding` does.
+        decoder: as the encoder. The smaller number counts.
 
     Returns:
         The number, or None if the condition is not a label or no layer tells.
     """
     if shapes.condition_shape != () or not tf.as_dtype(shapes.condition_dtype).is_integer:
         return None
-    for layer in getattr(decoder, "layers", []):
-        for attribute in ("input_dim", "num_tokens"):  # of Embedding, CategoryEncoding
-            if isinstance(getattr(layer, attribute, None), int):
-                return getattr(layer, attribute)
+    found = [count for network in (encoder, decoder) for count in _classes_of(network)]
+    return min(found, default=None)
+
+
+def _classes_of(network):
+    """Returns the numbers of classes that the layers of a network's last input know."""
+    if internals.is_graph_of_layers(network):
+        return list(_classes_along(network.inputs[-1]))
+    counts = [_own_classes(layer) for layer in getattr(network, "layers", [])]
+    return [count for count in counts if count is not None][:1]
+
+
+def _classes_along(label):
+    """Yields the numbers of classes of the layers that a symbolic label goes to."""
+    for operation, position, outputs in internals.consumers(label):
+        count = _own_classes(operation)
+        if count is not None:
+            yield count
+        elif internals.is_graph_of_layers(operation):
+            yield from _classes_along(operation.inputs[position])
+        elif output_activations.moves(operation):
+            for output in outputs:
+                yield from _classes_along(output)
+
+
+def _own_classes(operation):
+    for attribute in ("input_dim", "num_tokens", "num_classes"):  # Embedding, encodings, one_hot
+        if isinstance(getattr(operation, attribute, None), int):
+            return getattr(operation, attribute)
     return None
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 layers = keras.layers
 _ACTIVATION_LAYERS = (layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax)
-# Layers and operations whose outputs are their inputs, in other places.
+# Layers and operations whose outputs are their inputs, in other places. An `Activation` is one if
+# it is linear, and is found before if it is not.
 _MOVING_LAYERS = (
     *(layers.Reshape, layers.Flatten, layers.Permute, layers.RepeatVector, layers.Identity),
     *(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D),
@@ -34,7 +35,7 @@ _MOVING_LAYERS = (
     *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D),
     *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
     *(layers.GaussianNoise, layers.GaussianDropout, layers.ActivityRegularization),
-    layers.Concatenate,
+    *(layers.Concatenate, layers.Activation),
 )
 _MOVING_OPERATIONS = {
     *("Reshape", "Transpose", "Squeeze", "ExpandDims", "Concatenate", "Stack", "GetItem", "Pad"),
@@ -109,23 +110,24 @@ def check(
             _check(name, network, [_spec(network.input_shape[1:])], piece)
 
 
-def as_it_was_trained(make: Callable[..., "VAE"], given: dict[str, Any]) -> "VAE":
-    """Makes a saved model, whose networks an earlier version may have taken as they are.
+def as_it_was_saved(make: "Callable[..., VAE]", config: dict[str, Any]) -> "VAE":
+    """Makes a model of a file, and warns where it is one that would be refused.
 
     Args:
         make: the class of the model.
-        given: its arguments.
+        config: the arguments to make it of.
 
-    Returns:
-        The model. If this version refuses a network, it warns and takes the network.
+    Raises:
+        BoundedOutputError: a network to refuse in a file that says whether it is allowed.
     """
-    if "allow_bounded_outputs" in given:
-        return make(**given)
     try:
-        return make(**given)
+        return make(**config)
     except BoundedOutputError as refusal:
-        warnings.warn(f"The saved model is loaded as it was trained. {refusal}", stacklevel=2)
-        return make(**given, allow_bounded_outputs=True)
+        if "allow_bounded_outputs" in config:
+            raise
+        # An earlier version wrote the file, and took such networks.
+        warnings.warn(f"The saved model is loaded as it was trained. {refusal}", stacklevel=3)
+        return make(**config, allow_bounded_outputs=True)
 
 
 def _spec(shape, dtype="float32"):
@@ -190,18 +192,20 @@ def _of_tensor(tensor):
     """Yields the bounding activations that a symbolic tensor of Keras comes from."""
     operation, inputs = internals.producer(tensor)
     name = type(operation).__name__
-    if not isinstance(operation, keras.layers.Layer):
-        if name in _ACTIVATIONS and _is_bounded(operation):
-            yield Found(name.lower(), operation.name)
-        moves = name in _MOVING_OPERATIONS
-    else:
-        specs = [tf.TensorSpec(t.shape, t.dtype) for t in inputs]
-        yield from _of_layer(operation, specs)
-        linear = isinstance(operation, layers.Activation)
-        moves = linear or isinstance(operation, _MOVING_LAYERS)
+    if isinstance(operation, layers.Layer):
+        yield from _of_layer(operation, [tf.TensorSpec(t.shape, t.dtype) for t in inputs])
+    elif name in _ACTIVATIONS and _is_bounded(operation):
+        yield Found(name.lower(), operation.name)
 
-    for tensor in inputs if moves else []:
+    for tensor in inputs if moves(operation) else []:
         yield from _of_tensor(tensor)
+
+
+def moves(operation: Any) -> bool:
+    """Returns True for a layer or an operation that gives its inputs' numbers, in other places."""
+    if isinstance(operation, layers.Layer):
+        return isinstance(operation, _MOVING_LAYERS)
+    return type(operation).__name__ in _MOVING_OPERATIONS
 
 
 def _is_bounded(activation: Callable[[tf.Tensor], tf.Tensor]) -> bool:

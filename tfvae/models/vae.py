@@ -17,12 +17,13 @@ from tfvae.models import (
     network_shapes,
     output_activations,
 )
+from tfvae.models.checked_calls import CheckedCalls
 from tfvae.models.objective_step import ObjectiveSteps
 from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
-from tfvae.validation import arguments, calls, compatibility, data_checks
+from tfvae.validation import arguments, compatibility, data_checks
 
 if TYPE_CHECKING:
     from tensorflow_probability import distributions as tfd
@@ -37,7 +38,7 @@ _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objectiv
 
 
 @register
-class VAE(CompiledFit, keras.Model):
+class VAE(CheckedCalls, CompiledFit, keras.Model):
     """A variational autoencoder: q(z|x) by `encoder`, p(z), p(x|z) by `decoder`.
 
     Data runs one way: x -> encoder -> params -> q -> z -> decoder -> params -> p(x|z)
@@ -65,7 +66,7 @@ class VAE(CompiledFit, keras.Model):
     Raises:
         InputError: networks and pieces that do not fit, where the message has the wrong number;
             a network that ends in an activation, where the message has its layer; or a seed that
-            is no whole number from 0.
+            is no whole number from 0 to 2^32 - 1.
         InputTypeError: a network that is no Keras layer, or a size that is no whole number from 1.
     """
 
@@ -95,12 +96,12 @@ class VAE(CompiledFit, keras.Model):
         self.prior = prior or defaults.prior()
         self.likelihood = likelihood or defaults.likelihood()
         self.objective = objective or defaults.objective()
-        self.seed = seed = None if seed is None else arguments.whole_number("seed", seed, 0)
+        self.seed = seed = None if seed is None else arguments.seed("seed", seed)
 
         found = network_shapes.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
-        self.num_classes = network_shapes.num_classes(found, decoder)
+        self.num_classes = network_shapes.num_classes(found, encoder, decoder)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
         network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.allow_bounded_outputs = allow_bounded_outputs
@@ -154,9 +155,9 @@ class VAE(CompiledFit, keras.Model):
         Raises:
             InputError: x of another shape, or y missing or not expected.
         """
-        return self.posterior.distribution(
-            self.encoder_params(self.events(x), self.condition(y), training=False)
-        )
+        events = self.events(x)
+        y = self.condition(y, events.shape[0])
+        return self.posterior.distribution(self.encoder_params(events, y, training=False))
 
     def decode(
         self, z: npt.ArrayLike | list[tf.Tensor], y: npt.ArrayLike | None = None
@@ -175,7 +176,10 @@ class VAE(CompiledFit, keras.Model):
         """
         z = tf.nest.map_structure(lambda part: tf.convert_to_tensor(part, tf.float32), z)
         data_checks.check_latent(z, self.latent_dim)
-        return self.likelihood.distribution(self.decode_batch(z, self.condition(y), training=False))
+        # The last of the leading axes is that of y.
+        rows = [1, *tf.nest.flatten(z)[0].shape[:-1]][-1]
+        y = self.condition(y, rows)
+        return self.likelihood.distribution(self.decode_batch(z, y, training=False))
 
     def log_weights(
         self,
@@ -228,11 +232,10 @@ class VAE(CompiledFit, keras.Model):
 
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         pair = seed_for(tf.constant([seed, 0]), "terms")
-        x = self.likelihood.prepare(x, seed_for(pair, "binarization"))
+        prepared = self.likelihood.prepare(x, seed_for(pair, "binarization"))
         latents = seed_for(pair, "latents")
-        return forward_pass.batch_terms(
-            self, x, self.condition(y), num_samples, latents, training=False
-        )
+        y = self.condition(y, prepared.shape[0])
+        return forward_pass.batch_terms(self, prepared, y, num_samples, latents, training=False)
 
     # ---- samples and reconstructions
 
@@ -325,22 +328,6 @@ class VAE(CompiledFit, keras.Model):
         """The number of training steps so far, over all calls of `compile`, an int64 variable."""
         return self.loop_hooks.trained
 
-    def compile(
-        self, optimizer: str | keras.optimizers.Optimizer = "adam", *args: Any, **kwargs: Any
-    ) -> None:
-        """Configures the model for training, without a loss: the objective is the loss.
-
-        Args:
-            optimizer: a Keras optimizer, or its name.
-            *args: refused unless None, since the next argument of Keras is a loss.
-            **kwargs: `steps_per_execution`, `jit_compile`, `on_nonfinite`, `run_eagerly`, ...
-
-        Raises:
-            InputError: a loss or metrics, or a number of steps below 1.
-        """
-        calls.check_compile(args, kwargs)
-        super().compile(optimizer, *args, **kwargs)
-
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Trains the model on a batch, x, (x, y) or (x, y, sample_weight); returns metrics."""
         return self.loop_hooks.train(data)
@@ -397,14 +384,18 @@ class VAE(CompiledFit, keras.Model):
         data_checks.check_batch(x, self.event_shape)
         return x
 
-    def condition(self, y: npt.ArrayLike | None) -> tf.Tensor | None:
+    def condition(self, y: npt.ArrayLike | None, rows: int | None = None) -> tf.Tensor | None:
         """Returns the conditions `y` in the networks' dtype, or None for none.
 
+        Args:
+            y: conditions `[rows, ...]` of a conditional model, else None.
+            rows: the number of examples or samples that they are for; None takes any.
+
         Raises:
-            InputError: no y for a conditional model, or y for any other.
+            InputError: no y for a conditional model, y for any other, another shape or number of
+                rows, labels that are not among the classes, or numbers that are not finite.
         """
-        data_checks.check_presence(y, self.condition_shape)
-        return None if y is None else tf.cast(y, self.condition_dtype)
+        return data_checks.condition_tensor(self, y, rows)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, with networks and pieces serialized."""
@@ -448,4 +439,4 @@ class VAE(CompiledFit, keras.Model):
         took it.
         """
         given = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
-        return output_activations.as_it_was_trained(cls, given)
+        return output_activations.as_it_was_saved(cls, given)

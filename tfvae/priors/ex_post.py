@@ -37,7 +37,7 @@ class ExPostMixture(Mixture):
         seed: seed of the latents and of the fit.
 
     Raises:
-        InputError: fewer than one component, or a seed below 0.
+        InputError: fewer than one component, or a seed that is not from 0 to 2^32 - 1.
 
     References:
         [1] Ghosh et al., From Variational to Deterministic Autoencoders. ICLR 2020.
@@ -48,7 +48,7 @@ class ExPostMixture(Mixture):
         """Checks the number of components and the seed."""
         super().__init__(**kwargs)
         self.num_components = arguments.whole_number("num_components", num_components, 1)
-        self.seed = arguments.whole_number("seed", seed, 0)
+        self.seed = arguments.seed("seed", seed)
 
     def build(self, latent_dim: int) -> None:
         """Creates the weights of C standard normals over `latent_dim` numbers; none is trained."""
@@ -133,11 +133,10 @@ def _aggregate(vae, x, y, seed):
         )
 
     x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
+    y = vae.condition(y, len(x))
     pages = []
     for first in range(0, len(x), 1024):
-        q = vae.encode(
-            x[first : first + 1024], None if y is None else np.asarray(y)[first : first + 1024]
-        )
+        q = vae.encode(x[first : first + 1024], None if y is None else y[first : first + 1024])
         pages.append(q.sample(seed=seed_for(tf.constant([seed, first]), "aggregate")).numpy())
     return np.concatenate(pages)
 

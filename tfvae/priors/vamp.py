@@ -35,8 +35,8 @@ class VampPrior(Mixture):
         seed: seed of the choice of examples.
 
     Raises:
-        InputError: fewer than one component, a seed below 0, or a posterior that has no density
-            or several layers.
+        InputError: fewer than one component, a seed that is not from 0 to 2^32 - 1, or a posterior
+            that has no density or several layers.
 
     References:
         [1] Tomczak & Welling, VAE with a VampPrior. AISTATS 2018. arXiv:1705.07120.
@@ -48,7 +48,7 @@ class VampPrior(Mixture):
         """Checks the number of components and the seed."""
         super().__init__(**kwargs)
         self.num_components = arguments.whole_number("num_components", num_components, 1)
-        self.seed = arguments.whole_number("seed", seed, 0)
+        self.seed = arguments.seed("seed", seed)
 
     def connect(self, vae: "VAE") -> None:
         """Takes encoder, posterior and likelihood of the model.

@@ -1,10 +1,12 @@
 """Checks numbers passed as arguments.
 
-NumPy's numbers count as numbers. Booleans and texts do not.
+NumPy's numbers count as numbers, and so do arrays and tensors of one of them and no axis. Booleans
+and texts do not.
 """
 
 import math
 import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -26,11 +28,28 @@ def whole_number(
     Raises:
         InputError: any other value, 3.0 included; or the class `error`.
     """
-    if _is_a(numbers.Integral, value) and (minimum is None or value >= minimum):
-        return int(value)
+    number = _index(value)
+    if number is not None and (minimum is None or number >= minimum):
+        return number
     least = "" if minimum is None else f" from {minimum}"
     fix = f"pass a number such as {name}={minimum or 7}"
     raise invalid(f"{name} to be a whole number{least}", f"{name}={value!r}", fix, error)
+
+
+def seed(name: str, value: Any) -> int:
+    """Returns a seed of Keras' or scikit-learn's generators as a Python int.
+
+    Args:
+        name: name of the argument, for the message.
+        value: the value that was passed.
+
+    Raises:
+        InputError: any other value than a whole number from 0 to 2^32 - 1.
+    """
+    number = whole_number(name, value, 0)
+    if number >= 2**32:
+        raise invalid(f"{name} from 0 to 2^32 - 1", f"{name}={number}", f"pass {name}=7")
+    return number
 
 
 def sizes(name: str, values: Any) -> int | tuple[int, ...] | list[int]:
@@ -106,6 +125,16 @@ def positive_number(name: str, value: Any) -> float:
         f"{name}={value!r}",
         f"pass a number such as {name}=1.0",
     )
+
+
+def _index(value):
+    """Returns a whole number as a Python int, or None if the value is none."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except (TypeError, AttributeError):  # the latter of a tensor of another type
+        return None
 
 
 def _is_a(kind, value):

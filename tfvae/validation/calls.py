@@ -1,4 +1,4 @@
-"""Checks the arguments of `compile`, `fit` and `evaluate` of a VAE, before the first step."""
+"""Checks the arguments of `compile`, `fit`, `evaluate` and `predict`, before the first step."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 from tfvae.validation import data_checks, kinds
+from tfvae.validation.checked_batches import CheckedBatches
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -71,6 +72,62 @@ def of_evaluate(vae: "VAE", call: dict[str, Any]) -> dict[str, Any]:
         InputError: data that the model cannot evaluate.
     """
     return _with_checked_data(vae, call, call["steps"])
+
+
+def of_batch(vae: "VAE", x: Any, y: Any, sample_weight: Any) -> None:
+    """Checks the batch of `train_on_batch` or `test_on_batch`.
+
+    Args:
+        vae: the model.
+        x: examples `[B, *event]`.
+        y: conditions `[B, ...]`, or None.
+        sample_weight: weights `[B]`, or None.
+
+    Raises:
+        InputError: data that the model cannot learn from.
+    """
+    kinds.check_weights(sample_weight)
+    data_checks.check_data(x, y, vae)
+
+
+def of_predict(vae: "VAE", x: Any) -> Any:
+    """Returns the data of `predict`, or a stream of them, with checked conditions.
+
+    Args:
+        vae: the model.
+        x: arrays, or a stream of batches; of a conditional model pairs `[x, y]`.
+
+    Raises:
+        InputError: conditions that do not fit the model or the examples.
+    """
+
+    def check(batch):
+        pair = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        if isinstance(pair, (list, tuple)) and len(pair) == 2:
+            data_checks.check_condition(pair[0], pair[1], vae)
+
+    def check_in_graph(*element):
+        if isinstance(element[0], tuple) and len(element[0]) == 2:
+            data_checks.assert_conditions(element[0][1], vae)
+        return element if isinstance(x.element_spec, tuple) else element[0]
+
+    if vae.condition_shape is None:
+        return x
+    if isinstance(x, tf.data.Dataset):
+        return x.map(check_in_graph)
+    if isinstance(x, keras.utils.PyDataset):
+        return CheckedBatches.of(x, check)
+    if hasattr(x, "__next__"):
+        return _checked(x, check)
+    check((x,))
+    return x
+
+
+def _checked(batches, check):
+    """Returns a generator of the same batches, since Keras takes no other iterator."""
+    for batch in batches:
+        check(batch)
+        yield batch
 
 
 def _with_checked_data(vae, call, most):

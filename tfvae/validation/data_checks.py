@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
-from tfvae.validation import kinds
+from tfvae.validation import conditions, kinds
+from tfvae.validation.checked_batches import CheckedBatches
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
@@ -98,7 +99,7 @@ def check_data(x: Any, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> 
         return _check_dataset(x, vae, name)
     if isinstance(x, keras.utils.PyDataset):
         _check_element(x[0], vae, name)
-        return x
+        return CheckedBatches.of(x, lambda batch: _check_element(batch, vae, name))
     if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
         check_condition(x, y, vae, name)
         checked = check_events(x, vae.likelihood, vae.event_shape, name)
@@ -168,38 +169,49 @@ def check_condition(x: npt.ArrayLike, y: npt.ArrayLike | None, vae: "VAE", name:
             "call fit(x); for a dataset of pairs, map them to x first",
         )
 
-    expected = (
-        f"y of shape [N, {', '.join(map(str, vae.condition_shape))}] beside {name}, "
-        "for a conditional model"
-    )
     if y is None:
-        raise invalid(expected, "no y", "call fit(x, y)")
-    if tuple(np.shape(y))[1:] != vae.condition_shape or np.shape(y)[0] != np.shape(x)[0]:
-        raise invalid(expected, f"y of shape {list(np.shape(y))}", "give every example its y")
-    if tf.as_dtype(vae.condition_dtype).is_integer:
-        kinds.check_labels(y, vae.num_classes)
-    else:
-        kinds.check_finite(y)
+        raise invalid(f"y beside {name}, for a conditional model", "no y", "call fit(x, y)")
+    conditions.check(y, *condition_of(vae), rows=np.shape(x)[0], beside=name)
 
 
-def check_presence(y: npt.ArrayLike | None, condition_shape: tuple[int, ...] | None) -> None:
-    """Refuses missing conditions of a conditional model, and conditions for any other.
+def condition_of(vae: "VAE") -> tuple[tuple[int, ...], str, int | None]:
+    """Returns what `conditions.check` asks of a conditional model: shape, dtype, labels."""
+    return vae.condition_shape, vae.condition_dtype, vae.num_classes  # type: ignore[return-value]
+
+
+def condition_tensor(vae: "VAE", y: Any, rows: int | None = None) -> tf.Tensor | None:
+    """Returns conditions in the dtype of the networks.
+
+    In traced code nothing is known of their values, which those who call it have checked.
 
     Args:
-        y: conditions, or None.
-        condition_shape: shape of one condition, or None if the model takes none.
+        vae: the model.
+        y: conditions `[rows, ...]`, or None for none.
+        rows: the number of examples or samples that they are for, or None if it is unknown.
 
     Raises:
-        InputError: one of the two is None and the other is not.
+        InputError: as `check_condition`.
     """
-    if (y is None) != (condition_shape is None):
-        raise invalid(
-            "y for a conditional model, and none for any other",
-            "no y" if y is None else "y for a model whose encoder takes x alone",
-            "pass y=..."
-            if y is None
-            else "leave y out, or build networks that take [x, y] and [z, y]",
-        )
+    conditions.check_presence(y, vae.condition_shape)
+    if y is None:
+        return None
+    if tf.executing_eagerly() or not tf.is_tensor(y):
+        y = conditions.check(y, *condition_of(vae), rows=rows)
+    return tf.cast(y, vae.condition_dtype)
+
+
+def assert_conditions(y: tf.Tensor, vae: "VAE", name: str = "x") -> None:
+    """Checks the conditions of one batch, in the graph of a `tf.data.Dataset`.
+
+    Args:
+        y: conditions `[B, ...]`.
+        vae: the model, which is conditional.
+        name: name of the data, for the message.
+    """
+    message = _MARK + ": " + str(_not_finite_later(vae, name))
+    tf.debugging.Assert(_is_finite(y), [message])
+    if tf.as_dtype(vae.condition_dtype).is_integer:
+        tf.debugging.Assert(_are_labels(y, vae), [message])
 
 
 @contextlib.contextmanager
@@ -254,11 +266,10 @@ def _check_dataset(dataset, vae, name):
     def check(*element):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
         tf.debugging.Assert(tf.reduce_all(vae.likelihood.in_support(x)), [outside])
-        for part in (y, sample_weight):
-            if part is not None:
-                tf.debugging.Assert(_is_finite(part), [beside])
-        if y is not None and tf.as_dtype(vae.condition_dtype).is_integer:
-            tf.debugging.Assert(_are_labels(y, vae), [beside])
+        if sample_weight is not None:
+            tf.debugging.Assert(_is_finite(sample_weight), [beside])
+        if y is not None:
+            assert_conditions(y, vae, name)
         return x if len(element) == 1 else element
 
     return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)
@@ -275,6 +286,8 @@ def _are_labels(y, vae):
     inside = (y >= 0.0) & (y == tf.round(y))
     if vae.num_classes:
         inside &= y < float(vae.num_classes)
+    else:
+        inside &= y < float(2**31)
     return tf.reduce_all(inside)
 
 

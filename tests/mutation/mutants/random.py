@@ -51,9 +51,17 @@ MUTANTS = [
     Mutant(
         name="stream-end-by-start-alone",
         path="tfvae/seeds.py",
-        old="(start + count) * size > 2**32",
-        new="start * size > 2**32",
+        old="(start + count) * int(size) > 2**32",
+        new="start * int(size) > 2**32",
         note="Samples beyond the end of the stream are accepted when their first is within.",
+    ),
+    Mutant(
+        name="seed-of-its-own-type",
+        path="tfvae/seeds.py",
+        old='seed = arguments.whole_number("seed", seed, error=InputTypeError)',
+        new='arguments.whole_number("seed", seed, error=InputTypeError)',
+        note="The remainder of a seed is taken in the seed's type, which overflows.",
+        about="seed",
     ),
     Mutant(
         name="negative-start-accepted",

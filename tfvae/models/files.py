@@ -1,13 +1,16 @@
-"""Loads models from `.keras` files."""
+"""Loads a saved model."""
 
-import os
+from typing import TYPE_CHECKING
 
 from tfvae._keras.backend import keras
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models.vae import VAE
 
+if TYPE_CHECKING:
+    import os
 
-def load_model(path: str | os.PathLike[str]) -> VAE:
+
+def load_model(path: "str | os.PathLike[str]") -> VAE:
     """Loads a model from a `.keras` file: networks, pieces, optimizer and random state.
 
     Raises:

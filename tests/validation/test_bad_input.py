@@ -1,5 +1,6 @@
 """What a user may get wrong, and the three parts of the answer, before any step or file."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -196,10 +197,43 @@ def test_settings_out_of_range_are_refused(make):
         make()
 
 
-@pytest.mark.parametrize("argument", ["loss", "metrics", "weighted_metrics"])
+REFUSED = ["loss", "loss_weights", "metrics", "weighted_metrics"]  # in the order of Keras
+
+
+@pytest.mark.parametrize("argument", REFUSED)
 def test_a_loss_or_metric_of_another_kind_is_refused(small, argument):
-    with pytest.raises(ValueError, match=matches("objective")):
+    with pytest.raises(ValueError, match=matches("objective", argument)):
         small.vae.compile("adam", **{argument: ["mse"]})
+    before = [None] * REFUSED.index(argument)
+    with pytest.raises(ValueError, match=matches("objective", argument)):
+        small.vae.compile("adam", *before, [1.0])
+
+
+def test_none_in_their_places_and_what_follows_them_are_taken(small):
+    names = list(inspect.signature(keras.Model.compile).parameters)
+    assert names[2:7] == [*REFUSED, "run_eagerly"]
+    small.vae.compile("adam", None, None, None, None, True)
+    assert small.vae.run_eagerly
+
+
+@pytest.mark.parametrize("data", ["array", "generator"])
+@pytest.mark.parametrize("freq", [(1, 2), {1}, 1.0, "1", None, np.int64(1)])
+def test_a_frequency_of_validations_that_keras_refuses_is_refused_before_a_step(small, freq, data):
+    x = zoo.binary()
+    given = x if data == "array" else ((x,) for _ in range(3))
+    for model in (keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)]), small.vae):
+        if model is not small.vae:
+            model.compile("sgd", "mse")
+            inputs = {"x": x, "y": x[:, 0, :2, 0], "validation_data": (x, x[:, 0, :2, 0])}
+        else:
+            inputs = {"x": given, "validation_data": x, "steps_per_epoch": 1}
+        with pytest.raises(ValueError, match="validation_freq.* list"):
+            model.fit(**inputs, validation_freq=freq, verbose=0)
+    assert int(small.vae.optimizer.iterations) == 0
+    if data == "array":
+        with pytest.raises(ValueError, match=matches("validation_freq")):
+            small.vae.fit(x, validation_split=0.5, validation_freq=freq, verbose=0)
+        small.vae.fit(x, validation_freq=freq, verbose=0)  # of no validation, as in Keras
 
 
 def test_calls_with_wrong_shapes_are_refused(small):

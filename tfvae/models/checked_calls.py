@@ -26,7 +26,7 @@ class CheckedCalls:
             **kwargs: `steps_per_execution`, `jit_compile`, `on_nonfinite`, `run_eagerly`, ...
 
         Raises:
-            InputError: a loss or metrics, or a number of steps below 1.
+            InputError: a loss, its weights or metrics, or a number of steps below 1.
         """
         calls.check_compile(args, kwargs)
         super().compile(optimizer, *args, **kwargs)  # type: ignore[misc]

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 
+# Of `keras.Model.compile`, in the order in which they follow the optimizer.
+_REFUSED = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
 def check_compile(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuses a loss and metrics, since a VAE computes its own from its objective.
+    """Refuses a loss, its weights and metrics, since a VAE computes its own from its objective.
 
     Args:
         args: the arguments of `compile` by position, without the optimizer.
         kwargs: the arguments by name.
 
     Raises:
-        InputError: a loss or metrics.
+        InputError: a loss, weights of losses, or metrics.
     """
-    given = {**dict(zip(("loss", "loss_weights"), args)), **kwargs}
-    for name in ("loss", "metrics", "weighted_metrics"):
+    given = {**dict(zip(_REFUSED, args)), **kwargs}
+    for name in _REFUSED:
         if given.get(name) is not None:
             raise invalid(
                 f"no {name}: a VAE computes its own, from its objective",
@@ -47,9 +51,12 @@ def of_fit(vae: "VAE", call: dict[str, Any], most: int | None) -> dict[str, Any]
         most: the number of batches that `fit` asks of a dataset, or None for all.
 
     Raises:
-        InputError: data that the model cannot learn from.
+        InputError: data that the model cannot learn from, or a `validation_freq` that is neither
+            an int nor a list.
     """
     call = _with_checked_data(vae, call, most)
+    if call["validation_data"] is not None or call["validation_split"]:
+        _check_frequency(call["validation_freq"])
     if call["validation_data"] is not None:
         call["validation_data"] = _validation(
             vae, call["validation_data"], call["validation_steps"]
@@ -134,6 +141,16 @@ def _with_checked_data(vae, call, most):
     kinds.check_weights(call["sample_weight"])
     x = data_checks.check_data(_first(call["x"], most), call["y"], vae)
     return {**call, "x": x, "y": _beside_weights(x, call["y"], call["sample_weight"])}
+
+
+def _check_frequency(validation_freq):
+    """Refuses what Keras refuses at the end of the first epoch, before it is spent."""
+    if not isinstance(validation_freq, (int, list)):
+        raise invalid(
+            "validation_freq to be a list of epochs or an int",
+            f"validation_freq={validation_freq!r} of type {type(validation_freq).__name__}",
+            "pass validation_freq=5 for every fifth epoch, or validation_freq=[1, 5]",
+        )
 
 
 def _first(x, most):

@@ -22,7 +22,7 @@ from tfvae.export import (
 )
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
-from tfvae.validation import data_checks
+from tfvae.validation import conditions, data_checks
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -234,7 +234,7 @@ def _check_data(vae, quantization, include_encoder, data, data_y, max_quality_lo
             "pass data=x, a few hundred examples",
         )
     elif data_y is not None:
-        data_checks.check_presence(data_y, vae.condition_shape)
+        conditions.check_presence(data_y, vae.condition_shape)
         data_checks.check_condition(data_y, data_y, vae, "data_y")
 
     measures = quantization == "int8" or max_quality_loss is not None

@@ -61,14 +61,14 @@ MUTANTS = [
     ),
     Mutant(
         name="binarize-seed-ignored",
-        path="tfvae/datasets/named.py",
+        path="tfvae/datasets/binary.py",
         old="np.random.default_rng(seed)",
         new="np.random.default_rng(BINARIZATION_SEED)",
         note="binarize draws the same for every seed.",
     ),
     Mutant(
         name="fixed-draw-by-place",
-        path="tfvae/datasets/named.py",
+        path="tfvae/datasets/binary.py",
         old='[seed, *np.frombuffer(digest, "<u4")]',
         new="[seed]",
         note="Every example has the same uniforms, whatever its values.",
@@ -76,7 +76,7 @@ MUTANTS = [
     ),
     Mutant(
         name="zeros-are-grey",
-        path="tfvae/datasets/named.py",
+        path="tfvae/datasets/binary.py",
         old="(x > 0) & (x < 1)",
         new="(x >= 0) & (x < 1)",
         note="Binary data count as grey.",

@@ -5,7 +5,7 @@ from tests.mutation.mutant import Mutant
 MUTANTS = [
     Mutant(
         name="chunks-share-seed",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="tf.random.fold_in(seed, first // samples)",
         new="tf.random.fold_in(seed, 0)",
         note="Each chunk draws the latents of the first again.",
@@ -13,7 +13,7 @@ MUTANTS = [
     ),
     Mutant(
         name="last-chunk-counted-whole",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="(first + tf.range(samples) < num_samples)",
         new="(first + tf.range(samples) < num_samples + samples)",
         note="Latents beyond num_samples count in the sums.",
@@ -21,7 +21,7 @@ MUTANTS = [
     ),
     Mutant(
         name="evaluation-encoder-in-training-mode",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="params = vae.encoder_params(x, y, training=False)",
         new="params = vae.encoder_params(x, y, training=True)",
         note="Dropout is on in the encoder while log p(x) is estimated.",
@@ -69,7 +69,7 @@ MUTANTS = [
     ),
     Mutant(
         name="log-mean-without-log-count",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="log_likelihood = log_sum - tf.math.log(total)",
         new="log_likelihood = log_sum",
         note="log p(x) lacks - log K.",
@@ -92,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         name="gap-of-closed-form",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="gap = log_likelihood - log_weight",
         new="gap = log_likelihood + rate + distortion",
         note="The gap has the sampling error of the rate, and may be negative.",
@@ -100,7 +100,7 @@ MUTANTS = [
     ),
     Mutant(
         name="values-weighted-alike",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="return given, tf.cast(given.log_q, tf.float64)",
         new="return given, tf.zeros_like(given.log_q, tf.float64)",
         note="All values of z count alike, whatever their probability.",
@@ -108,7 +108,7 @@ MUTANTS = [
     ),
     Mutant(
         name="values-of-first-chunk",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="rows = tf.minimum(first + tf.range(samples), len(values) - 1)",
         new="rows = tf.minimum(tf.range(samples), len(values) - 1)",
         note="Every chunk has the values of z of the first.",
@@ -132,7 +132,7 @@ MUTANTS = [
     ),
     Mutant(
         name="closed-form-rate-unused",
-        path="tfvae/evaluation.py",
+        path="tfvae/models/block_estimates.py",
         old="-log_weight - distortion if rate is None else tf.cast(rate, tf.float64)",
         new="-log_weight - distortion",
         note="The rate is an estimate although there is a closed form.",

@@ -14,12 +14,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tests import quadrature, zoo
 from tests.conftest import largest_difference, matches
-from tests.quadrature import CLASSES, SIGMA, SIZE, Classes, Diagonal, Flow, Hierarchy
-from tests.test_gradients import estimates
-from tests.test_linear_gaussian import SIGMA as SIGMA_OF_MODEL
-from tests.test_linear_gaussian import LinearGaussian
+from tests.gradients.test_gradients import estimates
+from tests.models.test_linear_gaussian import SIGMA as SIGMA_OF_MODEL
+from tests.models.test_linear_gaussian import LinearGaussian
+from tests.support import quadrature, zoo
+from tests.support.quadrature import CLASSES, SIGMA, SIZE, Classes, Diagonal, Flow, Hierarchy
 from tfvae import gradients, likelihoods, objectives, posteriors, random, regularizers
 from tfvae.models import forward_pass
 from tfvae.ops import noise

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tests import zoo
 from tests.conftest import matches
+from tests.support import zoo
 from tfvae import evaluation, imputation, likelihoods, priors
 from tfvae.validation import conditions
 

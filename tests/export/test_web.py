@@ -173,7 +173,8 @@ def test_what_is_no_model_is_refused_and_nothing_is_written(copies, digits):
     edit(copies / "batch_1.json", signatures={"encode": ["x"]}, outputs={"encode": ["loc"]})
     refused("signatures sample and decode", "none named decode or sample")
     condition = {"condition_shape": [3], "condition_dtype": "float32"}
-    edit(copies / "batch_1.json", signatures={"sample": [], "decode": []}, **condition)
+    ports = {"signatures": {"sample": ["seed"], "decode": ["z"]}}
+    edit(copies / "batch_1.json", outputs={"sample": ["x"], "decode": ["x"]}, **ports, **condition)
     refused("one whole-number label", r"shape \[3\]")
     edit(copies / "batch_1.json", sha256="0" * 64)
     refused("sha256")

@@ -44,6 +44,8 @@ CASES = [
     (objectives.CIWAE, {"num_samples": 3, "mix": 0.2}),
     (objectives.MIWAE, {"groups": 2, "group_size": 3}),
     (objectives.PIWAE, {"groups": 2, "group_size": 3}),
+    (objectives.Renyi, {"num_samples": 3, "alpha": -1.5}),
+    (objectives.TVO, {"num_samples": 3, "partitions": 4, "first": 0.01}),
     (posteriors.Categorical, {"num_classes": 3}),
     (posteriors.RelaxedCategorical, {"num_classes": 3, "initial_temperature": 0.9}),
     (

@@ -360,6 +360,8 @@ ONE_OF_EACH_KIND = (
     "bernoulli_dynamic-elbo-pathwise",
     "normal_per_element-elbo-pathwise",
     "normal_learned-iwae-doubly",
+    "bernoulli-renyi-pathwise",
+    "bernoulli-tvo-score",
     "discretized_mixture-elbo-pathwise",
     "negative_binomial_per_element-elbo-pathwise",
     "conv_odd_size",

@@ -118,14 +118,14 @@ MUTANTS = [
     ),
     Mutant(
         name="renyi-without-order",
-        path="tfvae/objectives/importance_weighted.py",
+        path="tfvae/objectives/tempered.py",
         old="tf.math.log1p(tf.reduce_mean(powers, axis=0)) / order",
         new="tf.math.log1p(tf.reduce_mean(powers, axis=0))",
         note="The bound is not divided by its order.",
     ),
     Mutant(
         name="tvo-upper-sum",
-        path="tfvae/objectives/importance_weighted.py",
+        path="tfvae/objectives/tempered.py",
         old="for beta in betas[:-1]",
         new="for beta in betas[1:]",
         note="The Riemann sum is the upper one.",

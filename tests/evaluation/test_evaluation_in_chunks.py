@@ -174,7 +174,7 @@ def test_units_of_grey_data_are_active_by_what_the_model_makes_binary():
     kernel = np.zeros((3, 4), np.float32)
     kernel[0, 0] = 0.5
     encoder.set_weights([kernel, np.zeros(4)])
-    grey = np.full((50, 3), 0.5, np.float32)
+    grey = 0.5 + 1e-4 * np.arange(150, dtype=np.float32).reshape(50, 3)
 
     assert evaluation.active_units(vae, grey) == 1
     assert evaluation.evaluate(vae, grey, 2).active_units == 1

@@ -70,7 +70,7 @@ def here(files):
 def there(request, files, tmp_path_factory):
     target = tmp_path_factory.mktemp("there") / "found.npz"
     environment = {**os.environ, "QEMU_CPU": request.param, "PYTHONPATH": str(ROOT)}
-    command = [PYTHON, str(ROOT / "tests" / "draw_files.py"), str(files), str(target)]
+    command = [PYTHON, str(ROOT / "tests" / "support" / "draw_files.py"), str(files), str(target)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(np.load(target))

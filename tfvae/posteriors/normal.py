@@ -7,13 +7,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
+from tfvae.distributions.full_normal import MultivariateNormalTriL
 from tfvae.ops.noise import Normal, NormalVector
 from tfvae.posteriors.base import Posterior
 
 if TYPE_CHECKING:
     from tfvae.random import Stream
 
-tfd = tfp.distributions
 
 # Keeps log q finite if the encoder drives a scale to zero.
 _MIN_SCALE = 1e-6
@@ -78,7 +78,7 @@ class FullNormal(Posterior):
 
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns q(z|x), a multivariate normal of batch `[B]` over `[D]`, for params `[B, P]`."""
-        return tfd.MultivariateNormalTriL(*self._loc_scale_tril(params))
+        return MultivariateNormalTriL(*self._loc_scale_tril(params))
 
     def sample(self, params: tf.Tensor, noise: "Stream") -> tf.Tensor:
         """Draws z = loc + L noise.
@@ -109,16 +109,3 @@ class FullNormal(Posterior):
             tf.nn.softplus(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1)) + _MIN_SCALE
         )
         return loc, tf.linalg.set_diag(scale_tril, diagonal)
-
-
-@tfd.RegisterKL(tfd.MultivariateNormalTriL, tfd.Independent)
-def _kl_full_factorized(q, p, name=None):
-    """Computes KL(q || p) in nats for a full normal q and a factorized normal p.
-
-    TFP has this divergence only between two multivariate normals.
-    """
-    if not isinstance(p.distribution, tfd.Normal):
-        raise NotImplementedError
-    return q.kl_divergence(
-        tfd.MultivariateNormalDiag(p.distribution.loc, p.distribution.scale), name=name
-    )

@@ -19,7 +19,7 @@ MUTANTS = [
     ),
     Mutant(
         name="full-normal-kl-reversed",
-        path="tfvae/posteriors/normal.py",
+        path="tfvae/distributions/full_normal.py",
         old="    return q.kl_divergence(\n",
         new="    return (lambda d, name: d.kl_divergence(q))(\n",
         note="The registered KL of a full normal is the one from p to q.",

@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-class MultivariateNormalTriL(tfd.MultivariateNormalTriL):
+class MultivariateNormalTriL(tfp.distributions.MultivariateNormalTriL):
     """TFP's distribution, with a KL divergence from a factorized normal.
 
     TFP has that divergence only between two multivariate normals. Registered for a class of our

@@ -159,7 +159,8 @@ def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
     x, z = sampler.sample(7, seed=7, y=y, return_latent=True)
     assert largest_difference(x, vae.sample(7, seed=7, y=y)) < 1e-5
     for ours, theirs in zip(tf.nest.flatten(z), tf.nest.flatten(vae.sample_latent(7, seed=7, y=y))):
-        assert largest_difference(ours, theirs) < 1e-6
+        # The file writes softplus in another form, which rounds otherwise.
+        assert largest_difference(ours, theirs) < 5e-6
     assert largest_difference(sampler.decode(vae.prior.for_decoder(z), y=y), x) < 1e-5
     draws = sampler.sample(7, seed=7, y=y, draw=True, return_latent=True)
     expected = vae.sample(7, seed=7, y=y, draw=True)

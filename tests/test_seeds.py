@@ -81,7 +81,7 @@ def test_every_purpose_in_the_package_is_of_the_table():
         else:  # the number of a layer, a chunk or a replica, under a purpose of the table
             numbers = {
                 ("hierarchy.py", "layer"),
-                ("evaluation.py", "first // samples"),
+                ("block_estimates.py", "first // samples"),
                 ("objective_step.py", "replica"),
             }
             assert (name, tag) in numbers

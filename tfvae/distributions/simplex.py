@@ -32,25 +32,73 @@ def one_hot(logits: tf.Tensor, num_classes: int) -> tfp.distributions.Distributi
     return tfd.TransformedDistribution(tfd.Independent(groups, 1), _flat(logits, num_classes))
 
 
-def relaxed(
-    logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int
-) -> tfp.distributions.Distribution:
-    """Returns independent Concrete distributions over the simplex of each group [1].
+class Relaxed(tfp.distributions.TransformedDistribution):
+    """Independent Concrete distributions over the simplex of each group [1].
+
+    At low temperature most numbers of z are below the least float32, and z itself is 0 there.
+    Density and draws are therefore also to be had by log z.
 
     Args:
         logits: `[..., D]`.
         temperature: positive; near 0 the draws are near one-hot vectors.
         num_classes: C, the classes of each group.
 
-    Returns:
-        A distribution of batch `[...]` and event `[D]`.
-
     References:
         [1] Maddison et al., The Concrete Distribution. ICLR 2017. arXiv:1611.00712.
     """
-    groups = tfd.ExpRelaxedOneHotCategorical(temperature, logits=grouped(logits, num_classes))
-    bijector = tfb.Chain([_flat(logits, num_classes), _Exp()])
-    return tfd.TransformedDistribution(tfd.Independent(groups, 1), bijector)
+
+    def __init__(
+        self, logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int
+    ) -> None:
+        """Makes the distribution; see the class for the arguments."""
+        groups = tfd.ExpRelaxedOneHotCategorical(temperature, logits=grouped(logits, num_classes))
+        bijector = tfb.Chain([_flat(logits, num_classes), _Exp()])
+        super().__init__(tfd.Independent(groups, 1), bijector)
+        self._num_classes = num_classes
+
+    def sample_log(self, num_samples: int, seed: tf.Tensor) -> tf.Tensor:
+        """Draws the logarithm of z, the same z as `sample` does.
+
+        Args:
+            num_samples: K.
+            seed: int32 pair.
+
+        Returns:
+            log z, `[K, ..., D]`.
+        """
+        return flat(self.distribution.sample(num_samples, seed=seed))
+
+    def log_prob_by_log(self, log_z: tf.Tensor) -> tf.Tensor:
+        """Computes the log-density of z on the simplex from its logarithm.
+
+        Args:
+            log_z: log z, `[..., D]`.
+
+        Returns:
+            `[...]`, in nats.
+        """
+        density = self.distribution.log_prob(grouped(log_z, self._num_classes))
+        return density - tf.reduce_sum(log_z, axis=-1)
+
+
+def log_prob(
+    distribution: tfp.distributions.Distribution,
+    z: tf.Tensor | list[tf.Tensor],
+    log_z: tf.Tensor | None,
+) -> tf.Tensor:
+    """Computes log p(z), from log z where it is known and the distribution takes it.
+
+    Args:
+        distribution: p(z).
+        z: the latents, `[K, B, D]`, or a list of layers.
+        log_z: their logarithm, or None.
+
+    Returns:
+        `[K, B]`, in nats.
+    """
+    if log_z is None or not isinstance(distribution, Relaxed):
+        return distribution.log_prob(z)
+    return distribution.log_prob_by_log(log_z)
 
 
 def softmax(logits: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -98,7 +146,7 @@ def draw_one_hot(logits: tf.Tensor, num_classes: int, noise: "Stream") -> tf.Ten
 def draw_relaxed(
     logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int, noise: "Stream"
 ) -> tf.Tensor:
-    """Draws from `relaxed(logits, temperature)` as the softmax of logits plus Gumbel noise.
+    """Draws from `Relaxed(logits, temperature)` as the softmax of logits plus Gumbel noise.
 
     Args:
         logits: `[B, D]`, or `[D]` for all samples.

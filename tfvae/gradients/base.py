@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae._keras.stateful import Stateful
+from tfvae.distributions import simplex
 from tfvae.errors import invalid
 from tfvae.objectives.terms import no_density
 from tfvae.ops import networks
@@ -30,12 +31,15 @@ class Latents(NamedTuple):
         q: the distribution q(z|x), of batch `[B]`.
         weights: the probability q(z|x) of each latent, `[K, B]`, where the latents are all
             values of z; None where they are a sample.
+        log_z: log z, `[K, B, D]`, for latents on the simplex, from which z is computed; None
+            for all others.
     """
 
     z: tf.Tensor | list[tf.Tensor]
     log_q: tf.Tensor | None
     q: "tfp.distributions.Distribution"
     weights: tf.Tensor | None = None
+    log_z: tf.Tensor | None = None
 
 
 class Estimator(Stateful):
@@ -99,7 +103,10 @@ class Estimator(Stateful):
         """
         q = in_mode(vae.posterior.distribution, params, training=training)
         if not vae.posterior.has_density:
-            return Latents(copies(q.sample(num_samples, seed=seed)), None, q)
+            return Latents(drawn(q, num_samples, seed)[0], None, q)
+        if isinstance(q, simplex.Relaxed):
+            z, log_z = drawn(q, num_samples, seed)
+            return Latents(z, q.log_prob_by_log(log_z), q, log_z=log_z)
 
         # In one call, since a flow knows the density of its own draws without inverting itself.
         z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
@@ -187,6 +194,25 @@ def random_states(vae: "VAE") -> list[tuple[keras.Variable, tf.Tensor]]:
     """Returns `(variable, value)` of each random generator in the layers of a model."""
     found = [v for v in vae.non_trainable_variables if v.path.endswith("seed_generator_state")]
     return [(v, tf.identity(v.value)) for v in found]
+
+
+def drawn(
+    q: "tfp.distributions.Distribution", num_samples: int, seed: tf.Tensor
+) -> tuple[tf.Tensor | list[tf.Tensor], tf.Tensor | None]:
+    """Draws latents of q, without their density.
+
+    Args:
+        q: the distribution q(z|x), of batch `[B]`.
+        num_samples: K, latents per example.
+        seed: int32 pair.
+
+    Returns:
+        z `[K, B, D]`, or a list of layers, and log z where q has it, else None.
+    """
+    if not isinstance(q, simplex.Relaxed):
+        return copies(q.sample(num_samples, seed=seed)), None
+    log_z = q.sample_log(num_samples, seed)
+    return tf.exp(log_z), log_z
 
 
 def copies(z: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfvae._keras.backend import register
+from tfvae.distributions import simplex
 from tfvae.errors import invalid
-from tfvae.gradients.base import Estimator, Latents, once_more, random_states
+from tfvae.gradients.base import Estimator, Latents, drawn, once_more, random_states
 from tfvae.objectives.terms import no_density
 from tfvae.ops.networks import in_mode
 from tfvae.validation import arguments
@@ -69,10 +70,10 @@ class ScoreFunction(Estimator):
         """
         states = random_states(vae)
         q = in_mode(vae.posterior.distribution, params, training=training)
-        z = tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))
+        z, log_z = tf.nest.map_structure(tf.stop_gradient, drawn(q, num_samples, seed))
         # The same dropout again: networks within q may run for the density as well.
         with once_more(vae, states):
-            return Latents(z, q.log_prob(z), q)
+            return Latents(z, simplex.log_prob(q, z, log_z), q, log_z=log_z)
 
     def losses(
         self, objective: "Objective", terms: "Terms", step: int | tf.Tensor

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from tfvae._keras.backend import register
+from tfvae.distributions import simplex
 from tfvae.errors import invalid
-from tfvae.gradients.base import Estimator, Latents, copies, once_more, random_states
+from tfvae.gradients.base import Estimator, Latents, drawn, once_more, random_states
 from tfvae.ops.networks import in_mode
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class DoublyReparameterized(Estimator):
         """
         (loss,) = losses
         weights = tf.stop_gradient(tf.nn.softmax(terms.log_weights, axis=0))[..., None]  # [K, B, 1]
-        z = tf.nest.flatten(terms.z)
+        z = tf.nest.flatten(terms.z if terms.log_z is None else terms.log_z)
         at_z, whole = tape.gradient(loss, z), tape.gradient(loss, variables)
 
         # Only the part that reaches the encoder through z is scaled. All else is kept, also the
@@ -155,12 +156,12 @@ def _density_held(vae, params, num_samples, seed, training):
     """
     states = random_states(vae)
     q = in_mode(vae.posterior.distribution, params, training=training)
-    z = copies(q.sample(num_samples, seed=seed))
+    z, log_z = drawn(q, num_samples, seed)
     held = [(v, tf.stop_gradient(v.value)) for v in vae.trainable_variables]
     with once_more(vae, states, held):
         constant = tf.nest.map_structure(tf.stop_gradient, params)
         density = in_mode(vae.posterior.distribution, constant, training=training)
-        return Latents(z, density.log_prob(z), q)
+        return Latents(z, simplex.log_prob(density, z, log_z), q, log_z=log_z)
 
 
 def _add(a, b):

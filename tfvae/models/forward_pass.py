@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from tfvae.distributions import simplex
 from tfvae.gradients import Pathwise
 from tfvae.objectives.terms import Terms, closed_form_kl
 from tfvae.ops import in_float64, networks, xla_fusion
@@ -83,7 +84,7 @@ def terms_given(
     rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
     return Terms(
         log_likelihood=_log_likelihood(vae.likelihood, params, x, training, example_weights),
-        log_prior=p.log_prob(drawn.z),
+        log_prior=simplex.log_prob(p, drawn.z, drawn.log_z),
         log_posterior=drawn.log_q,
         analytic_rate=rate,
         z=drawn.z,
@@ -92,6 +93,7 @@ def terms_given(
         seed=seed,
         weights=drawn.weights,
         example_weights=example_weights,
+        log_z=drawn.log_z,
     )
 
 
@@ -111,11 +113,12 @@ def evaluation_terms(vae: "VAE", x: tf.Tensor, y: tf.Tensor | None, drawn: "Late
     params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)
     return Terms(
         log_likelihood=in_float64.log_prob(vae.likelihood, params, x),
-        log_prior=tf.cast(p.log_prob(drawn.z), tf.float64),
+        log_prior=tf.cast(simplex.log_prob(p, drawn.z, drawn.log_z), tf.float64),
         log_posterior=tf.cast(drawn.log_q, tf.float64),
         z=drawn.z,
         posterior=drawn.q,
         prior=p,
+        log_z=drawn.log_z,
     )
 
 

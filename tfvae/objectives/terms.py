@@ -24,7 +24,7 @@ class Terms(NamedTuple):
     on which q(z|x) depends: the encoder and the weights of the posterior, and with a `Ladder`
     the networks of the prior that it shares. Gradients flow as follows.
 
-    - `z`: to the encoder, with the estimators that draw by `z = g(eps; x)`: `Pathwise`,
+    - `z`, `log_z`: to the encoder, with the estimators that draw by `z = g(eps; x)`: `Pathwise`,
       `StickingTheLanding`, `DoublyReparameterized`. With `ScoreFunction` and `Enumeration`, and
       for posteriors whose draws have no gradient, z is constant.
     - `log_likelihood`: to decoder and likelihood, and through z.
@@ -67,6 +67,8 @@ class Terms(NamedTuple):
         example_weights: the weight of each example, float32 `[B]`, or None where all are 1. An
             example of weight 0 counts as absent, so take means over examples by
             `mean_over_examples`.
+        log_z: log z, `[K, B, D]`, for latents on the simplex, which z is computed from; None for
+            all others. Numbers of z below the least float32 are 0.
 
     References:
         [1] Bornschein & Bengio, Reweighted Wake-Sleep. ICLR 2015. arXiv:1406.2751.
@@ -82,6 +84,7 @@ class Terms(NamedTuple):
     seed: Any = None
     weights: tf.Tensor | None = None
     example_weights: tf.Tensor | None = None
+    log_z: tf.Tensor | None = None
 
     def expectation(self, values: tf.Tensor) -> tf.Tensor:
         """Returns E_q of values `[K, B]`: their mean over K, or their sum by `weights`, `[B]`."""

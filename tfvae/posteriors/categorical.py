@@ -171,7 +171,7 @@ class RelaxedCategorical(_Classes):
 
     def distribution(self, params: "tf.Tensor") -> "tfp.distributions.Distribution":
         """Returns Concrete distributions at the present temperature, for logits `[B, D]`."""
-        return simplex.relaxed(params, self.temperature.value, self._classes)
+        return simplex.Relaxed(params, self.temperature.value, self._classes)
 
     def sample(self, params: "tf.Tensor", noise: "Stream") -> "tf.Tensor":
         """Draws one point of the simplex for each group.

@@ -119,7 +119,7 @@ class RelaxedCategorical(Categorical):
 
     def distribution(self, y: tf.Tensor | None = None) -> "tfp.distributions.Distribution":
         """Returns Concrete distributions over the simplexes, `[D]`. y is not used."""
-        return simplex.relaxed(self._logits(), self.temperature, self._classes)
+        return simplex.Relaxed(self._logits(), self.temperature, self._classes)
 
     def sample(self, noise: random.Stream, y: tf.Tensor | None = None) -> tf.Tensor:
         """Draws one point of the simplex for each group.

@@ -28,8 +28,8 @@ MUTANTS = [
     Mutant(
         name="annealed-temperature-ignored",
         path="tfvae/posteriors/categorical.py",
-        old="simplex.relaxed(params, self.temperature.value, self._classes)",
-        new="simplex.relaxed(params, self.initial_temperature, self._classes)",
+        old="simplex.Relaxed(params, self.temperature.value, self._classes)",
+        new="simplex.Relaxed(params, self.initial_temperature, self._classes)",
         note="The density stays at the first temperature while a callback anneals it.",
     ),
     Mutant(

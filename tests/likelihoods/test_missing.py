@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
@@ -148,3 +150,86 @@ def observed():
 def test_what_cannot_be_imputed_is_refused(make, words):
     with pytest.raises(ValueError, match=matches(*words)):
         make()
+
+
+class OfPositives(likelihoods.Likelihood):
+    """Gamma elements of shape 2, which have no density at 0. `made` makes another one."""
+
+    support = "numbers above 0"
+    made = staticmethod(lambda params: tfp.distributions.Gamma(2.0, tf.exp(params)))
+
+    def build(self, event_shape):
+        self.rank = len(event_shape)
+        self.built = True
+
+    def distribution(self, params):
+        return tfp.distributions.Independent(self.made(params), self.rank)
+
+    def in_support(self, x):
+        return x > 0
+
+
+class Around(OfPositives):
+    """Uniform between params + 5 and params + 7, so that no one number always has a density."""
+
+    made = staticmethod(lambda params: tfp.distributions.Uniform(params + 5, params + 7))
+
+
+class WithoutMean(OfPositives):
+    """Cauchy beyond a limit: neither 0 nor a mean will do, but the mode does."""
+
+    made = staticmethod(lambda params: tfp.distributions.Pareto(0.5, tf.exp(params)))
+
+
+LOG_DENSITIES = {
+    OfPositives: lambda x, params: scipy.stats.gamma(2.0, scale=np.exp(-params)).logpdf(x),
+    Around: lambda x, params: scipy.stats.uniform(params + 5, 2).logpdf(x),
+    WithoutMean: lambda x, params: scipy.stats.pareto(0.5, scale=np.exp(params)).logpdf(x),
+}
+
+
+@pytest.mark.parametrize("base", LOG_DENSITIES)
+def test_missing_elements_of_any_base_leave_density_and_gradient_as_they_are(base):
+    params = np.array([[0.3, -0.2, 0.1]], np.float32)
+    x = np.array([[6.1, np.nan, 6.4]], np.float32)
+    likelihood = likelihoods.Observed(base())
+    likelihood.build_once((3,))
+    given = tf.constant(params)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        found = likelihood.distribution(given).log_prob(x)
+    expected = LOG_DENSITIES[base](x[0, [0, 2]], params[0, [0, 2]]).sum()
+    assert found.numpy() == pytest.approx([expected], rel=1e-5)
+    gradient = tape.gradient(found, given).numpy()
+    assert np.isfinite(gradient).all() and gradient[0, 1] == 0
+    double = likelihood.distribution(tf.constant(params.astype(np.float64))).log_prob(
+        x.astype(np.float64)
+    )
+    assert double.numpy() == pytest.approx([expected], rel=1e-6)
+
+
+def test_a_base_without_a_density_at_zero_trains_on_incomplete_data():
+    x = np.random.default_rng(0).gamma(2.0, size=(64, 3)).astype(np.float32)
+    x[::2, 1] = np.nan
+    vae = tfvae.mlp_vae((3,), 2, (4,), likelihood=likelihoods.Observed(OfPositives()), seed=0)
+    vae.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
+    losses = vae.fit(x, batch_size=32, epochs=5, verbose=0).history["loss"]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_the_hint_for_incomplete_data_is_that_of_the_base_for_data_of_that_shape():
+    classes = likelihoods.Categorical()
+    wrong = np.array([[[0.0, 2.0, 0.0], [np.nan, np.nan, np.nan]]], np.float32)
+    hint = likelihoods.Observed(classes).hint(wrong)
+    assert hint == classes.hint(np.nan_to_num(wrong)) and "3" in hint
+    nothing_observed = np.full((2, 3), np.nan)
+    assert likelihoods.Observed(likelihoods.Bernoulli()).hint(nothing_observed)
+
+
+def test_images_of_several_sizes_share_a_mixture_of_logistics_observed_or_not():
+    mixture = likelihoods.DiscretizedLogisticMixture(2)
+    for piece in (mixture, likelihoods.Observed(likelihoods.Normal())):
+        piece.build_once((8, 8, 3))
+        piece.build_once((4, 6, 3))
+    with pytest.raises(ValueError, match=matches("make a new one")):
+        mixture.build_once((8, 8, 1))

@@ -80,6 +80,10 @@ class DiscretizedLogisticMixture(EightBit):
         self.channels = event_shape[-1]
         self.built = True
 
+    def kept(self, event_shape: tuple[int, ...]) -> int | tuple[int, ...]:
+        """Returns the number of channels, so that images of other sizes may share this piece."""
+        return event_shape[-1]
+
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the mixture over images, for params `[..., H, W, P]`."""
         return _LevelsMixture(params, self.channels)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfvae.random import Stream
 
 tfd = tfp.distributions
+_TRIED = 16  # parameters for which the density is tried
 
 
 @register
@@ -35,7 +36,8 @@ class Observed(Likelihood):
 
     Raises:
         InputError: a base that is not a likelihood, or a fill that is not a finite number. When
-            a model is built: a base whose elements depend on each other.
+            a model is built: a base whose elements depend on each other, or whose density at
+            its own mean and mode is not finite.
 
     References:
         [1] Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete
@@ -55,19 +57,29 @@ class Observed(Likelihood):
         self.discrete = base.discrete
 
     def build(self, event_shape: tuple[int, ...]) -> None:
-        """Builds the base.
+        """Builds the base, and finds the value that missing elements take in its density.
 
         Raises:
-            InputError: a base whose elements depend on each other.
+            InputError: a base whose elements depend on each other, or without such a value.
         """
         self.base.build_once(event_shape)
-        found = self.base.distribution(tf.zeros([1, *self.params_shape(event_shape)]))
+        shape = self.params_shape(event_shape)
+        found = self.base.distribution(tf.random.stateless_normal([_TRIED, *shape], [0, 0]))
         if not isinstance(found, tfd.Independent):
             raise invalid(
                 "a likelihood of independent elements, for Observed",
                 repr(self.base),
                 "use Normal() or Bernoulli()",
             )
+
+        able = [value for value in _STAND_INS if _has_density(found.distribution, value)]
+        if not able:
+            raise invalid(
+                "a likelihood with a finite density at 0, at its mean or at its mode, for Observed",
+                repr(self.base),
+                "define the mean of its distribution, or use Normal()",
+            )
+        self._stand_in = able[0]
         self.built = True
 
     def kept(self, event_shape: tuple[int, ...]) -> int | tuple[int, ...]:
@@ -80,7 +92,7 @@ class Observed(Likelihood):
 
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns the base's distribution; NaN adds nothing to its log-probability."""
-        return _ObservedElements(self.base.distribution(params))
+        return _ObservedElements(self.base.distribution(params), self._stand_in)
 
     def training_distribution(
         self, params: tf.Tensor, x: tf.Tensor, example_weights: tf.Tensor | None = None
@@ -95,7 +107,8 @@ class Observed(Likelihood):
         Raises:
             InputError: example weights for a base whose own method does not take them.
         """
-        return _ObservedElements(networks.fitted(self.base, params, x, example_weights))
+        fitted = networks.fitted(self.base, params, x, example_weights)
+        return _ObservedElements(fitted, self._stand_in)
 
     @property
     def fits_batches(self) -> bool:
@@ -143,8 +156,8 @@ class Observed(Likelihood):
         return np.where(x == x, found, x), note
 
     def hint(self, x: np.ndarray) -> str:
-        """Returns the base's hint for the observed elements."""
-        return self.base.hint(x[x == x])
+        """Returns the base's hint for the observed elements, in the shape of the data."""
+        return self.base.hint(np.where(x == x, x, 0))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece, the base serialized."""
@@ -155,10 +168,35 @@ class Observed(Likelihood):
         }
 
 
-class _ObservedElements(tfp.distributions.Distribution):
-    """Independent elements. Those that are NaN add nothing to the log-probability."""
+# What a missing element may be in a density that is computed, but not used.
+_STAND_INS = (
+    lambda elements: 0.0,
+    lambda elements: tf.stop_gradient(elements.mean()),
+    lambda elements: tf.stop_gradient(elements.mode()),
+)
 
-    def __init__(self, complete):
+
+def _has_density(elements, stand_in):
+    """Returns True if the density of the elements is finite at a value that stands in."""
+    shape = tf.concat([elements.batch_shape_tensor(), elements.event_shape_tensor()], axis=0)
+    try:
+        x = tf.broadcast_to(tf.cast(stand_in(elements), tf.float32), shape)
+        return bool(tf.reduce_all(tf.math.is_finite(elements.log_prob(x))))
+    except NotImplementedError:
+        return False
+
+
+class _ObservedElements(tfp.distributions.Distribution):
+    """Independent elements. Those that are NaN add nothing to the log-probability.
+
+    Args:
+        complete: the distribution of all elements, a `tfd.Independent`.
+        stand_in: a function from the elements' distribution to the value at which the density of
+            a missing element is computed. It is not used, but it must be finite: a gradient
+            of it is multiplied by 0.
+    """
+
+    def __init__(self, complete, stand_in):
         super().__init__(
             complete.dtype,
             complete.reparameterization_type,
@@ -167,6 +205,7 @@ class _ObservedElements(tfp.distributions.Distribution):
             name="Observed",
         )
         self._complete = complete
+        self._stand_in = stand_in
 
     def _batch_shape(self):
         return self._complete.batch_shape
@@ -183,7 +222,8 @@ class _ObservedElements(tfp.distributions.Distribution):
     def _log_prob(self, x):
         elements = self._complete.distribution
         observed = tf.equal(x, x)
-        log_prob = elements.log_prob(tf.where(observed, x, tf.zeros_like(x)))
+        instead = tf.cast(self._stand_in(elements), x.dtype)
+        log_prob = elements.log_prob(tf.where(observed, x, instead))
         inner = elements.event_shape.rank  # not 0 if elements are vectors
         if inner:  # A vector with one NaN is missing as a whole.
             observed = tf.reduce_all(observed, axis=list(range(-inner, 0)))

@@ -425,7 +425,7 @@ def normal_network(inputs, outputs, kernel, scale):
     """A linear network that gives N(x @ kernel, scale^2)."""
     network = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(2 * outputs)])
     kernel = np.asarray(kernel, np.float32)
-    raw = np.log(np.expm1(scale - 1e-6))
+    raw = np.log(np.expm1((scale**4 - 1e-16) ** 0.25))
     network.set_weights([np.concatenate([kernel, 0 * kernel], axis=1), np.array([0.0, raw])])
     return network
 

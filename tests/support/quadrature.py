@@ -60,7 +60,7 @@ def log_normal(z, loc, scale):
 
 
 def spread(raw):
-    return tf.nn.softplus(raw) + 1e-6
+    return (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
 
 
 def last(tensor):

@@ -71,10 +71,10 @@ def log_weights_by_hand(weights, x, noise):
     kernel, bias, out_kernel, out_bias, *others = weights
     flow_bias, flow_kernel, logits, centres, raw_scales = others
     loc, raw, context = tf.split(x @ kernel + bias, [LATENT, LATENT, CONTEXT], axis=-1)
-    scale = tf.nn.softplus(raw) + 1e-6
+    scale = (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
     start = loc + scale * noise
     z, log_det = planar(start, flow_bias + context @ flow_kernel)
-    spread = tf.nn.softplus(raw_scales) + 1e-6
+    spread = (tf.nn.softplus(raw_scales) ** 4 + 1e-16) ** 0.25
     components = log_normal(z[..., None, :], centres, spread)  # [K, B, C]
     log_p_z = tf.reduce_logsumexp(tf.nn.log_softmax(logits) + components, axis=-1)
     log_p_x = log_normal(x, z @ out_kernel + out_bias, SIGMA)

@@ -47,9 +47,7 @@ class Relaxed(tfp.distributions.TransformedDistribution):
         [1] Maddison et al., The Concrete Distribution. ICLR 2017. arXiv:1611.00712.
     """
 
-    def __init__(
-        self, logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int
-    ) -> None:
+    def __init__(self, logits: tf.Tensor, temperature: float | tf.Tensor, num_classes: int) -> None:
         """Makes the distribution; see the class for the arguments."""
         groups = tfd.ExpRelaxedOneHotCategorical(temperature, logits=grouped(logits, num_classes))
         bijector = tfb.Chain([_flat(logits, num_classes), _Exp()])

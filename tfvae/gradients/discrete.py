@@ -70,7 +70,10 @@ class ScoreFunction(Estimator):
         """
         states = random_states(vae)
         q = in_mode(vae.posterior.distribution, params, training=training)
-        z, log_z = tf.nest.map_structure(tf.stop_gradient, drawn(q, num_samples, seed))
+        z, log_z = drawn(q, num_samples, seed)
+        z = tf.nest.map_structure(tf.stop_gradient, z)
+        log_z = None if log_z is None else tf.stop_gradient(log_z)
+
         # The same dropout again: networks within q may run for the density as well.
         with once_more(vae, states):
             return Latents(z, simplex.log_prob(q, z, log_z), q, log_z=log_z)

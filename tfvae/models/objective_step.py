@@ -225,7 +225,8 @@ class ObjectiveSteps(LoopHooks):
             looked_at = (
                 [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
             )
-            clear = model.alarm.is_clear(loss, looked_at)
+            limit = alarm.largest_gradient(model.optimizer)
+            clear = model.alarm.is_clear(loss, looked_at, limit)
             means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
             model.alarm.note(clear, step, loss, means)
             optimizer_update.update(model, gradients, clear)

@@ -10,7 +10,7 @@ from tfvae import random
 from tfvae._keras.backend import keras, register
 from tfvae.distributions.chains import Chain
 from tfvae.errors import invalid
-from tfvae.ops import networks
+from tfvae.ops import networks, scales
 from tfvae.ops.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS
 from tfvae.posteriors.base import Posterior
@@ -215,13 +215,8 @@ class Ladder(Posterior):
 
     def _combined(self, layer, params, above, training=False):
         """Returns mean and standard deviation of q(z_layer | z_above, x), `[..., D]` each."""
-        (ours, our_scale), (theirs, their_scale) = (
-            _NORMAL.loc_scale(params),
-            self._prior_of(layer, above, training),
-        )
-        precision, their_precision = our_scale**-2, their_scale**-2
-        total = precision + their_precision
-        return (ours * precision + theirs * their_precision) / total, tf.math.rsqrt(total)
+        ours, theirs = scales.of_layer(params), self._prior_of(layer, above, training)
+        return scales.combined(*ours, *theirs)
 
     def location(self, params: list[tf.Tensor]) -> list[tf.Tensor]:
         """Returns each layer's mean at the mean of the layer above, the top layer first."""

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import register
 from tfvae.distributions.full_normal import MultivariateNormalTriL
+from tfvae.ops import scales
 from tfvae.ops.noise import Normal, NormalVector
 from tfvae.posteriors.base import Posterior
 
@@ -15,15 +16,12 @@ if TYPE_CHECKING:
     from tfvae.random import Stream
 
 
-# Keeps log q finite if the encoder drives a scale to zero.
-_MIN_SCALE = 1e-6
-
-
 @register
 class DiagonalNormal(Posterior):
     """The diagonal normal posterior, q(z|x) = N(loc, diag(scale^2)) [1], section 3.
 
-    The encoder gives `[B, 2 D]`: loc, then the inverse softplus of scale.
+    The encoder gives `[B, 2 D]`: loc, then the inverse softplus of scale. Scales are from 1e-4
+    to 1e8.
 
     References:
         [1] Kingma & Welling, Auto-Encoding Variational Bayes. ICLR 2014. arXiv:1312.6114.
@@ -56,7 +54,7 @@ class DiagonalNormal(Posterior):
     def loc_scale(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns mean and standard deviation, `[..., D]` each, for params `[..., 2 D]`."""
         loc, raw_scale = tf.split(params, 2, axis=-1)  # [B, D] each
-        return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
+        return loc, scales.of(raw_scale)
 
 
 @register
@@ -64,7 +62,8 @@ class FullNormal(Posterior):
     """The normal posterior with a full covariance, q(z|x) = N(loc, L L') [1], section 2.5.1.
 
     L is lower-triangular. The encoder gives `[B, D + D (D + 1) / 2]`: loc, then L in the order
-    of TFP's `fill_triangular`. The diagonal of L passes through a softplus.
+    of TFP's `fill_triangular`. The diagonal of L passes through a softplus, and is from
+    1e-4 to 1e8.
 
     References:
         [1] Kingma & Welling, An Introduction to Variational Autoencoders. 2019. arXiv:1906.02691.
@@ -105,7 +104,5 @@ class FullNormal(Posterior):
 
         scale_tril = tfp.math.fill_triangular(raw)  # [B, D, D]
         # Not diag_part, which TFLite does not have.
-        diagonal = (
-            tf.nn.softplus(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1)) + _MIN_SCALE
-        )
+        diagonal = scales.of(tf.reduce_sum(scale_tril * tf.eye(latent_dim), axis=-1))
         return loc, tf.linalg.set_diag(scale_tril, diagonal)

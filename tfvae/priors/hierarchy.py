@@ -10,7 +10,7 @@ from tfvae import random
 from tfvae._keras.backend import keras, register
 from tfvae.distributions.chains import Chain
 from tfvae.errors import invalid
-from tfvae.ops import networks
+from tfvae.ops import networks, scales
 from tfvae.ops.networks import in_mode
 from tfvae.ops.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL
@@ -19,8 +19,6 @@ from tfvae.priors.normal import StandardNormal
 from tfvae.validation import compatibility
 
 tfd = tfp.distributions
-
-_MIN_SCALE = 1e-6
 
 
 @register
@@ -104,10 +102,7 @@ class Hierarchy(Prior):
         Returns:
             Mean and standard deviation, `[..., D]` each.
         """
-        loc, raw_scale = tf.split(
-            networks.on_rows(self.networks[layer - 1], above, training=training), 2, axis=-1
-        )
-        return loc, tf.nn.softplus(raw_scale) + _MIN_SCALE
+        return scales.of_layer(networks.on_rows(self.networks[layer - 1], above, training=training))
 
     def distribution(
         self, y: tf.Tensor | None = None, training: bool = False

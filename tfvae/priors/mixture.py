@@ -7,11 +7,11 @@ import tensorflow_probability as tfp
 
 from tfvae import random
 from tfvae._keras.backend import keras, register
+from tfvae.ops import scales
 from tfvae.priors.base import Prior
 from tfvae.validation import arguments
 
 tfd = tfp.distributions
-_MIN_SCALE = 1e-6
 
 
 class Mixture(Prior):
@@ -95,7 +95,7 @@ class GaussianMixture(Mixture):
         return tf.gather(loc, chosen) + tf.gather(scale, chosen) * noise.normal(self.latent_dim)
 
     def _scale(self):
-        return tf.nn.softplus(tf.cast(self.raw_scale, tf.float32)) + _MIN_SCALE
+        return scales.of(tf.cast(self.raw_scale, tf.float32))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

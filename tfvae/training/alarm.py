@@ -1,6 +1,7 @@
 """Notices a loss or a gradient that is not finite, in the step in which it arises."""
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -14,6 +15,9 @@ from tfvae.ops import xla
 
 ON_NONFINITE = ("raise", "skip")
 _MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
+# Adam squares gradients. Far below the root of the largest float32, since only one row of a
+# kernel's gradient is looked at, and others may be larger.
+_LARGEST_GRADIENT = 1e15
 _COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
 
 
@@ -24,7 +28,8 @@ class NonFiniteLoss(InputError):
 class Alarm:
     """Records the steps that are not finite, and keeps their updates out of the weights.
 
-    A step is not finite if its loss or one of its gradients is infinite or NaN.
+    A step is not finite if its loss or one of its gradients is infinite or NaN. So is one with
+    a gradient beyond 1e15, unless the optimizer clips: its square may be infinite.
 
     Args:
         on_nonfinite: "raise" stops a run, "skip" counts such steps and leaves them out.
@@ -42,7 +47,9 @@ class Alarm:
             np.zeros(_FIRST_TERM + len(self._names), np.float32), trainable=False
         )
 
-    def is_clear(self, loss: tf.Tensor, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    def is_clear(
+        self, loss: tf.Tensor, gradients: Sequence[tf.Tensor], limit: float = math.inf
+    ) -> tf.Tensor:
         """Returns whether a step may change the weights.
 
         Where `on_nonfinite` is "raise", no step may do so after the first bad one.
@@ -50,13 +57,14 @@ class Alarm:
         Args:
             loss: the loss of the batch, a scalar.
             gradients: the parts of the gradients to look at, see `telling_parts`.
+            limit: gradients of this size and more are not finite, see `largest_gradient`.
 
         Returns:
             A Boolean scalar.
         """
         finite = tf.math.is_finite(loss)
         for gradient in gradients:
-            finite &= tf.reduce_all(tf.math.is_finite(gradient))
+            finite &= tf.reduce_all(tf.abs(gradient) < tf.cast(limit, gradient.dtype))
         if self.on_nonfinite == "skip":
             return finite
 
@@ -202,6 +210,12 @@ def restore_unless(clear: tf.Tensor, state: Sequence[tuple[keras.Variable, tf.Te
 def is_scaled(optimizer: keras.optimizers.Optimizer) -> bool:
     """Returns True if an optimizer scales the loss and itself handles gradients that overflow."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def largest_gradient(optimizer: keras.optimizers.Optimizer) -> float:
+    """Returns the size from which on an optimizer could not use a gradient."""
+    clips = (optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
+    return _LARGEST_GRADIENT if all(clip is None for clip in clips) else math.inf
 
 
 def telling_parts(

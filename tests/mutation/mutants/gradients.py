@@ -22,8 +22,8 @@ MUTANTS = [
     Mutant(
         name="score-samples-keep-gradient",
         path="tfvae/gradients/discrete.py",
-        old="tf.nest.map_structure(tf.stop_gradient, q.sample(num_samples, seed=seed))",
-        new="q.sample(num_samples, seed=seed)",
+        old="z = tf.nest.map_structure(tf.stop_gradient, z)",
+        new="pass",
         note="The score function's samples of a normal pass the pathwise gradient as well.",
     ),
     Mutant(

@@ -77,10 +77,17 @@ MUTANTS = [
     ),
     Mutant(
         name="ladder-precisions-swapped",
-        path="tfvae/posteriors/hierarchy.py",
-        old="(ours * precision + theirs * their_precision)",
-        new="(ours * their_precision + theirs * precision)",
+        path="tfvae/ops/scales.py",
+        old="share = other_variance / total",
+        new="share = variance / total",
         note="Each mean is weighted by the other's precision.",
+    ),
+    Mutant(
+        name="scales-without-a-floor",
+        path="tfvae/ops/scales.py",
+        old="tf.sqrt(tf.sqrt(below**4 + least**4))",
+        new="below",
+        note="The scale of a normal goes to zero with the network's output.",
     ),
     Mutant(
         name="bottom-up-scales-in-wrong-order",

@@ -1,0 +1,123 @@
+"""Scales of normals at the ends of what a network can give, against float64."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tests.conftest import largest_difference
+from tfvae import posteriors, priors
+from tfvae.models import forward_pass
+from tfvae.ops import scales
+
+RAW = np.concatenate([-np.logspace(30, -3, 40), np.logspace(-3, 30, 40)]).astype(np.float32)
+
+
+def float64(raw):
+    positive = np.logaddexp(0.0, raw.astype(np.float64))
+    return ((positive / (1 + positive / 1e8)) ** 4 + 1e-16) ** 0.25
+
+
+def gradient(function, *inputs):
+    inputs = [tf.constant(x, tf.float32) for x in inputs]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        found = function(*inputs)
+    return found, [g.numpy() for g in tape.gradient(found, inputs)]
+
+
+def test_scales_are_the_softplus_bounded_smoothly():
+    found = scales.of(tf.constant(RAW)).numpy()
+    assert found == pytest.approx(float64(RAW), rel=1e-5)
+    assert (np.diff(found) >= -8).all() and found[0] == pytest.approx(1e-4)
+    assert found[-1] == pytest.approx(1e8)
+    usual = np.linspace(-4, 20, 100).astype(np.float32)
+    assert scales.of(usual).numpy() == pytest.approx(np.logaddexp(0.0, usual), rel=1e-4)
+
+
+def test_gradients_of_scales_are_those_of_float64():
+    _, (found,) = gradient(lambda raw: tf.reduce_sum(scales.of(raw)), RAW)
+    middle = RAW[np.abs(RAW) < 1e3].astype(np.float64)
+    step = 1e-4 * np.maximum(np.abs(middle), 0.1)
+    expected = (float64(middle + step) - float64(middle - step)) / (2 * step)
+    assert np.isfinite(found).all()
+    assert found[np.abs(RAW) < 1e3] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+ENDS = (1e-4, 3e-3, 1.0, 2e4, 1e8)
+
+
+@pytest.mark.parametrize("scale", ENDS)
+@pytest.mark.parametrize("other", ENDS)
+def test_two_normals_combine_by_their_precisions(scale, other):
+    a, b = 0.7, -1.3
+    mean, deviation = scales.combined(*(tf.constant(v) for v in (a, scale, b, other)))
+    precision, theirs = scale**-2.0, other**-2.0
+    assert mean.numpy() == pytest.approx((a * precision + b * theirs) / (precision + theirs), 1e-5)
+    assert deviation.numpy() == pytest.approx((precision + theirs) ** -0.5, rel=1e-5)
+    _, found = gradient(lambda *v: sum(scales.combined(*v)), a, scale, b, other)
+    assert np.isfinite(found).all()
+
+
+def ends(shape, size, seed):
+    """Numbers as a network that has run away gives them."""
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.choice([-size, 0.0, size], shape), tf.float32)
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4])
+@pytest.mark.parametrize("ladder", [True, False])
+def test_rates_of_hierarchies_and_their_gradients_stay_finite_at_the_ends(ladder, size):
+    vae = tfvae.hierarchical_vae((6,), (3, 2), (4,), ladder=ladder, seed=0)
+    for network in vae.prior.networks:
+        *hidden, kernel, _ = network.get_weights()
+        network.set_weights([*hidden, kernel, ends(kernel.shape[-1:], size, 1).numpy()])
+    sizes = vae.posterior.params_size(vae.latent_sizes)
+    params = tf.nest.map_structure(lambda n: ends((64, n), size, n), sizes)
+    watched = [*tf.nest.flatten(params), *(v.value for v in vae.trainable_variables)]
+    with tf.GradientTape() as tape:
+        tape.watch(watched)
+        terms = _terms(vae, params)
+        loss = tf.reduce_mean(terms.log_ratio)
+    assert np.isfinite(loss.numpy())
+    for found in tape.gradient(loss, tf.nest.flatten(params)):
+        assert np.abs(found.numpy()).max() < 1e18
+
+
+def _terms(vae, params):
+    x = tf.zeros([64, 6])
+    return forward_pass.terms_given(vae, params, x, None, 2, tf.constant([1, 2]), True)
+
+
+@pytest.mark.parametrize("prior", [priors.StandardNormal, lambda: priors.GaussianMixture(3)])
+def test_a_posterior_that_has_run_away_has_a_finite_rate_and_gradient(prior):
+    params = ends((64, 8), 1e4, 0)
+    p = prior()
+    p.build(4)
+    q = posteriors.DiagonalNormal()
+
+    def rate(params):
+        z, log_q = q.distribution(params).experimental_sample_and_log_prob(2, seed=[1, 2])
+        return tf.reduce_mean(log_q - p.distribution().log_prob(z))
+
+    value, found = gradient(rate, params)
+    assert np.isfinite(value.numpy()) and np.abs(found).max() < 1e18
+
+
+def test_the_scales_of_every_normal_are_bounded_below():
+    narrow = tf.fill([1, 4], -1e4)
+    q = posteriors.DiagonalNormal().loc_scale(tf.concat([narrow, narrow], -1))[1]
+    full = posteriors.FullNormal().summary(tf.fill([1, 5], -1e4))["scale"]
+    mixture = priors.GaussianMixture(2)
+    mixture.build(3)
+    mixture.raw_scale.assign(tf.fill([2, 3], -1e4))
+    p = mixture.distribution().components_distribution.distribution.scale
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, "linear")])
+    network.layers[-1].bias.assign([0.0, 0.0, -1e4, -1e4])
+    hierarchy = priors.Hierarchy([network])
+    hierarchy.build([2, 2])
+    below = hierarchy.conditional(1, tf.zeros([1, 2]))[1]
+    for found in (q, full[:, :1], p):
+        assert largest_difference(found, 1e-4) < 1e-9
+    assert largest_difference(below, 1e-2) < 1e-7

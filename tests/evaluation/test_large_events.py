@@ -6,10 +6,11 @@ import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference
-from tfvae import evaluation, likelihoods
+from tfvae import evaluation, likelihoods, posteriors
 from tfvae.ops import in_float64
 
 SHAPE = (64, 64, 3)
@@ -36,7 +37,7 @@ class LargeLinearGaussian:
         decoder = [keras.Input((LATENT,)), keras.layers.Dense(SIZE), keras.layers.Reshape(SHAPE)]
         encoder, decoder = keras.Sequential(encoder), keras.Sequential(decoder)
         kernel = np.concatenate([gain, np.zeros_like(gain)], axis=1)
-        bias = np.concatenate([-self.b @ gain, np.log(np.expm1(scale - 1e-6))])
+        bias = np.concatenate([-self.b @ gain, np.log(np.expm1((scale**4 - 1e-16) ** 0.25))])
         encoder.set_weights([kernel, bias])
         decoder.set_weights([self.w.T, self.b])
         self.vae = tfvae.VAE(encoder, decoder, likelihood=likelihoods.Normal(SIGMA), seed=0)
@@ -87,7 +88,7 @@ def constant_model(likelihood, params, event_shape=SHAPE):
     encoder = keras.Sequential(
         [keras.Input(event_shape), keras.layers.Flatten(), keras.layers.Dense(2)]
     )
-    raw_scale = np.log(np.expm1(1 - 1e-6))
+    raw_scale = np.log(np.expm1((1 - 1e-16) ** 0.25))
     kernel = np.zeros_like(encoder.get_weights()[0])
     encoder.set_weights([kernel, np.array([0.0, raw_scale])])
     dense = keras.layers.Dense(int(np.prod(shape)))
@@ -95,6 +96,30 @@ def constant_model(likelihood, params, event_shape=SHAPE):
     kernel = np.zeros(dense.kernel.shape)
     decoder.set_weights([kernel, np.broadcast_to(params, shape).ravel()])
     return tfvae.VAE(encoder, decoder, likelihood=likelihood, seed=0)
+
+
+@pytest.mark.parametrize("posterior", [posteriors.DiagonalNormal(), posteriors.FullNormal()])
+def test_many_latents_add_no_error(posterior):
+    """Where q(z|x) = p(z) and the decoder ignores z, log p(x) is the distortion of any sample."""
+    many = 16_384 if isinstance(posterior, posteriors.DiagonalNormal) else 64
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(posterior.params_size(many))])
+    decoder = keras.Sequential([keras.Input((many,)), keras.layers.Dense(4)])
+    vae = tfvae.VAE(encoder, decoder, posterior=posterior, seed=0)
+    kernel, bias = vae.encoder.get_weights()
+    raw = np.log(np.expm1(1.0))
+    if many == 64:
+        identity = tfp.math.fill_triangular_inverse(raw * tf.eye(many)).numpy()
+        bias[:] = np.concatenate([np.zeros(many), identity])
+    else:
+        bias[:] = np.repeat([0.0, raw], many)
+    vae.encoder.set_weights([0 * kernel, bias])
+    logits = np.array([0.5, -1.0, 2.0, 0.0])
+    vae.decoder.set_weights([0 * vae.decoder.get_weights()[0], logits])
+    x = np.array([[1.0, 0.0, 1.0, 1.0]], np.float32)
+    exact = -np.logaddexp(0.0, np.where(x == 1, -logits, logits)).sum()
+    for num_samples in (1, 50):
+        found = evaluation.estimate(vae, x, num_samples)
+        assert found.log_likelihood == pytest.approx([exact], abs=1e-4)
 
 
 def softplus(x):

@@ -113,8 +113,10 @@ def evaluation_terms(vae: "VAE", x: tf.Tensor, y: tf.Tensor | None, drawn: "Late
     params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)
     return Terms(
         log_likelihood=in_float64.log_prob(vae.likelihood, params, x),
-        log_prior=tf.cast(simplex.log_prob(p, drawn.z, drawn.log_z), tf.float64),
-        log_posterior=tf.cast(drawn.log_q, tf.float64),
+        log_prior=in_float64.latents_log_prob(
+            p, drawn.z, None if drawn.log_z is None else simplex.log_prob(p, drawn.z, drawn.log_z)
+        ),
+        log_posterior=in_float64.latents_log_prob(drawn.q, drawn.z, drawn.log_q),
         z=drawn.z,
         posterior=drawn.q,
         prior=p,

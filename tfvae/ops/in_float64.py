@@ -49,8 +49,32 @@ def log_prob(likelihood: "Likelihood", params: tf.Tensor, x: tf.Tensor) -> tf.Te
         return tf.cast(_of_float32(likelihood.distribution(params), x), tf.float64)
 
 
+def latents_log_prob(
+    p: tfp.distributions.Distribution, z: tf.Tensor, known: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Computes log p(z) or log q(z|x) in float64, without a gradient.
+
+    Independent normals are computed in float64. Of other independent numbers each is computed
+    in float32, and the sum in float64.
+
+    Args:
+        p: the distribution, of float32.
+        z: the latents, float32 `[K, B, D]`, or a list of layers.
+        known: the same in float32 `[K, B]`, where it was computed with the draw.
+
+    Returns:
+        `[K, B]`, float64, in nats.
+    """
+    elements = p.distribution if isinstance(p, tfd.Independent) else None
+    if not isinstance(elements, tfd.Normal):
+        return tf.cast(_of_float32(p, z) if known is None else known, tf.float64)
+
+    loc, scale, z = (tf.cast(x, tf.float64) for x in (elements.loc, elements.scale, z))
+    return tf.reduce_sum(tfd.Normal(loc, scale).log_prob(z), axis=-1)
+
+
 def _of_float32(p, x):
-    if type(p) is not tfd.Independent:
+    if not isinstance(p, tfd.Independent):
         return p.log_prob(x)
     elements = tf.cast(p.distribution.log_prob(x), tf.float64)
     axes = p.event_shape.rank - p.distribution.event_shape.rank

@@ -26,11 +26,21 @@ from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
 from tfvae.ops import xla
 
-everything = pytest.mark.parametrize("specimen", zoo.BUILDERS, indirect=True)
+
+def _by_night(names):
+    """The compositions, those marked that bring no piece of their own."""
+    return [
+        name if name in zoo.FEW else pytest.param(name, marks=pytest.mark.nightly) for name in names
+    ]
+
+
+everything = pytest.mark.parametrize("specimen", _by_night(zoo.BUILDERS), indirect=True)
 # What does not depend on how a model is trained.
 every_model = pytest.mark.parametrize(
     "specimen",
-    [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")],
+    _by_night(
+        [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")]
+    ),
     indirect=True,
 )
 
@@ -149,7 +159,7 @@ def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(speci
     assert abs(float(np.mean(difference))) < 0.5
 
 
-@one_of_each_kind
+@pytest.mark.parametrize("specimen", zoo.EXPORTED, indirect=True)
 def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
     vae, x_data, y = specimen
     x_data = vae.likelihood.prepare_fixed(x_data[:7])[0]

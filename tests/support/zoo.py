@@ -341,6 +341,26 @@ BUILDERS = {
     ),
     "two_layers": _two_layers,
 }
+
+
+def _is_first_of_a_piece(name):
+    """Whether a composition is the first with one of its pieces.
+
+    The others are of pieces that have been composed already, and run by `-m nightly`.
+    """
+    parts = name.split("-")
+    if len(parts) == 2:
+        usual = ("standard", "vamp") if parts[0] in ("full", "deterministic") else ("standard",)
+        return parts[0] == "diagonal" or parts[0] == parts[1] or parts[1] in usual
+    if len(parts) == 3:
+        fitted = ("normal_optimal", "discretized_mixture")
+        crossed = parts[0] in fitted and parts[2] == "doubly"
+        return parts[0] == "bernoulli" or parts[1:] == ["elbo", "pathwise"] or crossed
+
+    return True
+
+
+FEW = [name for name in BUILDERS if _is_first_of_a_piece(name)]
 # For what is slow: the converter, and XLA.
 ONE_OF_EACH_KIND = (
     "diagonal-mixture",
@@ -369,6 +389,10 @@ ONE_OF_EACH_KIND = (
     "conditional",
     "conditional_vamp",
     "two_layers",
+)
+# A file does not depend on the objective.
+EXPORTED = tuple(
+    name for name in ONE_OF_EACH_KIND if name.split("-")[-1] not in ("score", "doubly")
 )
 # All that XLA compiles in pieces: what a step draws and weighs in, whatever the networks.
 IN_PIECES = (

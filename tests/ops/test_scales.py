@@ -16,7 +16,7 @@ RAW = np.concatenate([-np.logspace(30, -3, 40), np.logspace(-3, 30, 40)]).astype
 
 def float64(raw):
     positive = np.logaddexp(0.0, raw.astype(np.float64))
-    return ((positive / (1 + positive / 1e8)) ** 4 + 1e-16) ** 0.25
+    return ((positive / np.hypot(1, positive / 1e8)) ** 4 + 1e-16) ** 0.25
 
 
 def gradient(function, *inputs):
@@ -34,6 +34,19 @@ def test_scales_are_the_softplus_bounded_smoothly():
     assert found[-1] == pytest.approx(1e8)
     usual = np.linspace(-4, 20, 100).astype(np.float32)
     assert scales.of(usual).numpy() == pytest.approx(np.logaddexp(0.0, usual), rel=1e-4)
+
+
+def test_means_and_scales_of_layers_are_bounded_and_as_given_in_between():
+    loc, scale = (x.numpy() for x in scales.of_layer(tf.constant(np.concatenate([RAW, RAW]))))
+    assert np.abs(loc).max() <= 1.0001e4 and scale.min() >= 1e-2 and scale.max() <= 1.0001e4
+    middle = np.abs(RAW) < 30
+    assert loc[middle] == pytest.approx(RAW[middle], rel=1e-5)
+    assert scale[middle & (RAW > -1)] == pytest.approx(
+        np.logaddexp(0.0, RAW[middle & (RAW > -1)]), rel=1e-5
+    )
+    at_ends = np.array([-1e30, -1e12, -2e4, 2e4, 1e12, 1e30])
+    found = scales.of_layer(tf.constant(np.tile(at_ends, 2), tf.float32))[0].numpy()
+    assert found == pytest.approx(at_ends / np.hypot(1, at_ends / 1e4), rel=1e-5)
 
 
 def test_gradients_of_scales_are_those_of_float64():

@@ -390,6 +390,12 @@ ONE_OF_EACH_KIND = (
     "conditional_vamp",
     "two_layers",
 )
+# What differs in a compiled evaluation: how q and p are drawn, and few kinds of likelihood.
+COMPILED = tuple(
+    name
+    for name in ONE_OF_EACH_KIND
+    if name.count("-") < 2 or name.startswith(("discretized", "negative"))
+)
 # A file does not depend on the objective.
 EXPORTED = tuple(
     name for name in ONE_OF_EACH_KIND if name.split("-")[-1] not in ("score", "doubly")

@@ -27,9 +27,20 @@ def grey_model(**compile):
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-@pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize(
-    "form", ["arrays", "arrays_steps_per_epoch", "stream", "uncounted", "steps_per_epoch"]
+    ("form", "jit_compile"),
+    [
+        ("arrays", False),
+        ("arrays_steps_per_epoch", False),
+        ("stream", False),
+        ("uncounted", False),
+        ("steps_per_epoch", False),
+        ("arrays_steps_per_epoch", True),
+        ("stream", True),
+        pytest.param("arrays", True, marks=pytest.mark.nightly),
+        pytest.param("uncounted", True, marks=pytest.mark.nightly),
+        pytest.param("steps_per_epoch", True, marks=pytest.mark.nightly),
+    ],
 )
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
     x = zoo.grey(20)

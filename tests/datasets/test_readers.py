@@ -1,26 +1,18 @@
 """Files of data: what is read of them, and the name of the one that cannot be read."""
 
 import gzip
+import os
 import struct
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.conftest import matches
-from tests.datasets.test_datasets import write_mnist
+from tests.datasets.test_datasets import write_idx, write_mnist
 from tfvae import datasets
 from tfvae.datasets import readers
-
-
-def write_images(folder, sizes=((6, 5),) * 8, mode="L"):
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for i, (width, height) in enumerate(sizes):
-        shape = (height, width) if mode == "L" else (height, width, 3)
-        Image.fromarray(rng.integers(0, 256, shape).astype(np.uint8)).save(folder / f"{i:02}.png")
-    return folder
-
 
 # IDX
 
@@ -60,84 +52,6 @@ def test_a_damaged_idx_file_is_named(tmp_path, damage):
         datasets.load("mnist", tmp_path)
 
 
-# Images
-
-
-@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
-def test_a_folder_of_images_is_read_in_the_order_of_their_names(tmp_path, mode, channels):
-    folder = write_images(tmp_path / "images", mode=mode)
-    pixels = {path.name: np.asarray(Image.open(path)) for path in folder.iterdir()}
-    (folder / "notes.txt").write_text("not an image")
-    (folder / "aa").mkdir()
-    (folder / "04.png").rename(folder / "aa" / "00.PNG")  # after those of the folder itself
-    names = ["00.png", "01.png", "02.png", "03.png", "05.png", "06.png", "07.png", "04.png"]
-    expected = np.stack([pixels[name].reshape(5, 6, channels) for name in names])
-    images = readers.read_images(folder)
-    assert images.dtype == np.float32
-    assert np.array_equal(images, expected.astype(np.float32) / np.float32(255))
-    found = datasets.load(folder)
-    assert (found.x_train.shape, found.x_test.shape) == ((7, 5, 6, channels), (1, 5, 6, channels))
-    assert found.note == "8-bit images divided by 255; a random sixth held out, seed 0"
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-def test_an_image_of_any_8_bit_mode_is_read_as_grey_or_colour(tmp_path, mode):
-    """One pixel of each: black, white, and red where there are colours; opaque."""
-    colours = Image.new("RGB", (3, 1))
-    for i, colour in enumerate([(0, 0, 0), (255, 255, 255), (255, 0, 0)]):
-        colours.putpixel((i, 0), colour)
-    colours.convert(mode).save(tmp_path / "x.tif")
-    (found,) = readers.read_images(tmp_path)
-    if mode in ("1", "L", "LA"):
-        assert found.shape == (1, 3, 1)
-        assert found[0, :2, 0].tolist() == [0, 1]
-    else:
-        assert found.tolist() == [[[0, 0, 0], [1, 1, 1], [1, 0, 0]]]
-
-
-def test_grey_images_among_colours_become_colours(tmp_path):
-    Image.new("L", (2, 1), 51).save(tmp_path / "a.png")
-    Image.new("RGB", (2, 1), (0, 51, 255)).save(tmp_path / "b.png")
-    found = readers.read_images(tmp_path)
-    assert np.allclose(found, [[[[0.2] * 3] * 2], [[[0, 0.2, 1]] * 2]])
-
-
-@pytest.mark.parametrize(
-    ("dtype", "file"),
-    [(np.uint16, "x.png"), (np.int32, "x.tif"), (np.float32, "x.tif")],
-)
-def test_an_image_of_more_than_8_bits_is_refused_and_not_cut_off(tmp_path, dtype, file):
-    Image.fromarray(np.array([[0, 300, 60000]], dtype)).save(tmp_path / file)
-    with pytest.raises(ValueError, match=matches("8 bits", file, "npy")):
-        readers.read_images(tmp_path)
-
-
-def test_an_unreadable_image_is_named(tmp_path):
-    folder = write_images(tmp_path / "images")
-    (folder / "05.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=matches("05.png")):
-        datasets.load(folder)
-
-
-def test_a_truncated_image_is_named(tmp_path):
-    folder = write_images(tmp_path / "images", sizes=((60, 50),) * 3)
-    whole = (folder / "01.png").read_bytes()
-    (folder / "01.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=matches("01.png")):
-        datasets.load(folder)
-
-
-def test_images_of_two_sizes_are_refused_by_name(tmp_path):
-    folder = write_images(tmp_path / "images", sizes=((6, 5), (6, 5), (7, 5)))
-    with pytest.raises(ValueError, match=matches("02.png", r"\(5, 7\)", r"\(5, 6\)")):
-        datasets.load(folder)
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=matches("images in")):
-        datasets.load(tmp_path)
-
-
 # NumPy
 
 
@@ -148,3 +62,80 @@ def test_a_file_that_is_no_array_is_named(tmp_path, suffix):
         datasets.load(tmp_path / f"text{suffix}")
     with pytest.raises(ValueError, match=matches(f"gone{suffix}")):
         datasets.load(tmp_path / f"gone{suffix}")
+
+
+def bomb(path):
+    """A file of zeros that unpacks to a thousand times its size."""
+    zeros = np.zeros(2**29, np.uint8)
+    if path.suffix == ".npz":
+        np.savez_compressed(path, x=zeros)
+    else:
+        header = struct.pack(">HBB1I", 0, 8, 1, len(zeros))
+        path.write_bytes(gzip.compress(header + zeros.tobytes(), 9))
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.gz"])
+def test_a_file_that_would_fill_the_memory_is_refused_before_it_does(tmp_path, name):
+    bomb(tmp_path / name)
+    read = readers.read_npz if name == "x.npz" else readers.read_idx
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=matches(name, "unpacks to")):
+        read(tmp_path / name)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+
+
+def test_an_array_that_is_shorter_than_it_states_takes_no_memory(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 2)))
+    whole = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(whole.replace(b"(2, 2), }   ", b"(2, 99999), }"[:12]))
+    with pytest.raises(ValueError, match=matches("x.npy")):
+        readers.read_npy(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy", "x.gz"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    read = {".npz": readers.read_npz, ".npy": readers.read_npy, ".gz": readers.read_idx}
+    with pytest.raises(ValueError, match=matches(name, "regular")):
+        read[Path(name).suffix](tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("labels_of_another_count", ["labels", "29"]),
+        ("labels_for_images", ["images", "t10k-images"]),
+        ("images_for_labels", ["label", "t10k-labels"]),
+    ],
+)
+def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path, wrong, words):
+    write_mnist(tmp_path, "mnist")
+    folder = tmp_path / "mnist"
+    images, labels = (folder / f"t10k-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+    if wrong == "labels_for_images":
+        images.write_bytes(labels.read_bytes())
+    elif wrong == "images_for_labels":
+        labels.write_bytes(images.read_bytes())
+    else:
+        write_idx(folder / "train-labels-idx1-ubyte.gz", np.zeros(29))
+    with pytest.raises(ValueError, match=matches(*words)):
+        datasets.load("mnist", tmp_path)
+
+
+def test_labels_beside_arrays_are_read_and_split_with_them(tmp_path):
+    x, y = np.arange(24).reshape(12, 2), np.arange(12) + 100
+    np.savez(tmp_path / "one.npz", x=x, y=y)
+    found = datasets.load(tmp_path / "one.npz")
+    for examples, labels in found:
+        assert (examples[:, 0] / 2 + 100 == labels).all() and labels.dtype == np.int32
+    np.savez(tmp_path / "two.npz", x_train=x, x_test=x[:3], y_train=y / 8, y_test=y[:3] / 8)
+    found = datasets.load(tmp_path / "two.npz")
+    assert (found.y_train == y / 8).all() and found.y_test.dtype == np.float32
+
+
+@pytest.mark.parametrize("y", [np.zeros(11), np.array(["a"] * 12), np.array(3)])
+def test_labels_that_are_no_labels_are_refused(tmp_path, y):
+    np.savez(tmp_path / "one.npz", x=np.zeros((12, 2)), y=y)
+    with pytest.raises(ValueError, match=matches("y in", "12 examples", "one.npz")):
+        datasets.load(tmp_path / "one.npz")

@@ -4,6 +4,6 @@ from tfvae.datasets.binary import BINARIZATION_SEED as BINARIZATION_SEED
 from tfvae.datasets.binary import binarize as binarize
 from tfvae.datasets.binary import binarize_examples as binarize_examples
 from tfvae.datasets.binary import is_grey as is_grey
-from tfvae.datasets.named import Dataset as Dataset
-from tfvae.datasets.named import check_batches as check_batches
+from tfvae.datasets.dataset import Dataset as Dataset
+from tfvae.datasets.dataset import check_batches as check_batches
 from tfvae.datasets.named import load as load

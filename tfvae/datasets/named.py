@@ -9,64 +9,34 @@ The data directory is `data_dir`, else `$TFVAE_DATA`, else the user's cache. It 
 `keras.datasets`, or with TensorFlow Datasets for binarized MNIST.
 """
 
-import dataclasses
 import importlib.util
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tfvae.datasets import readers
-from tfvae.errors import InputTypeError, invalid
-
-_SPLIT_SEED = 0
-_HELD_OUT = 6  # one example in six is held out; MNIST has 10,000 test images beside 60,000
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """Arrays to train on, and arrays held out.
-
-    `(x_train, y_train), (x_test, y_test) = dataset` works as well.
-
-    Attributes:
-        name: the name of the data, or the path it came from.
-        x_train: examples to train on, float32 `[N, *event]`.
-        x_test: held-out examples, float32 `[N, *event]`.
-        y_train: labels of `x_train`, int32 `[N]`, or None.
-        y_test: labels of `x_test`, int32 `[N]`, or None.
-        note: how the values were changed, in words for a report.
-    """
-
-    name: str
-    x_train: np.ndarray
-    x_test: np.ndarray
-    y_train: np.ndarray | None = None
-    y_test: np.ndarray | None = None
-    note: str = ""
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Yields `(x_train, y_train)` and `(x_test, y_test)`."""
-        return iter(((self.x_train, self.y_train), (self.x_test, self.y_test)))
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return self.x_train.shape[1:]
+from tfvae.datasets import arrays, pictures, readers
+from tfvae.datasets.dataset import Dataset, split
+from tfvae.errors import invalid
 
 
 def load(
-    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | tuple[int, int] | None = None,
 ) -> Dataset:
     """Loads a data set by name, or a `.npz`, a `.npy` or a folder of images by path.
 
-    A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array. A single array or
-    a folder is split: a random sixth is held out, always the same.
+    A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array; labels `y_train`
+    and `y_test`, or `y`, are read with them. A folder holds images of any sizes, see
+    `pictures.read`; folders in it are labels. A single array or a folder is split: a random
+    sixth is held out, always the same.
 
     Args:
         name_or_path: "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
+        image_size: height and width of the images of a folder, or one number for both. By
+            default their own; where they differ, the usual shorter side, at most 64.
 
     Returns:
         The data.
@@ -81,34 +51,17 @@ def load(
 
     path = Path(name_or_path).expanduser()
     if path.is_dir():
-        return _split(str(path), readers.read_images(path), note="8-bit images divided by 255")
+        found = pictures.read(path, image_size)
+        note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
+        return split(str(path), found.x, found.y, note, found.classes)
     if path.suffix in (".npz", ".npy"):
-        return _load_arrays(path)
+        return arrays.load(path)
 
     raise invalid(
         f"a data set ({', '.join(_NAMED)}), a .npz or .npy file, or a folder of images",
         repr(str(name_or_path)) + ("" if path.exists() else ", which is no file or folder either"),
         "check the spelling, or give the path of your data",
     )
-
-
-def check_batches(dataset: Dataset, batch_size: int) -> None:
-    """Refuses a data set with too few examples to fill one batch.
-
-    Args:
-        dataset: the data.
-        batch_size: how many examples a batch has.
-
-    Raises:
-        InputError: fewer examples to train on, or fewer held out.
-    """
-    for part, x in (("to train on", dataset.x_train), ("held out", dataset.x_test)):
-        if len(x) < batch_size:
-            raise invalid(
-                f"at least one batch of {batch_size} examples {part}",
-                f"{len(x)} examples {part} in {dataset.name}",
-                f"set the batch size to {max(len(x), 1)} or less, or give more data",
-            )
 
 
 # ---- by name
@@ -136,7 +89,7 @@ def _digits(folder):
         table = np.column_stack(load_digits(return_X_y=True))
 
     images = (table[:, :-1].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
-    return _split(
+    return split(
         "digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16"
     )
 
@@ -147,7 +100,10 @@ def _idx_images(name):
     def load_named(folder):
         files = {part: folder / name / f"{part}.gz" for part in _IDX_FILES}
         if all(file.exists() for file in files.values()):
-            x_train, y_train, x_test, y_test = (readers.read_idx(file) for file in files.values())
+            parts = [readers.read_idx(file) for file in files.values()]
+            for images, labels, paths in _pairs(parts, list(files.values())):
+                _check_labelled(images, labels, *paths)
+            x_train, y_train, x_test, y_test = parts
         else:
             (x_train, y_train), (x_test, y_test) = _download(name, folder)
 
@@ -157,6 +113,27 @@ def _idx_images(name):
         )  # fmt: skip
 
     return load_named
+
+
+def _pairs(parts, files):
+    """Returns (images, labels, their files) of the training and of the test examples."""
+    return [(parts[i], parts[i + 1], files[i : i + 2]) for i in (0, 2)]
+
+
+def _check_labelled(images, labels, images_file, labels_file):
+    """Refuses images and labels that do not belong together, as of swapped files."""
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise invalid(
+            f"8-bit images [N, H, W] in {images_file}",
+            f"{images.dtype} of shape {list(images.shape)}",
+            "fetch the file again",
+        )
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise invalid(
+            f"a label for each of the {len(images):,} images in {labels_file}",
+            f"{labels.dtype} of shape {list(labels.shape)}",
+            "fetch both files again",
+        )
 
 
 _IDX_FILES = (
@@ -229,76 +206,3 @@ def _absent(folder, error):
         "put the published files there, or name their folder with data_dir "
         "(--data-dir, TFVAE_DATA)",
     )
-
-
-# ---- by path
-
-
-def _load_arrays(path):
-    """Loads a `.npy` or a `.npz`, and splits a single array."""
-    arrays = {"x": readers.read_npy(path)} if path.suffix == ".npy" else readers.read_npz(path)
-    for train, test in (("x_train", "x_test"), ("train", "test")):
-        if train in arrays and test in arrays:
-            (x_train, x_test), note = _examples([arrays[train], arrays[test]], path)
-            if x_train.shape[1:] != x_test.shape[1:]:
-                raise invalid(
-                    f"{train} and {test} of the same shape per example in {path}",
-                    f"{list(x_train.shape)} and {list(x_test.shape)}",
-                    "store both parts in one form",
-                )
-            return Dataset(str(path), x_train, x_test, note=note)
-
-    arrays = {"x": arrays["x"]} if "x" in arrays else arrays
-    if len(arrays) != 1:
-        raise invalid(
-            f"arrays x_train and x_test, or train and test, or one array in {path}",
-            f"arrays {', '.join(arrays) or 'none'}",
-            "rename the arrays",
-        )
-
-    (x,), note = _examples(arrays.values(), path)
-    return _split(str(path), x, note=note)
-
-
-def _examples(arrays, path):
-    """Returns the arrays of a file as float32, and a note. 8-bit values are scaled to [0, 1]."""
-    for x in arrays:
-        if x.dtype.kind not in "fiub":
-            raise invalid(
-                f"numbers in {path}",
-                f"dtype {x.dtype}",
-                "convert the array to float32",
-                InputTypeError,
-            )
-        if x.ndim < 2:
-            raise invalid(
-                f"examples [N, ...] in {path}",
-                f"shape {list(x.shape)}",
-                "reshape the array to [N, features]",
-            )
-
-    # Decided for all arrays of a file at once, since one of them may be nearly black.
-    if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):
-        return [
-            readers.unit(x) if x.dtype == np.uint8 else x.astype(np.float32) for x in arrays
-        ], "8-bit values divided by 255"
-    return [x.astype(np.float32) for x in arrays], ""
-
-
-def _split(name, x, y=None, note=""):
-    """Splits examples and labels: a random sixth is held out, always the same."""
-    if len(x) < 2:
-        raise invalid(
-            f"examples to train on and to hold out in {name}",
-            f"{len(x)} examples",
-            "give more data",
-        )
-
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
-    held_out = max(1, len(x) // _HELD_OUT)
-    test, train = order[:held_out], order[held_out:]
-    note = f"{note}; a random sixth held out, seed {_SPLIT_SEED}".lstrip("; ")
-
-    if y is None:
-        return Dataset(name, x[train], x[test], note=note)
-    return Dataset(name, x[train], x[test], y[train], y[test], note)

@@ -1,15 +1,19 @@
 """Reads files of data, and says which file is wrong and why."""
 
 import gzip
+import math
 import os
 import struct
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tfvae.errors import invalid
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+_LARGE = 2**28  # bytes; smaller files may be packed as tightly as they like
+_RATIO = 100  # of the sizes unpacked and packed; pictures reach 10, few one-hot tables 100
 
 # The dtypes of numbers, by their code in an IDX file.
 _IDX_DTYPES: dict[int, np.dtype] = {
@@ -31,74 +35,26 @@ def read_idx(file: str | os.PathLike[str]) -> np.ndarray:
         InputError: a file of another format, or one that is cut short.
     """
     try:
-        data = gzip.decompress(Path(file).read_bytes())
-        zero, code, rank = struct.unpack(">HBB", data[:4])
-        shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
-        if zero != 0:
-            raise ValueError("it does not start with two zero bytes")
-        return np.frombuffer(data, _IDX_DTYPES[code], offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, struct.error, KeyError, ValueError) as error:
+        with gzip.open(_regular(file)) as stream:
+            zero, code, rank = struct.unpack(">HBB", stream.read(4))
+            shape = struct.unpack(f">{rank}I", stream.read(4 * rank))
+            if zero != 0:
+                raise ValueError("it does not start with two zero bytes")
+
+            dtype = _IDX_DTYPES[code]
+            size = math.prod(shape) * dtype.itemsize
+            _check_unpacked(size, os.path.getsize(file))
+            data = stream.read(size + 1)
+
+        if len(data) != size:
+            raise ValueError(f"it does not hold the {size} bytes that it states")
+        return np.frombuffer(data, dtype).reshape(shape)
+    except (OSError, EOFError, struct.error, zlib.error, KeyError, ValueError) as error:
         raise invalid(
             f"{file} to be a gzipped IDX file",
             f"{type(error).__name__}: {error}",
             "fetch the file again",
         ) from error
-
-
-def read_images(folder: str | os.PathLike[str]) -> np.ndarray:
-    """Reads all images of a folder and of the folders in it, in the order of their paths.
-
-    Grey images become colour images if there are colour images beside them.
-
-    Args:
-        folder: its path.
-
-    Returns:
-        The images, float32 `[N, H, W, 1 or 3]`, with values from 0 to 1.
-
-    Raises:
-        InputError: no image, or an image that cannot be read, has another size than the first,
-            or has more than 8 bits a value. The message names it.
-    """
-    files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise invalid(
-            f"images in {folder} ({' '.join(sorted(IMAGE_SUFFIXES))})", "none", "check the path"
-        )
-
-    images = [_read_image(file) for file in files]
-    if len({i.ndim for i in images}) > 1:
-        images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=-1) for i in images]
-
-    for file, pixels in zip(files, images):
-        if pixels.shape != images[0].shape:
-            raise invalid(
-                f"images of one size, {images[0].shape[:2]} as {files[0].name}",
-                f"{file} of size {pixels.shape[:2]}",
-                "resize or crop the images to one size",
-            )
-
-    stacked = unit(np.stack(images))
-    return stacked if stacked.ndim == 4 else stacked[..., None]
-
-
-def _read_image(file):
-    """Returns the pixels of an image, uint8: `[H, W]` if it is grey, else `[H, W, 3]`."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            mode = image.mode
-            if mode[0] not in "IF":
-                grey = mode in ("1", "L", "LA")
-                return np.asarray(image.convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise invalid(f"{file} to be an image", f"{error}", "remove or repair the file") from error
-
-    # The values are whole numbers of 16 or 32 bits, or floats. Pillow would silently cut off
-    # values above 255.
-    fix = "convert it to 8 bits, or give the values as a .npy"
-    raise invalid(f"{file} to have 8 bits a value", f"mode {mode}", fix)
 
 
 def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -111,6 +67,10 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         InputError: a file that cannot be read, or that holds pickled objects.
     """
     try:
+        with zipfile.ZipFile(_regular(path)) as archive:
+            members = archive.infolist()
+            packed = sum(member.compress_size for member in members)
+            _check_unpacked(sum(member.file_size for member in members), packed)
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except Exception as error:  # of zipfile, pickle, OSError or ValueError
@@ -127,9 +87,24 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
         InputError: a file that cannot be read, or that holds pickled objects.
     """
     try:
-        return np.load(path, allow_pickle=False)
+        # Mapped first: then a file that is shorter than it states is refused before any memory is
+        # set aside.
+        return np.array(np.load(_regular(path), mmap_mode="r", allow_pickle=False))
     except Exception as error:
         raise _unreadable(path, error) from error
+
+
+def _regular(path):
+    """Returns the path of a regular file. A pipe would be waited for, for ever."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError("it is no regular file")
+    return path
+
+
+def _check_unpacked(size, packed):
+    """Refuses a file that unpacks to far more than data do, before it fills the memory."""
+    if size > _LARGE and size > _RATIO * packed:
+        raise ValueError(f"it unpacks to {size:,} bytes, {size // max(packed, 1):,} times its size")
 
 
 def _unreadable(path, error):

@@ -1,0 +1,100 @@
+"""Data of a run: examples to train on, and examples held out."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfvae.errors import invalid
+
+_SPLIT_SEED = 0
+_HELD_OUT = 6  # one example in six is held out; MNIST has 10,000 test images beside 60,000
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Arrays to train on, and arrays held out.
+
+    `(x_train, y_train), (x_test, y_test) = dataset` works as well.
+
+    Attributes:
+        name: the name of the data, or the path it came from.
+        x_train: examples to train on, float32 `[N, *event]`.
+        x_test: held-out examples, float32 `[N, *event]`.
+        y_train: labels of `x_train`, int32 `[N]`, or None.
+        y_test: labels of `x_test`, int32 `[N]`, or None.
+        note: how the values were changed, in words for a report.
+        classes: the names of the labels 0, 1, ..., where the data have names.
+    """
+
+    name: str
+    x_train: np.ndarray
+    x_test: np.ndarray
+    y_train: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    note: str = ""
+    classes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yields `(x_train, y_train)` and `(x_test, y_test)`."""
+        return iter(((self.x_train, self.y_train), (self.x_test, self.y_test)))
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.x_train.shape[1:]
+
+
+def check_batches(dataset: Dataset, batch_size: int) -> None:
+    """Refuses a data set with too few examples to fill one batch.
+
+    Args:
+        dataset: the data.
+        batch_size: how many examples a batch has.
+
+    Raises:
+        InputError: fewer examples to train on, or fewer held out.
+    """
+    for part, x in (("to train on", dataset.x_train), ("held out", dataset.x_test)):
+        if len(x) < batch_size:
+            raise invalid(
+                f"at least one batch of {batch_size} examples {part}",
+                f"{len(x)} examples {part} in {dataset.name}",
+                f"set the batch size to {max(len(x), 1)} or less, or give more data",
+            )
+
+
+def split(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray | None = None,
+    note: str = "",
+    classes: tuple[str, ...] = (),
+) -> Dataset:
+    """Splits examples and labels: a random sixth is held out, always the same.
+
+    Args:
+        name: the name of the data, or their path.
+        x: examples, `[N, *event]`.
+        y: labels or conditions, `[N, ...]`, or None.
+        note: how the values were changed.
+        classes: the names of the labels.
+
+    Raises:
+        InputError: fewer than two examples.
+    """
+    if len(x) < 2:
+        raise invalid(
+            f"examples to train on and to hold out in {name}",
+            f"{len(x)} examples",
+            "give more data",
+        )
+
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
+    held_out = max(1, len(x) // _HELD_OUT)
+    test, train = order[:held_out], order[held_out:]
+    note = f"{note}; a random sixth held out, seed {_SPLIT_SEED}".lstrip("; ")
+
+    if y is None:
+        return Dataset(name, x[train], x[test], note=note)
+    return Dataset(name, x[train], x[test], y[train], y[test], note, classes)

@@ -1,0 +1,219 @@
+"""Reads folders of pictures by stated rules, and says which file is wrong and why.
+
+Values lie between 0 and 1: of 8 bits divided by 255, of 16 bits by 65,535, floats as they are.
+A picture is turned as its camera says (EXIF). What is transparent lies on white. Of an animation
+the first frame counts. The note says how often each of these happened.
+"""
+
+import collections
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from tfvae.errors import invalid
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+_PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
+_BYTES = 2**33  # of all pictures in memory
+_SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
+_MULTIPLE = 4  # which convolutions halve twice
+_ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
+_DEPTH_16 = ("I;16", "I;16B", "I;16L", "I;16N")
+_GREY = ("1", "L", "LA", "La", "F", *_DEPTH_16)
+
+
+class Pictures(NamedTuple):
+    """The pictures of a folder.
+
+    Attributes:
+        x: float32 `[N, H, W, 1 or 3]`, with values from 0 to 1.
+        y: int32 `[N]`, the number of the folder of each picture among `classes`, or None.
+        classes: the names of the folders, sorted; empty where all pictures lie in one.
+        note: how the values were changed, in words for a report.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    classes: tuple[str, ...]
+    note: str
+
+
+def read(
+    folder: str | os.PathLike[str],
+    image_size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+) -> Pictures:
+    """Reads all pictures of a folder and of the folders in it, in the order of their paths.
+
+    Grey pictures become colour pictures if there are colour pictures beside them. If every
+    picture lies in one of several folders, these are its labels.
+
+    Args:
+        folder: its path.
+        image_size: height and width in pixels, or one number for both. By default the size that
+            all have; where they differ, the usual shorter side, at most 64.
+        fit: "crop" cuts a picture to the shape asked for, from its centre; "pad" adds black.
+
+    Returns:
+        The pictures, their labels, and a note.
+
+    Raises:
+        InputError: no picture, or one that cannot be read, is no regular file, has too many
+            pixels, or values without a known range. The message names it.
+    """
+    files = _files(Path(folder))
+    size, sized = _size(files, image_size)
+    changes: collections.Counter[str] = collections.Counter()
+    images = [_values(file, size if sized else None, fit, changes) for file in files]
+    if len({image.ndim for image in images}) > 1:
+        images = [_coloured(image) for image in images]
+
+    x = np.stack(images)
+    y, classes = _labels(files, Path(folder))
+    notes = [f"{what}: {count}" for what, count in sorted(changes.items()) if count]
+    if sized:
+        how = "cropped at the centre" if fit == "crop" else "padded"
+        notes.append(f"{how} and resized to {size[1]}x{size[0]}")
+    return Pictures(x if x.ndim == 4 else x[..., None], y, classes, "; ".join(notes))
+
+
+def _files(folder):
+    """Returns the files of pictures in a folder, sorted, all of them regular."""
+    found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+    files = [file for file in found if not file.is_dir()]
+    if not files:
+        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+        raise invalid(f"images in {folder} ({suffixes})", "none", "check the path")
+
+    for file in files:
+        if not file.is_file():  # a pipe would never end
+            raise invalid(f"{file} to be an image", "no regular file", "remove it from the folder")
+
+    return files
+
+
+def _size(files, image_size):
+    """Returns `(height, width)` of all pictures, and whether they must be brought to it."""
+    sizes = [_size_of(file) for file in files]
+    if image_size is not None:
+        sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        wanted = sides if set(sizes) != {sides} else sizes[0]
+    elif len(set(sizes)) == 1:
+        wanted = sizes[0]
+    else:
+        side = min(_SIDE, int(np.median([min(size) for size in sizes])))
+        wanted = (max(_MULTIPLE, side - side % _MULTIPLE),) * 2
+
+    if len(files) * wanted[0] * wanted[1] * 3 * 4 > _BYTES:
+        raise invalid(
+            f"images that fill at most {_BYTES >> 30} GB as numbers",
+            f"{len(files):,} images of {wanted[1]}x{wanted[0]}",
+            "make them smaller, image_size=64 (--image-size 64)",
+        )
+
+    return wanted, set(sizes) != {wanted}
+
+
+def _size_of(file):
+    """Returns `(height, width)` of a picture once it is turned as its camera says."""
+
+    def size(image):
+        width, height = image.size
+        if width * height > _PIXELS:
+            raise ValueError(f"{width}x{height} pixels, more than {_PIXELS:,}")
+
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+        return (width, height) if turned else (height, width)
+
+    return _opened(file, size)
+
+
+def _opened(file, use):
+    """Returns what `use` makes of an opened picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return use(image)
+    except Exception as error:  # each format of Pillow raises errors of its own
+        raise invalid(
+            f"{file} to be an image",
+            f"{type(error).__name__}: {error}",
+            "remove or repair the file",
+        ) from error
+
+
+def _values(file, size, fit, changes):
+    """Returns the values of a picture, float32: `[H, W]` if it is grey, else `[H, W, 3]`."""
+    return _opened(file, lambda image: _values_of(image, size, fit, changes))
+
+
+def _values_of(image, size, fit, changes):
+    from PIL import ImageOps
+
+    changes["first frame of several"] += getattr(image, "n_frames", 1) > 1
+    changes["turned as the camera says"] += image.getexif().get(_ORIENTATION, 1) != 1
+    deep = image.mode == "RGB" and any("16" in str(tile[3]) for tile in image.tile)
+    changes["colours of 16 bits read as of 8"] += deep
+
+    of_16_bits = image.mode in _DEPTH_16 or (image.mode == "I" and image.format == "PNG")
+    image = ImageOps.exif_transpose(image)
+    image, divisor = _of_floats(image, of_16_bits) if image.mode[0] in "IF" else (image, 255)
+    if divisor == 255:
+        image = _opaque(image, changes)
+    if size is not None:
+        image = _fitted(image, size, fit)
+
+    return np.asarray(image, np.float32) / np.float32(divisor)
+
+
+def _of_floats(image, of_16_bits):
+    """Returns a grey picture of more than 8 bits as floats, and the number of its white."""
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.float32)
+    white = 65_535 if of_16_bits else 1
+    if image.mode == "I" and not of_16_bits:
+        raise ValueError("whole numbers of 32 bits, whose white is not known; save them as a .npy")
+    if not (values.min() >= 0 and values.max() <= white):
+        span = f"{values.min():.4g} to {values.max():.4g}"
+        raise ValueError(f"floats from {span}, not from 0 to 1; scale them, or save them as a .npy")
+
+    return Image.fromarray(values), white
+
+
+def _opaque(image, changes):
+    """Returns a picture of 8 bits in grey or colours, on white where it is transparent."""
+    from PIL import Image
+
+    mode = "L" if image.mode in _GREY else "RGB"
+    if "A" not in image.mode.upper() and "transparency" not in image.info or image.mode == "LAB":
+        return image.convert(mode)
+
+    image = image.convert("RGBA")
+    changes["transparent, put on white"] += image.getextrema()[3][0] < 255
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert(mode)
+
+
+def _fitted(image, size, fit):
+    from PIL import Image, ImageOps
+
+    make = ImageOps.fit if fit == "crop" else ImageOps.pad
+    # Smooth, and unlike sharper filters never beyond the values it averages.
+    return make(image, size[::-1], method=Image.Resampling.BILINEAR)
+
+
+def _coloured(image):
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
+
+
+def _labels(files, folder):
+    """Returns the numbers and names of the folders of pictures, if they are in several."""
+    names = [file.relative_to(folder).parts[0] for file in files]
+    classes = sorted(set(names))
+    if len(classes) < 2 or any(len(file.relative_to(folder).parts) < 2 for file in files):
+        return None, ()
+    return np.searchsorted(classes, names).astype(np.int32), tuple(classes)

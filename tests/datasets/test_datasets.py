@@ -209,13 +209,11 @@ def test_arrays_that_are_no_data_are_refused_with_their_file(tmp_path, arrays, w
         datasets.load(tmp_path / "wrong.npz")
 
 
-@pytest.mark.parametrize("part", ["to train on", "held out"])
-def test_fewer_examples_than_one_batch_are_refused(part):
+def test_fewer_examples_than_one_batch_are_refused():
     few, many = np.zeros((9, 2)), np.zeros((10, 2))
-    parts = (few, many) if part == "to train on" else (many, few)
-    datasets.check_batches(datasets.Dataset("mine", *parts), 9)
-    with pytest.raises(ValueError, match=matches("batch of 10", f"9 examples {part} in mine")):
-        datasets.check_batches(datasets.Dataset("mine", *parts), 10)
+    datasets.check_batches(datasets.Dataset("data", many, few), 10)
+    with pytest.raises(ValueError, match=matches("to train on", "9 examples", "9 or less")):
+        datasets.check_batches(datasets.Dataset("data", few, many), 10)
 
 
 def test_binarization_is_a_seeded_draw_with_the_pixel_as_probability():

@@ -155,6 +155,35 @@ def test_convolutions_halve_images_of_any_size_and_double_them_again(event_shape
         assert {layer.activation for layer in hidden} == {keras.activations.tanh}
 
 
+@pytest.mark.parametrize(
+    ("event_shape", "filters", "smallest"),
+    [
+        ((28, 28, 1), (32, 64), (7, 7)),
+        ((8, 9), (32,), (4, 5)),
+        ((3, 3, 1), (32,), (2, 2)),
+        ((32, 32, 3), (32, 64, 128), (4, 4)),
+        ((105, 105), (32, 64, 128, 128), (7, 7)),
+        ((64, 100, 3), (32, 64, 128, 128), (4, 7)),
+    ],
+)
+def test_images_are_halved_to_four_to_seven_pixels_unless_said_otherwise(
+    event_shape, filters, smallest
+):
+    vae = tfvae.conv_vae(event_shape, 2, dense=3)
+    found = [layer for layer in vae.encoder.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in found] == list(filters)
+    assert found[-1].output.shape[1:3] == smallest
+
+
+@pytest.mark.parametrize(
+    ("event_shape", "word"),
+    [((3, 32, 32), "moveaxis"), ((1, 28, 28), "moveaxis"), ((128, 1), "mlp_vae"), ((2, 64), "mlp")],
+)
+def test_channels_first_and_signals_are_no_images(event_shape, word):
+    with pytest.raises(ValueError, match=matches("images", word)):
+        tfvae.conv_vae(event_shape, 2)
+
+
 def test_images_of_another_rank_are_refused():
     for event_shape in (8, (8, 8, 1, 1)):
         with pytest.raises(ValueError, match=matches("images of shape")):

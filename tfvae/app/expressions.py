@@ -22,6 +22,14 @@ _BASES = {
     "objectives": ("Objective", "an objective"),
     "gradients": ("Estimator", "an estimator"),
 }
+# The arguments of a model that are pieces, and the module of each.
+ROLES = {
+    "likelihood": "likelihoods",
+    "prior": "priors",
+    "posterior": "posteriors",
+    "objective": "objectives",
+    "estimator": "gradients",
+}
 _MODULES = (*_BASES, "flows", "regularizers", "schedules")
 _LONGEST = 500  # characters
 _OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul}

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfvae import datasets
+from tfvae.app import expressions, suited
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
-# Settings that were found to train well. A few small images need more epochs, smaller batches and
-# smaller networks.
-_DEFAULTS: dict[str, Any] = {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}
+# Settings that were found to train well. A few small images need more epochs and smaller networks.
+_BATCH_SIZE = 128
+_LEARNING_RATE = 2e-3
+_EPOCHS = 20
+_LEAST_STEPS = {"mlp": 3000, "conv": 1200}  # with fewer, a model of few examples learns nothing
 _DIGITS_DEFAULTS: dict[str, Any] = {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}
 _SMALL = 256  # examples of fewer elements get smaller latents and networks
+_FEW = 2000  # examples to train on; fewer get smaller latents
+_BATCHES = 4  # at least so many in an epoch
 _CONV_FROM = 16  # images of at least so many pixels a side get the convolutional network
 
 
@@ -27,7 +32,7 @@ class Settings:
         data_dir: folder of named data sets, or None for the default.
         latent_dim: size of the latent, D.
         network: "mlp", "conv" or "auto".
-        likelihood: "bernoulli", "normal" or "auto".
+        likelihood: p(x|z) in the words of `expressions.piece`, or "auto".
         epochs: passes over the training examples.
         batch_size: examples in a batch.
         learning_rate: learning rate of Adam at the start. It falls to 0 on a cosine.
@@ -35,6 +40,14 @@ class Settings:
         num_examples: held-out examples to evaluate, from the first; 0 for all.
         seed: seed of the weights, the noise and the pictures.
         out: folder of the run, or None for `runs/` and the name of the data.
+        prior: p(z) in the words of `expressions.piece`, or None for the builder's.
+        posterior: q(z|x), likewise.
+        objective: the bound, likewise.
+        estimator: the gradient estimator, likewise.
+        hidden: widths of the hidden layers of the network "mlp", or None.
+        filters: channels after each halving of the network "conv", or None.
+        image_size: pixels a side of the images of a folder, or None.
+        steps: steps of training, in place of epochs, or None.
     """
 
     data: str = "digits"
@@ -49,6 +62,14 @@ class Settings:
     num_examples: int = 1000
     seed: int = 0
     out: str | None = None
+    prior: str | None = None
+    posterior: str | None = None
+    objective: str | None = None
+    estimator: str | None = None
+    hidden: tuple[int, ...] | None = None
+    filters: tuple[int, ...] | None = None
+    image_size: int | None = None
+    steps: int | None = None
 
 
 if TYPE_CHECKING:
@@ -71,24 +92,40 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
         dataset: the data.
 
     Returns:
-        Settings in which only `data_dir` may be None.
+        Settings in which `latent_dim`, `epochs`, `batch_size`, `learning_rate` and `out` are set.
     """
-    defaults = _DIGITS_DEFAULTS if dataset.name == "digits" else _DEFAULTS
-    shape = dataset.event_shape
+    given = _DIGITS_DEFAULTS if dataset.name == "digits" else {}
+    shape, count = dataset.event_shape, len(dataset.x_train)
     image = len(shape) in (2, 3) and min(shape[:2]) >= _CONV_FROM
-    unit = dataset.x_train.min() >= 0 and dataset.x_train.max() <= 1
-    colour = len(shape) == 3 and shape[2] > 1
+    network = ("conv" if image else "mlp") if settings.network == "auto" else settings.network
 
+    small = math.prod(shape) < _SMALL or count < _FEW
+    batch_size = settings.batch_size or given.get("batch_size") or _batch_size(count)
+    likelihood = settings.likelihood
     return dataclasses.replace(  # type: ignore[return-value]
         settings,
-        latent_dim=settings.latent_dim or (16 if math.prod(shape) < _SMALL else 32),
-        network=("conv" if image else "mlp") if settings.network == "auto" else settings.network,
-        likelihood=("bernoulli" if unit and not colour else "normal")
-        if settings.likelihood == "auto"
-        else settings.likelihood,
-        **{name: getattr(settings, name) or value for name, value in defaults.items()},
+        latent_dim=settings.latent_dim or (16 if small else 32),
+        network=network,
+        likelihood=suited.likelihood(dataset.x_train)[0] if likelihood == "auto" else likelihood,
+        epochs=_epochs(settings, math.ceil(count / batch_size), network, given),
+        batch_size=batch_size,
+        learning_rate=settings.learning_rate or given.get("learning_rate") or _LEARNING_RATE,
         out=settings.out or f"runs/{Path(dataset.name).stem}",
     )
+
+
+def _batch_size(count):
+    """Returns a power of two of which a few fit into the examples, at most 128."""
+    fitting = 2 ** int(math.log2(max(1, count // _BATCHES)))
+    return min(_BATCH_SIZE, fitting)
+
+
+def _epochs(settings, steps_per_epoch, network, given):
+    """Returns the epochs asked for, or those of enough steps."""
+    if settings.steps:
+        return math.ceil(settings.steps / steps_per_epoch)
+    enough = math.ceil(_LEAST_STEPS[network] / steps_per_epoch)
+    return settings.epochs or given.get("epochs") or max(_EPOCHS, enough)
 
 
 def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
@@ -97,36 +134,45 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     Args:
         settings: settings without open ones, see `choose`.
         dataset: the data, for their shape.
+
+    Raises:
+        InputError: words that are no piece, or pieces that do not fit together.
     """
-    from tfvae import conv_vae, likelihoods, mlp_vae
+    from tfvae import conv_vae, mlp_vae
 
-    if settings.likelihood == "normal":
-        likelihood = likelihoods.Normal(0.5, learn_scale=True)
-    else:
-        likelihood = likelihoods.Bernoulli(dynamic_binarization=datasets.is_grey(dataset.x_train))
-
+    pieces = {
+        name: expressions.piece(getattr(settings, name), module)
+        for name, module in expressions.ROLES.items()
+        if getattr(settings, name) is not None
+    }
+    shape, latent_dim = dataset.event_shape, settings.latent_dim
     if settings.network == "conv":
-        return conv_vae(
-            dataset.event_shape, settings.latent_dim, likelihood=likelihood, seed=settings.seed
-        )
-    hidden = (256, 256) if math.prod(dataset.event_shape) < _SMALL else (512, 512)
-    return mlp_vae(
-        dataset.event_shape, settings.latent_dim, hidden, likelihood=likelihood, seed=settings.seed
-    )
+        return conv_vae(shape, latent_dim, settings.filters, seed=settings.seed, **pieces)
+
+    usual = (256, 256) if math.prod(shape) < _SMALL else (512, 512)
+    return mlp_vae(shape, latent_dim, settings.hidden or usual, seed=settings.seed, **pieces)
 
 
-def describe(dataset: datasets.Dataset, settings: "_Chosen") -> str:
-    """Describes the data and the model of a run in two lines of text.
+def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings | None = None) -> str:
+    """Describes the data and the model of a run in a few lines of text.
 
     Args:
         dataset: the data.
         settings: settings without open ones, see `choose`.
+        asked: the settings as they were asked for, to say what was chosen.
     """
     shape = " x ".join(map(str, dataset.event_shape))
-    return (
+    lines = [
         f"{dataset.name}: {len(dataset.x_train):,} examples of {shape} to train on, "
-        f"{len(dataset.x_test):,} held out"
-        f" ({dataset.note or 'values as given'})\n"
-        f"{settings.network} network, {settings.latent_dim} latents, "
-        f"{settings.likelihood} likelihood, seed {settings.seed}"
-    )
+        f"{len(dataset.x_test):,} held out ({dataset.note or 'values as given'})",
+        f"{settings.network} network, {settings.latent_dim} latents, {settings.likelihood} "
+        f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
+        f"seed {settings.seed}",
+    ]
+    if asked is None or asked.likelihood == "auto":
+        reason = suited.likelihood(dataset.x_train)[1]
+        lines.append(f"The likelihood is chosen since {reason}; --likelihood takes another.")
+    if dataset.y_train is not None and dataset.classes:
+        lines.append(f"The {len(dataset.classes)} folders are labels, which training does not use.")
+
+    return "\n".join(lines)

@@ -53,15 +53,15 @@ def check_batches(dataset: Dataset, batch_size: int) -> None:
         batch_size: how many examples a batch has.
 
     Raises:
-        InputError: fewer examples to train on, or fewer held out.
+        InputError: fewer examples to train on.
     """
-    for part, x in (("to train on", dataset.x_train), ("held out", dataset.x_test)):
-        if len(x) < batch_size:
-            raise invalid(
-                f"at least one batch of {batch_size} examples {part}",
-                f"{len(x)} examples {part} in {dataset.name}",
-                f"set the batch size to {max(len(x), 1)} or less, or give more data",
-            )
+    count = len(dataset.x_train)
+    if count < batch_size:
+        raise invalid(
+            f"at least one batch of {batch_size} examples to train on",
+            f"{count} examples in {dataset.name}",
+            f"set the batch size to {max(count, 1)} or less, or give more data",
+        )
 
 
 def split(

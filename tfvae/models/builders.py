@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 
 layers = keras.layers
+_LEAST_SIDE = 4  # pixels to which an image is halved
+_NO_IMAGE = 16  # pixels of one side, from where on another of less than 4 is a mistake
+_FIRST_FILTERS, _MOST_FILTERS = 32, 128
 
 
 def mlp_vae(
@@ -95,7 +98,7 @@ def mlp_vae(
 def conv_vae(
     event_shape: Sequence[int],
     latent_dim: int,
-    filters: Sequence[int] = (32, 64),
+    filters: Sequence[int] | None = None,
     dense: int = 512,
     activation: "str | Callable[[tf.Tensor], tf.Tensor]" = "relu",
     *,
@@ -113,7 +116,8 @@ def conv_vae(
     Args:
         event_shape: `(H, W)` or `(H, W, C)`, any size.
         latent_dim: D.
-        filters: channels after each halving.
+        filters: channels after each halving. By default the image is halved until its shorter
+            side has 4 to 7 pixels, with 32, 64 and from then on 128 channels.
         dense: width of the fully connected layer between the images and the latent.
         activation: activation of the hidden layers.
         condition: as in `mlp_vae`; it joins the images before the dense layer.
@@ -128,15 +132,11 @@ def conv_vae(
         InputError: an event shape that is not an image's, or pieces that do not fit together.
         InputTypeError: a size that is not a whole number from 1.
     """
-    widths = (*filters, dense) if filters else ()
-    event_shape, (latent_dim,), (*filters, dense) = _sizes(event_shape, (latent_dim,), widths)
+    event_shape, (latent_dim,), (dense,) = _sizes(event_shape, (latent_dim,), (dense,))
+    _check_image(event_shape)
+    widths = _filters(event_shape) if filters is None else filters
+    filters = _sizes(event_shape, (latent_dim,), widths)[2]
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
-    if len(event_shape) not in (2, 3):
-        raise invalid(
-            "images of shape (H, W) or (H, W, C)",
-            f"event_shape={event_shape}",
-            "use mlp_vae, or reshape the data",
-        )
 
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
@@ -152,6 +152,29 @@ def conv_vae(
     decoder = _network("decoder", (latent_dim,), condition, [], outputs)
 
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
+
+
+def _check_image(event_shape):
+    """Refuses what is no image (H, W) or (H, W, C)."""
+    if len(event_shape) not in (2, 3):
+        raise invalid(
+            "images of shape (H, W) or (H, W, C)",
+            f"event_shape={event_shape}",
+            "use mlp_vae, or reshape the data",
+        )
+    if min(event_shape[:2]) < _LEAST_SIDE and max(event_shape) >= _NO_IMAGE:
+        first = len(event_shape) == 3 and event_shape[0] < _LEAST_SIDE
+        raise invalid(
+            f"images (H, W) or (H, W, C) of {_LEAST_SIDE} pixels a side or more",
+            f"event_shape={event_shape}",
+            "move the channels last, np.moveaxis(x, 1, -1)" if first else "use mlp_vae for signals",
+        )
+
+
+def _filters(event_shape):
+    """Returns the channels after each halving down to 4 to 7 pixels."""
+    halvings = max(1, int(math.log2(min(event_shape[:2]) / _LEAST_SIDE)))
+    return [min(_FIRST_FILTERS * 2**i, _MOST_FILTERS) for i in range(halvings)]
 
 
 def hierarchical_vae(

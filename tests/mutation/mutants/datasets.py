@@ -98,8 +98,8 @@ MUTANTS = [
     Mutant(
         name="full-batch-refused",
         path="tfvae/datasets/dataset.py",
-        old="len(x) < batch_size",
-        new="len(x) <= batch_size",
+        old="count < batch_size",
+        new="count <= batch_size",
         note="Data of exactly one batch are refused.",
     ),
     Mutant(

@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant(
         name="likelihood-option-ignored",
         path="tfvae/app/settings.py",
-        old=('        if settings.likelihood == "auto"\n        else settings.likelihood,\n'),
-        new=('        if settings.likelihood\n        else "auto",\n'),
+        old='if likelihood == "auto" else likelihood,',
+        new="if likelihood else likelihood,",
         note="--likelihood is ignored.",
     ),
     Mutant(

@@ -1,0 +1,40 @@
+"""The likelihood that data of each kind get, with its reason."""
+
+import numpy as np
+import pytest
+
+from tfvae.app import expressions, suited
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (50, 8, 8, 1)) / 255
+NEARLY = np.where(RNG.random((50, 8, 8, 1)) < 0.9, GREY > 0.5, GREY)
+KINDS = {
+    "binary": (GREY > 0.5, "Bernoulli()", "0 or 1"),
+    "nearly_binary": (NEARLY, "Bernoulli(dynamic_binarization=True)", "% of the values"),
+    "grey": (GREY, "DiscretizedLogistic(learn_scale=True)", "grey levels of 8 bits"),
+    "dark_grey": (np.round(GREY * 20) / 255, "DiscretizedLogistic(learn_scale=True)", "grey"),
+    "flat_grey": (np.round(GREY * 99) / 255, "DiscretizedLogistic(learn_scale=True)", "grey"),
+    "colours": (
+        RNG.integers(0, 256, (50, 8, 8, 3)) / 255, "DiscretizedLogisticMixture(5)", "colours",
+    ),
+    "white_colours": (np.ones((5, 8, 8, 3)) * 254 / 255, "DiscretizedLogisticMixture(5)", "colours"),
+    "fine_grey": (RNG.random((50, 8, 8, 1)) * 0.6 + 0.2, "Normal(0.5, learn_scale=True)", "real"),
+    "real": (RNG.normal(size=(50, 4)), "Normal(0.5, learn_scale=True)", "real numbers"),
+    "counts": (RNG.poisson(3, (50, 4)), "NegativeBinomial()", "a count"),
+    "one_hot": (np.eye(4)[RNG.integers(0, 4, (50, 3))], "Categorical()", "one 1"),
+    "negative_whole": (RNG.integers(-3, 4, (50, 4)), "Normal(0.5, learn_scale=True)", "real"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_likelihood_is_chosen_by_the_values_and_takes_them(kind):
+    x, words, reason = KINDS[kind]
+    x = x.astype(np.float32)
+    found, why = suited.likelihood(x)
+    assert found == words and reason in why
+    made = expressions.piece(found, "likelihoods")
+    assert np.all(made.in_support(x))
+
+
+def test_the_digits_stay_binary(digits):
+    assert suited.likelihood(digits.x_train)[0] == "Bernoulli(dynamic_binarization=True)"

@@ -1,0 +1,56 @@
+"""Chooses a likelihood for data by what their values are."""
+
+import numpy as np
+
+_LEVELS = 255
+_EXAMPLES = 2000  # that are looked at
+_NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
+_MOSTLY = 0.65  # of the values, from where on grey data are taken for binary ones,
+_BOTH = 0.01  # if there are so many of either kind; a dark photograph has none nearly white
+
+
+def likelihood(x: np.ndarray) -> tuple[str, str]:
+    """Returns the likelihood that suits data, and why.
+
+    Args:
+        x: examples, float32 `[N, *event]`.
+
+    Returns:
+        Words for `expressions.piece`, such as "DiscretizedLogistic(learn_scale=True)", and the
+        reason, the rest of a sentence that begins with "since".
+    """
+    x = x[:_EXAMPLES]
+    if _is_one_hot(x):
+        return "Categorical()", "every vector along the last axis has one 1 and else 0"
+    if np.isin(x, (0, 1)).all():
+        return "Bernoulli()", "every value is 0 or 1"
+    if not (x.min() >= 0 and x.max() <= 1):
+        return _of_numbers(x)
+
+    colour = x.ndim == 4 and x.shape[-1] in (3, 4)
+    if colour and _has_levels(x):
+        return "DiscretizedLogisticMixture(5)", "the values are colours of 8 bits"
+    dark, bright = np.mean(x < _NEAR), np.mean(x > 1 - _NEAR)
+    near = dark + bright
+    if near >= _MOSTLY and min(dark, bright) >= _BOTH and not colour:
+        share = f"{near:.0%} of the values are nearly 0 or 1"
+        return "Bernoulli(dynamic_binarization=True)", f"{share}, which every step draws anew"
+    if _has_levels(x):
+        return "DiscretizedLogistic(learn_scale=True)", "the values are grey levels of 8 bits"
+
+    return _of_numbers(x)
+
+
+def _of_numbers(x):
+    if x.min() >= 0 and x.max() > 1 and (x == np.round(x)).all():
+        return "NegativeBinomial()", "every value is a count"
+    return "Normal(0.5, learn_scale=True)", "the values are real numbers"
+
+
+def _has_levels(x):
+    return bool(np.abs(x * _LEVELS - np.round(x * _LEVELS)).max() < 1e-3)
+
+
+def _is_one_hot(x):
+    few = x.shape[-1] > 1 and np.isin(x, (0, 1)).all()
+    return bool(few and (x.sum(axis=-1) == 1).all())

@@ -17,7 +17,7 @@ KINDS = {
     "colours": (
         RNG.integers(0, 256, (50, 8, 8, 3)) / 255, "DiscretizedLogisticMixture(5)", "colours",
     ),
-    "white_colours": (np.ones((5, 8, 8, 3)) * 254 / 255, "DiscretizedLogisticMixture(5)", "colours"),
+    "white_colours": (np.ones((5, 8, 8, 3)) * 0.8, "DiscretizedLogisticMixture(5)", "colours"),
     "fine_grey": (RNG.random((50, 8, 8, 1)) * 0.6 + 0.2, "Normal(0.5, learn_scale=True)", "real"),
     "real": (RNG.normal(size=(50, 4)), "Normal(0.5, learn_scale=True)", "real numbers"),
     "counts": (RNG.poisson(3, (50, 4)), "NegativeBinomial()", "a count"),

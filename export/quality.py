@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae.errors import invalid
-from tfvae.export import draws, examples
+from tfvae.export import draws, examples, layer_losses
 from tfvae.export.runtime import run_part
 from tfvae.export.sampler import Sampler
 
@@ -126,13 +126,21 @@ def _errors(vae, sampler, expected, y):
     return found
 
 
-def refuse_loss(quality: dict[str, Any] | None, limit: float | None, vae: "VAE") -> None:
+def refuse_loss(
+    quality: dict[str, Any] | None,
+    limit: float | None,
+    vae: "VAE",
+    quantization: str | None = "int8",
+    data: tuple[np.ndarray | tf.Tensor | None, np.ndarray | tf.Tensor | None] = (None, None),
+) -> None:
     """Refuses a file whose distortion is too much worse than the model's.
 
     Args:
         quality: what `measure` returned.
         limit: the largest increase allowed, in nats per example. None allows any.
         vae: the model, to name the layer that loses most.
+        quantization: of the file.
+        data: as in `layer_losses.worst_layer`.
 
     Raises:
         InputError: the increase is above the limit.
@@ -147,58 +155,12 @@ def refuse_loss(quality: dict[str, Any] | None, limit: float | None, vae: "VAE")
     if change <= limit:
         return
 
+    worst = layer_losses.worst_layer(vae, quantization, data)
     raise invalid(
         expected,
-        f"{change:.4g} nats on {quality['distortion_measured_on']}; {worst_layer(vae)}",
+        f"{change:.4g} nats on {quality['distortion_measured_on']}; {worst}",
         "keep that layer's range narrower, use a finer quantization, or allow more",
     )
-
-
-def worst_layer(vae: "VAE") -> str:
-    """Names the decoder layer that loses most when its weights are rounded to 8 bits.
-
-    One layer is rounded at a time, and the loss is the mean squared change of the decoder's
-    output on 64 samples. The weights are put back.
-
-    Args:
-        vae: the model.
-
-    Returns:
-        Words for a message: the name of the layer, and its loss.
-    """
-    y = examples.conditions(vae, _SAMPLES)
-    inputs = vae.prior.for_decoder(examples.latents(vae, _SAMPLES, 0, y))
-    before = vae.decode_batch(inputs, y, training=False)
-
-    losses = {}
-    for layer in vae.decoder.layers:
-        if not layer.weights:
-            continue
-        kept = layer.get_weights()
-        try:
-            layer.set_weights([_rounded(w) for w in kept])
-            losses[layer.name] = float(
-                tf.reduce_mean(tf.square(vae.decode_batch(inputs, y, training=False) - before))
-            )
-        finally:
-            layer.set_weights(kept)
-
-    name = max(losses, key=lambda key: losses[key])
-    return (
-        f"the layer that loses most is {name!r} "
-        f"(mean squared change of the decoder's output {losses[name]:.3g})"
-    )
-
-
-def _rounded(weights):
-    """Rounds weights to 8 bits, with one scale for each output. Vectors stay as they are."""
-    if weights.ndim < 2:
-        return weights
-    scale = (
-        np.maximum(np.abs(weights).max(axis=tuple(range(weights.ndim - 1)), keepdims=True), 1e-12)
-        / 127
-    )
-    return np.round(weights / scale) * scale
 
 
 def _distortion_change(vae, parts, models, data, z, y):

@@ -12,14 +12,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfvae.errors import invalid
-from tfvae.export import flatbuffer, safe_ops, signatures, table
+from tfvae.export import flatbuffer, refused_ops, safe_ops, signatures, table
 from tfvae.export.saved_model import write_archive
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
-QUANTIZATIONS = (None, "float16", "dynamic_int8", "int8")
 _HALVED_FROM = 256  # elements; smaller arrays, such as the scalars of an activation, stay float32
 
 
@@ -34,7 +32,7 @@ def convert_parts(
     Args:
         vae: the model, in float32.
         parts: the parts of all batch sizes, by name.
-        quantization: of the networks, one of `QUANTIZATIONS`.
+        quantization: of the networks, one of `call_arguments.QUANTIZATIONS`.
         calibration: for int8 the inputs of each network part, as `examples.calibration` returns
             them.
 
@@ -107,11 +105,7 @@ def _convert(vae, parts, examples=None, *, optimize=False):
             return converter.convert()
         # A ConverterError, a RuntimeError or an InvalidArgumentError, depending on the cause.
         except Exception as error:
-            raise invalid(
-                "a model whose ops all exist on the device",
-                str(error).strip().splitlines()[0][:300],
-                "replace the op named here in the network or the piece",
-            ) from error
+            raise refused_ops.refusal(error, parts) from error
 
 
 def _halve(data, networks):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +12,12 @@ from tfvae._version import __version__
 from tfvae.errors import invalid
 from tfvae.export import (
     availability,
+    call_arguments,
     examples,
     finite,
     quality,
     quantize,
+    refused_ops,
     sidecar,
     signatures,
 )
@@ -75,12 +76,17 @@ def to_tflite(
         The content of the sidecar, a dictionary.
 
     Raises:
+        InputTypeError: an argument of another kind, such as a path in place of the model.
         InputError: an argument out of range, a path that cannot be written, numbers of the model
             that are not finite, ops that do not exist on the device (named), or a file that
             differs from the model.
     """
-    path = Path(path)
-    sizes = _check_arguments(vae, path, quantization, batch_size)
+    call_arguments.check_model(vae, path, "to_tflite")
+    path = call_arguments.as_model_path(path)
+    quantization = call_arguments.as_quantization(quantization)
+    sizes = call_arguments.as_batch_sizes(batch_size)
+    include_encoder = call_arguments.as_flag("include_encoder", include_encoder)
+    max_quality_loss = call_arguments.as_quality_loss(max_quality_loss)
     _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss)
 
     finite.check_weights(vae)
@@ -102,12 +108,13 @@ def to_tflite(
         models = quantize.convert_parts(vae, parts, quantization, rows)
 
         model = link(models, built)
-        operators = check_operators(model)
+        operators = check_operators(model, parts)
 
         metadata = _describe(vae, built, sizes, model, operators, quantization)
         metadata["left_out"] = left_out
         metadata["quality"] = quality.measure(vae, model, metadata, parts, models, (data, data_y))
-        quality.refuse_loss(metadata["quality"], max_quality_loss, vae)
+        seen = (data if include_encoder else None, data_y)
+        quality.refuse_loss(metadata["quality"], max_quality_loss, vae, quantization, seen)
 
         model_file.write_bytes(model)
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
@@ -131,11 +138,12 @@ def link(models: dict[str, bytes], built: dict[str, signatures.Signature]) -> by
     return linker.to_bytes()
 
 
-def check_operators(model: bytes) -> list[str]:
+def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str]:
     """Returns the sorted names of the ops in a file.
 
     Args:
         model: the bytes of the file.
+        parts: what it was made of, to name the layers of a refused op.
 
     Raises:
         InputError: an op that is not builtin, draws random numbers, or keeps state, named.
@@ -157,7 +165,7 @@ def check_operators(model: bytes) -> list[str]:
     if refused:
         raise invalid(
             "builtin ops without state only",
-            ", ".join(refused),
+            refused_ops.described(refused, parts),
             "replace them in the network or the piece",
         )
 
@@ -195,35 +203,10 @@ def _of_size(name, mark, size, sizes):
     return name if size == sizes[0] else f"{name}{mark}{size}"
 
 
-def _check_arguments(vae, path, quantization, batch_size):
-    """Refuses arguments that cannot work, and returns the batch sizes as a tuple."""
-    if path.suffix != ".tflite":
-        raise invalid(
-            "a path ending in .tflite", str(path), f"write to {path.with_suffix('.tflite')}"
-        )
-    if quantization not in quantize.QUANTIZATIONS:
-        known = ", ".join(map(repr, quantize.QUANTIZATIONS))
-        raise invalid(
-            f"a quantization of {known}", f"quantization={quantization!r}", "choose one of them"
-        )
-
-    sizes = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-    if (
-        not sizes
-        or len(set(sizes)) < len(sizes)
-        or any(not isinstance(n, int) or n < 1 for n in sizes)
-    ):
-        raise invalid(
-            "one batch size from 1, or several different ones",
-            f"batch_size={batch_size!r}",
-            "pass 1 or (1, 16)",
-        )
-
-    return sizes
-
-
 def _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss):
     """Refuses examples and conditions that do not fit, or that are missing where needed."""
+    call_arguments.check_examples("data", data)
+    call_arguments.check_examples("data_y", data_y)
     if data is not None:
         data_checks.check_condition(data, data_y, vae, "data")
         data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")

@@ -18,7 +18,7 @@ import numpy as np
 
 import tfvae
 from tfvae.app.settings import Settings, build, choose
-from tfvae.export import quantize, signatures, tflite
+from tfvae.export import call_arguments, quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime
 
 ROUNDS, CALLS = 15, 200
@@ -99,7 +99,7 @@ def sizes(vae):
         path = Path(folder) / "m.tflite"
         return {
             name or "float32": tfvae.export.to_tflite(vae, path, name)["bytes"]
-            for name in quantize.QUANTIZATIONS
+            for name in call_arguments.QUANTIZATIONS
         }
 
 

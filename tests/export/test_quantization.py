@@ -11,7 +11,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
 from tfvae import priors
-from tfvae.export import Sampler, examples, flatbuffer, quality, signatures
+from tfvae.export import Sampler, examples, flatbuffer, layer_losses, signatures
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
@@ -134,7 +134,7 @@ def test_the_worst_layer_is_the_one_with_an_outlying_weight():
     kernel, bias = layer.get_weights()
     kernel[0] = 60.0  # one input's weights are far above the others of every output
     layer.set_weights([kernel, bias])
-    assert repr(layer.name) in quality.worst_layer(vae)
+    assert repr(layer.name) in layer_losses.worst_layer(vae)
 
 
 def test_vamp_components_are_numbers_in_the_file(tmp_path):

@@ -186,7 +186,7 @@ def test_every_likelihood_draws_and_averages_on_the_device(name):
     found = signatures.parts(vae, 3, encoder=False)
     found = {part: found[part] for part in ("mean", "draw")}
     models = quantize.convert_parts(vae, found, None, {})
-    tflite.check_operators(models["draw"])
+    tflite.check_operators(models["draw"], {})
     params = vae.decode_batch(vae.sample_latent(3, seed=1), None, training=False).numpy()
     inputs = {"params": params, "seed": np.array([7], np.int32), "index": np.array([0], np.int32)}
     drawn = InterpreterRuntime(models["draw"]).run("draw", inputs)["x"]

@@ -3,7 +3,7 @@
 If one moves in another version, `tests/_keras/test_keras_internals.py` names it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 def flatten_layers(model: keras.Layer) -> list[keras.Layer]:
     """Returns a model and all layers within it (`Layer._flatten_layers`)."""
     return list(model._flatten_layers())
+
+
+def names_of(layers: Sequence[keras.Layer]) -> list[str]:
+    """Returns the names of layers, the outermost first.
+
+    The graph within a `Sequential` is left out, since nobody gave it its name.
+
+    Args:
+        layers: layers of which each holds the next one.
+    """
+    pairs = zip([None, *layers], layers)
+    return [
+        layer.name
+        for outer, layer in pairs
+        if not (isinstance(outer, keras.Sequential) and outer._functional is layer)
+    ]
 
 
 def is_graph_of_layers(layer: keras.Layer) -> bool:

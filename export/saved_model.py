@@ -1,19 +1,24 @@
 """Writes a SavedModel for servers, with every signature and for any batch size."""
 
 import contextlib
+import logging
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tfvae._files import whole_folder
+from tfvae._files import check_replaceable, whole_folder
 from tfvae._keras.backend import keras
-from tfvae.export import availability, finite, signatures
+from tfvae.export import availability, call_arguments, finite, signatures
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
+
+_WRITING = threading.Lock()
+_OWN = ("saved_model.pb", "fingerprint.pb", "variables", "assets")  # what a SavedModel consists of
 
 
 def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLike[str]:
@@ -27,14 +32,18 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
 
     Args:
         vae: a `tfvae.VAE`.
-        path: the folder to write, or to replace.
+        path: a new folder, an empty one, or an earlier SavedModel, which is replaced.
 
     Returns:
         `path`.
 
     Raises:
-        InputError: a path that cannot be written, or weights that are not finite.
+        InputTypeError: no model or no path, or the two swapped.
+        InputError: a path that cannot be written, a folder with other files, which would be
+            lost, or weights that are not finite.
     """
+    call_arguments.check_model(vae, path, "to_saved_model")
+    check_replaceable(call_arguments.as_path("path", path), _OWN, "an earlier SavedModel")
     finite.check_weights(vae)
     with in_float32(vae), whole_folder(path) as folder:
         parts = signatures.parts(vae)
@@ -64,5 +73,23 @@ def write_archive(
     archive.track(vae)
     for name, (function, specs) in functions.items():
         archive.add_endpoint(name, tf.function(function, input_signature=specs))
-    with contextlib.redirect_stdout(None):  # Keras prints a list of the endpoints
+    with _one_at_a_time():
+        # Keras' list of the endpoints is left out by `verbose`. To redirect the output of the
+        # process instead would take the words of other threads.
         archive.write_out(str(folder), verbose=False)
+
+
+@contextlib.contextmanager
+def _one_at_a_time():
+    """Lets one thread write, and puts back the level of absl's logger.
+
+    TensorFlow silences absl and all warnings of the process while it reads a model's attributes,
+    and then puts back what it found. Two threads at once would find each other's silence.
+    """
+    logger = logging.getLogger("absl")
+    with _WRITING:
+        level = logger.level
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

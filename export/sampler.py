@@ -3,14 +3,13 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tfvae.errors import invalid
-from tfvae.export import schema, sidecar
+from tfvae.export import call_arguments, schema, sidecar
 from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
 from tfvae.seeds import as_int32, check_range
 from tfvae.validation import conditions
@@ -31,13 +30,15 @@ class Sampler:
         metadata: the content of the sidecar.
 
     Raises:
+        InputTypeError: no path, or a `compiled` that is neither True nor False.
         InputError: no file, no sidecar, a sidecar that is not this file's or lacks keys, or no
             LiteRT to run it with.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, compiled: bool = False) -> None:
         """Reads the file, and checks it against its sidecar."""
-        metadata, model = sidecar.read(Path(path))
+        compiled = call_arguments.as_flag("compiled", compiled)
+        metadata, model = sidecar.read(call_arguments.as_path("path", path))
         self._start(model, metadata, compiled)
 
     @classmethod

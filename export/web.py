@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfvae._files import whole_folder
-from tfvae.errors import InputTypeError, invalid
-from tfvae.export import page_security, schema, sidecar
+from tfvae._files import check_replaceable, whole_folder
+from tfvae.errors import invalid
+from tfvae.export import call_arguments, page_security, schema, sidecar
 from tfvae.export.runtime import InterpreterRuntime
 
 if TYPE_CHECKING:
@@ -67,9 +67,12 @@ def to_web(
         InputError: no file, install or folder of this kind at a path, a file that its sidecar
             does not describe, a file without `sample` or `decode`, conditions other than one
             label per sample, or a quantization of a file. For a model, also as `to_tflite`.
-        InputTypeError: neither a model nor a path.
+        InputTypeError: neither a model nor a path, the two swapped, or a title that is no text.
     """
-    folder = Path(folder)
+    call_arguments.check_model(vae_or_tflite, folder, "to_web", or_file=True)
+    folder = call_arguments.as_path("folder", folder)
+    title = call_arguments.as_text("title", title)
+    litert = None if litert is None else call_arguments.as_path("litert", litert)
     is_path = isinstance(vae_or_tflite, (str, os.PathLike))
     if is_path and (quantization, max_quality_loss) != (None, None):
         received = (
@@ -77,8 +80,9 @@ def to_web(
         )
         raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
 
-    _check_replaceable(folder)
-    packages = None if litert is None else _find_packages(Path(litert))
+    own = {*_assets(), _MODEL, "model.json", _RUNTIME}
+    check_replaceable(folder, own, "an earlier page")
+    packages = None if litert is None else _find_packages(litert)
     with whole_folder(folder) as written:
         if is_path:
             metadata = _copy_model(Path(vae_or_tflite), written)
@@ -106,21 +110,6 @@ def _assets():
     }
 
 
-def _check_replaceable(folder):
-    """Refuses a folder with files that no page has, since replacing it would delete them."""
-    if not folder.is_dir():
-        return
-
-    own = {*_assets(), _MODEL, "model.json", _RUNTIME}
-    foreign = sorted(path.name for path in folder.iterdir() if path.name not in own)
-    if foreign:
-        raise invalid(
-            f"{folder} to be a new folder, an empty one, or an earlier page",
-            f"a folder with {', '.join(foreign[:5])}{' and more' if len(foreign) > 5 else ''}",
-            "choose another folder: this one would be replaced whole",
-        )
-
-
 def _copy_model(path, folder):
     """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
     metadata, model = sidecar.read(path)
@@ -134,15 +123,6 @@ def _copy_model(path, folder):
 def _export_model(vae, folder, quantization, max_quality_loss):
     """Exports a model into the page, and returns the content of its sidecar."""
     from tfvae.export.tflite import to_tflite
-    from tfvae.models.vae import VAE
-
-    if not isinstance(vae, VAE):
-        raise invalid(
-            "a tfvae.VAE, or the path of a .tflite file",
-            type(vae).__name__,
-            "pass one of them",
-            InputTypeError,
-        )
 
     _check_condition(
         None if vae.condition_shape is None else list(vae.condition_shape), str(vae.condition_dtype)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tfvae.errors import invalid
@@ -56,6 +56,27 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         if path.exists():
             path.rename(folder / "replaced")
         written.rename(path)
+
+
+def check_replaceable(path: str | os.PathLike[str], own: Collection[str], kind: str) -> None:
+    """Refuses a folder with anything that was not written there, since replacing deletes it.
+
+    Args:
+        path: the folder that `whole_folder` would replace.
+        own: the names that an earlier one has.
+        kind: what is written, in words, such as "an earlier page".
+
+    Raises:
+        InputError: a folder with other names; the message has the first five.
+    """
+    path = Path(path)
+    foreign = sorted(p.name for p in path.iterdir() if p.name not in own) if path.is_dir() else []
+    if foreign:
+        raise invalid(
+            f"{path} to be a new folder, an empty one, or {kind}",
+            f"a folder with {', '.join(foreign[:5])}{' and more' if len(foreign) > 5 else ''}",
+            "choose another folder: this one would be replaced whole",
+        )
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:

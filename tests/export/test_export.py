@@ -262,7 +262,7 @@ def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch
     (tmp_path / "m.tflite").write_text("old model")
     (tmp_path / "m.json").write_text("old sidecar")
     (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "old").write_text("")
+    (tmp_path / "saved" / "saved_model.pb").write_text("")
 
     def fail(*_, **__):
         raise KeyboardInterrupt
@@ -275,7 +275,7 @@ def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch
         tfvae.export.to_saved_model(small.vae, tmp_path / "saved")
     assert sorted(os.listdir(tmp_path)) == ["m.json", "m.tflite", "saved"]
     assert (tmp_path / "m.tflite").read_text() == "old model"
-    assert os.listdir(tmp_path / "saved") == ["old"]
+    assert os.listdir(tmp_path / "saved") == ["saved_model.pb"]
 
 
 def test_a_file_that_differs_from_the_model_is_not_written(tmp_path, monkeypatch):

@@ -193,6 +193,14 @@ _KEYS = {
 }
 _OPTIONAL = {  # of files from before there were such keys, or without a measurement
     "quality": _or_null(_Kind("measured numbers by name", lambda value: isinstance(value, dict))),
+    "least_runtimes": _or_null(
+        _Kind(
+            "versions by runtime, or null for either",
+            lambda value: (
+                isinstance(value, dict) and all(v is None or _is_text(v) for v in value.values())
+            ),
+        )
+    ),
     "left_out": _Kind(
         "reasons by signature",
         lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),

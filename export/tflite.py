@@ -15,6 +15,7 @@ from tfvae.export import (
     call_arguments,
     examples,
     finite,
+    least_runtimes,
     quality,
     quantize,
     refused_ops,
@@ -254,6 +255,7 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "random": sidecar.RANDOM_SCHEME,
         "quantization": quantization,
         "operators": operators,
+        "least_runtimes": least_runtimes.of_file(model),
         "bytes": len(model),
         "sha256": sidecar.sha256(model),
     }

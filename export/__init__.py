@@ -1,4 +1,4 @@
-"""Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers, a page.
+"""Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers, apps, a page.
 
 Each name is imported at its first use, so that `Sampler` needs NumPy and LiteRT only.
 """
@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfvae.export.app_folder import to_app as to_app
     from tfvae.export.sampler import Sampler as Sampler
     from tfvae.export.saved_model import to_saved_model as to_saved_model
     from tfvae.export.tflite import to_tflite as to_tflite
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Sampler": "sampler",
+    "to_app": "app_folder",
     "to_saved_model": "saved_model",
     "to_tflite": "tflite",
     "to_web": "web",

@@ -57,6 +57,7 @@ TYPED = {
         "data_dir": "moved",
         "web": "page",
         "litert": "modules",
+        "app_folder": "android",
     },
     "demo": {"run_or_folder": "files", "port": None, "no_browser": True, "litert": "modules"},
 }
@@ -207,10 +208,14 @@ def test_what_is_typed_for_export_is_what_the_files_are_made_with(trained, monke
     assert folder_of(file["data"], "t10k") == ["moved"]
     assert page["folder"] == "page"
     assert page["litert"] == "modules"
-    for made in (file, page):
+    (app,) = calls.to_app
+    assert app["directory"] == "android"
+    assert (app["batch_size"], app["include_encoder"]) == ((4, 6), True)
+    assert folder_of(app["data"], "t10k") == ["moved"]
+    for made in (file, page, app):
         assert (made["quantization"], made["max_quality_loss"]) == ("float16", 0.0)
     expected = trained.fit[0]["self"].get_weights()
-    for vae in (file["vae"], saved["vae"], page["vae_or_tflite"]):
+    for vae in (file["vae"], saved["vae"], page["vae_or_tflite"], app["vae_or_tflite"]):
         assert all(map(np.array_equal, vae.get_weights(), expected))
 
 
@@ -220,7 +225,7 @@ def test_without_its_options_export_writes_one_plain_file(trained, monkeypatch):
     (file,) = calls.to_tflite
     names = ("quantization", "batch_size", "include_encoder", "data", "max_quality_loss")
     assert [file[name] for name in names] == [None, (1,), False, None, None]
-    assert calls.to_web == []
+    assert calls.to_web == calls.to_app == []
 
 
 def test_what_is_typed_for_demo_is_what_is_served(monkeypatch):

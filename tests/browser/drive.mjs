@@ -275,6 +275,25 @@ const scenarios = {
     });
   },
 
+  /** What the source of an app gives for calls of its class, `[method, arguments]`, and the last x on a canvas. */
+  async app(page, url, { source, wasm, calls, picture }) {
+    await page.goto(url);
+    return page.evaluate(
+      async ([source, wasm, calls, picture]) => {
+        const module = await import(source);
+        const [, Sampler] = Object.entries(module).find(([name]) => name.endsWith("Sampler"));
+        const sampler = await Sampler.load(wasm);
+        await Sampler.load(wasm); // a second one, of the same runtime
+        const found = await Promise.all(calls.map(([method, ...given]) => sampler[method](...given)));
+        const canvas = document.createElement("canvas");
+        if (picture !== undefined) module.draw(canvas, found.at(-1), picture);
+        const plain = (value) => (value instanceof Float32Array ? [...value] : Object.fromEntries(Object.entries(value).map(([name, array]) => [name, [...array]])));
+        return { found: found.map(plain), canvas: canvas.toDataURL("image/png") };
+      },
+      [source, wasm, calls, picture],
+    );
+  },
+
   /** Pictures of the page, and what does not fit, at several widths. */
   async look(page, url, { views, folder }) {
     const found = [];

@@ -41,7 +41,8 @@ def record_run(monkeypatch):
 
     Returns:
         The lists of calls by name: `fit`, `evaluate`, `to_tflite`, `to_saved_model`, `to_web`,
-        `draw_pictures`; and what the run is told: `report` of the evaluation, `parity` of the file.
+        `to_app`, `draw_pictures`; and what the run is told: `report` of the evaluation, `parity` of
+        the file.
     """
     # No two numbers are equal, so that each can be told where it is printed or written.
     numbers = {name: i + 1 for i, name in enumerate(evaluation.Report.__dataclass_fields__)}
@@ -56,6 +57,7 @@ def record_run(monkeypatch):
         to_tflite=record(monkeypatch, export, "to_tflite", {"quality": parity}),
         to_saved_model=record(monkeypatch, export, "to_saved_model"),
         to_web=record(monkeypatch, export, "to_web"),
+        to_app=record(monkeypatch, export, "to_app", {"bytes": 1}),
         draw_pictures=record(monkeypatch, runs, "draw_pictures"),
         report=report,
         parity=parity,

@@ -201,8 +201,12 @@ def export(
         str | None, typer.Option(help="Folder for a page that samples in the browser.")
     ] = None,
     litert: Litert = None,
+    app_folder: Annotated[
+        str | None,
+        typer.Option("--app", help="Folder for the file with Kotlin, Swift and JavaScript."),
+    ] = None,
 ) -> None:
-    """Write a trained model as a SavedModel and a measured TFLite file, or as a page.
+    """Write a trained model as a SavedModel and a measured TFLite file, as a page, or for an app.
 
     \N{FORM FEED}
 
@@ -216,34 +220,36 @@ def export(
         data_dir: folder of named data sets; default the one of the run.
         web: folder for a page that samples in the browser.
         litert: `node_modules` folder with LiteRT.js for the page.
+        app_folder: folder for the TFLite file with sources for Android, iOS and the web.
     """
-    if out is None and web is None:
-        raise typer.BadParameter("give --out FOLDER, --web FOLDER, or both")
+    if out is None and web is None and app_folder is None:
+        raise typer.BadParameter("give --out FOLDER, --web FOLDER, --app FOLDER, or several")
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
-    if out is None and (batch_size or encoder):
-        raise typer.BadParameter("--batch-size and --encoder go with --out FOLDER")
+    if out is None and app_folder is None and (batch_size or encoder):
+        raise typer.BadParameter("--batch-size and --encoder go with --out or --app FOLDER")
 
-    from tfvae.app import runs
+    from tfvae.app import app_export, runs
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
     precision = None if quantization is Quantization.none else quantization.value
+    options = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss)
 
     table = tables.new_table()
     if out is not None:
-        tables.add_export(
-            table,
-            runs.export(
-                vae, out, tuple(batch_size or [1]), encoder, precision, data, max_quality_loss
-            ),
-        )
+        tables.add_export(table, runs.export(vae, out, *options))
     if web is not None:
         size = runs.export_web(vae, web, litert, precision, max_quality_loss)
         table.add_row("the page", f"{size / 1000:,.0f} kB", "")
+    if app_folder is not None:
+        size = app_export.export_app(vae, app_folder, *options)
+        table.add_row("for an app", f"{size / 1000:,.0f} kB", "")
     console.print(table)
     if web is not None:
         _say(f"To see it: tfvae demo {web}")
+    if app_folder is not None:
+        _say(f"What to do with it: {app_folder}/README.md")
 
 
 @app.command()

@@ -51,9 +51,11 @@ def test_the_wheel_holds_both_packages_once_and_the_marker(wheel):
         "tfvae/export/__init__.py",
         "tfvae/export/sampler.py",
     } <= set(names)
-    page = {f"tfvae/export/page/{path.name}" for path in (ROOT / "export" / "page").iterdir()}
-    assert "tfvae/export/page/index.html" in page
-    assert page == {name for name in names if name.startswith("tfvae/export/page/")}
+    for folder, file in (("page", "index.html"), ("app", "sampler.kt")):
+        inside = f"tfvae/export/{folder}/"
+        found = {inside + path.name for path in (ROOT / "export" / folder).iterdir()}
+        assert inside + file in found
+        assert found == {name for name in names if name.startswith(inside)}
     assert len(names) == len(set(names))
     assert any(name.endswith("LICENSE") for name in names)
 

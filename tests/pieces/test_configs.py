@@ -56,6 +56,10 @@ CASES = [
     (priors.Categorical, {"num_classes": 3, "learn_weights": True}),
     (priors.RelaxedCategorical, {"num_classes": 3, "temperature": 0.9, "learn_weights": True}),
     (priors.ExPostMixture, {"num_components": 3, "seed": 5}),
+    (
+        priors.Conditional,
+        {"network": network(), "family": posteriors.FullNormal(), "num_components": 3},
+    ),
     (priors.Flow, {"flow": flows.RealNVP(3), "base": priors.GaussianMixture(4)}),
     (priors.Hierarchy, {"networks": [network()], "top": priors.GaussianMixture(4)}),
     (priors.GaussianMixture, {"num_components": 3, "spread": 0.4}),

@@ -28,6 +28,7 @@ OTHER_FILES = (
     "likelihoods.test_arguments_of_likelihoods",
     "models.test_arguments_of_builders",
     "objectives.test_arguments_of_objectives",
+    "priors.test_conditional",
 )
 
 

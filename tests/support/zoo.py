@@ -228,6 +228,23 @@ def _conditional_vamp():
     return Specimen(vae, binary(), np.arange(12) % 10)
 
 
+def _conditional_prior(family="diagonal", num_components=1, condition=10):
+    """p(z|y) by a table of labels, or by a dense layer of numbers."""
+    family = POSTERIORS[family]()
+    size = family.params_size(LATENT)
+    size = size if num_components == 1 else num_components * (1 + size)
+    if isinstance(condition, int):
+        layers = [keras.Input((), dtype="int32"), keras.layers.Embedding(condition, size)]
+        y = np.arange(12) % condition
+    else:
+        layers = [keras.Input(condition), keras.layers.Dense(size)]
+        y = real(shape=condition)
+    prior = priors.Conditional(keras.Sequential(layers), family, num_components)
+    posterior = type(family)()
+    pieces = {"condition": condition, "prior": prior, "posterior": posterior}
+    return Specimen(tfvae.mlp_vae(SHAPE, LATENT, (8,), **pieces, seed=1), binary(), y)
+
+
 def _conditional():
     x, y = keras.Input(SHAPE), keras.Input((), dtype="int32")
     hidden = keras.layers.concatenate([keras.layers.Flatten()(x), keras.layers.Embedding(10, 4)(y)])
@@ -324,6 +341,9 @@ BUILDERS = {
     "conv_without_channel": lambda: _conv((8, 6)),
     "conditional": _conditional,
     "conditional_vamp": _conditional_vamp,
+    "conditional_prior": _conditional_prior,
+    "conditional_prior_mixture": lambda: _conditional_prior("full", 2, (2,)),
+    "conditional_prior_classes": lambda: _conditional_prior("categorical"),
     "score_function": _score_function,
     **{
         f"enumeration_{name}": lambda name=name: _mlp(
@@ -388,6 +408,7 @@ ONE_OF_EACH_KIND = (
     "conv_without_channel",
     "conditional",
     "conditional_vamp",
+    "conditional_prior_mixture",
     "two_layers",
 )
 # What differs in a compiled evaluation: how q and p are drawn, and few kinds of likelihood.

@@ -15,6 +15,7 @@ from tfvae.validation import arguments
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
     from tfvae.posteriors import Posterior
+    from tfvae.priors import Prior
 
 
 class NetworkShapes(NamedTuple):
@@ -120,24 +121,62 @@ def check(
         _check_decoder(decoder(network_input(*latents, *y)), shapes.event_shape, likelihood)
 
 
+def check_condition(shapes: NetworkShapes, prior: "Prior") -> "Sequence[keras.Model | keras.Layer]":
+    """Builds the networks of a prior p(z|y), and refuses those that take another y than the model.
+
+    Args:
+        shapes: what `read` found.
+        prior: the prior.
+
+    Returns:
+        The networks of the prior that take y.
+
+    Raises:
+        InputError: a model without conditions, or conditions of another shape or kind.
+    """
+    for network in prior.networks_of_y:
+        if shapes.condition_shape is None:
+            raise invalid(
+                f"a model with conditions y, for the p(z|y) of {type(prior).__name__}",
+                "an encoder that takes x alone",
+                "build networks that take [x, y] and [z, y], as by mlp_vae(condition=...), "
+                "or use a prior without y",
+            )
+
+        found = [_words_of(t.shape[1:], t.dtype) for t in _inputs(network) or []]
+        model = _words_of(shapes.condition_shape, shapes.condition_dtype)
+        if found not in ([], [model]):
+            raise invalid(
+                f"a network of {type(prior).__name__} that takes the y of the model, {model}",
+                f"a network that takes {' and '.join(found)}",
+                "start it with the keras.Input of y that encoder and decoder have",
+            )
+        network(_symbol(shapes.condition_shape, shapes.condition_dtype))  # which builds it
+    return prior.networks_of_y
+
+
+def _words_of(shape, dtype):
+    kind = "labels" if tf.as_dtype(dtype).is_integer else "numbers"
+    return f"{kind} of shape {list(shape)}"
+
+
 def num_classes(
     shapes: NetworkShapes,
-    encoder: keras.Model | keras.Layer,
-    decoder: keras.Model | keras.Layer,
+    *takers: keras.Model | keras.Layer,
 ) -> int | None:
     """Returns the number of classes of a model whose condition is one integer label.
 
     Args:
         shapes: what `read` found.
-        encoder: the layer that takes its label tells the number, as an `Embedding` does.
-        decoder: as the encoder. The smaller number counts.
+        *takers: the networks that take y, as the last of their inputs. The layer that y goes to
+            tells the number, as an `Embedding` does. The smallest number counts.
 
     Returns:
         The number, or None if the condition is not a label or no layer tells.
     """
     if shapes.condition_shape != () or not tf.as_dtype(shapes.condition_dtype).is_integer:
         return None
-    found = [count for network in (encoder, decoder) for count in _classes_of(network)]
+    found = [count for network in takers for count in _classes_of(network)]
     return min(found, default=None)
 
 

@@ -108,6 +108,8 @@ def check(
         name = f"a network of {type(piece).__name__}"
         for network in getattr(piece, "networks", []):
             _check(name, network, [_spec(network.input_shape[1:])], piece)
+    for network in prior.networks_of_y:
+        _check(f"a network of {type(prior).__name__}", network, y, prior)
 
 
 def as_it_was_saved(make: "Callable[..., VAE]", config: dict[str, Any]) -> "VAE":

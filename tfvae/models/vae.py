@@ -101,7 +101,8 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
         found = network_shapes.read(encoder, decoder, event_shape, latent_dim)
         self.event_shape, self.latent_dim = found.event_shape, found.latent_dim
         self.condition_shape, self.condition_dtype = found.condition_shape, found.condition_dtype
-        self.num_classes = network_shapes.num_classes(found, encoder, decoder)
+        of_y = network_shapes.check_condition(found, self.prior)
+        self.num_classes = network_shapes.num_classes(found, encoder, decoder, *of_y)
         self.latent_sizes = self.prior.latent_sizes(self.latent_dim)
         network_shapes.check(found, encoder, decoder, posterior, self.likelihood, self.latent_sizes)
         self.allow_bounded_outputs = allow_bounded_outputs

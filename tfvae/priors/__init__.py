@@ -3,6 +3,7 @@
 from tfvae.priors.base import Prior as Prior
 from tfvae.priors.categorical import Categorical as Categorical
 from tfvae.priors.categorical import RelaxedCategorical as RelaxedCategorical
+from tfvae.priors.conditional import Conditional as Conditional
 from tfvae.priors.ex_post import ExPostMixture as ExPostMixture
 from tfvae.priors.flow import Flow as Flow
 from tfvae.priors.hierarchy import Hierarchy as Hierarchy

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any
 from tfvae.pieces import REAL, Piece
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import tensorflow as tf
     import tensorflow_probability as tfp
 
+    from tfvae._keras.backend import keras
     from tfvae.models.vae import VAE
     from tfvae.random import Stream
 
@@ -22,11 +25,14 @@ class Prior(Piece):
         support: the set in which z lies, in words. The posterior must have the same.
         starts_from_data: True if `fit` calls `initialize` before the first step.
         factorized: True if p(z) is a `tfd.Independent` over the latents.
+        networks_of_y: the Keras networks that take y alone. The model builds them, and refuses
+            those that take another y than its own.
     """
 
     support = REAL
     factorized = False
     starts_from_data = False
+    networks_of_y: "Sequence[keras.Model | keras.Layer]" = ()
 
     def connect(self, vae: "VAE") -> None:
         """Prepares this prior for a model. Each `VAE` calls it before `build`.

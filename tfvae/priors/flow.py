@@ -45,6 +45,7 @@ class Flow(Prior):
         super().__init__(**kwargs)
         self.flow = flow
         self.base = base or StandardNormal()
+        self.networks_of_y = self.base.networks_of_y
 
         if not isinstance(flow, FlowMap):
             raise invalid("a flow of tfvae.flows", repr(flow), "pass flows.RealNVP()")

@@ -53,6 +53,7 @@ class Hierarchy(Prior):
         super().__init__(**kwargs)
         self.networks = list(networks)
         self.top = top or StandardNormal()
+        self.networks_of_y = self.top.networks_of_y
 
         if self.top.support != REAL or self.top.starts_from_data:
             raise invalid(

@@ -25,13 +25,13 @@ class Mixture(Prior):
 
         Args:
             noise: a stream of B samples.
-            weights: probabilities of the components, `[C]`.
+            weights: probabilities of the components, `[C]`, or `[B, C]` of each sample.
 
         Returns:
             Numbers of the components, int32 `[B]`.
         """
         u = noise.fold_in(random.TAGS["component"]).uniform(1)  # [B, 1]
-        passed = u >= tf.cumsum(weights)[None, :-1]
+        passed = u >= tf.cumsum(weights, axis=-1)[..., :-1]
         return tf.reduce_sum(tf.cast(passed, tf.int32), axis=1)
 
 

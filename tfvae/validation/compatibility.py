@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.stateful import state_of
 from tfvae.errors import invalid
+from tfvae.pieces import LAYERS
 
 if TYPE_CHECKING:
     from tfvae._keras.backend import keras
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from tfvae.objectives import Objective
     from tfvae.pieces import Piece
     from tfvae.posteriors import Posterior
-    from tfvae.priors import Prior
+    from tfvae.priors import Conditional, Prior
 
 
 def check_pieces(posterior: "Posterior", prior: "Prior", objective: "Objective") -> None:
@@ -84,6 +85,33 @@ def check_sphere(latent_dim: int) -> None:
             f"latent size {latent_dim}",
             "pass latent_dim=3",
         )
+
+
+def check_conditional(prior: "Conditional", latent_dim: int) -> None:
+    """Refuses a prior p(z|y) of a family without one density, or with a network of another size.
+
+    Args:
+        prior: the prior.
+        latent_dim: D.
+
+    Raises:
+        InputError: such a family, or another number of outputs; the message has both numbers.
+    """
+    family, count = prior.family, prior.num_components
+    if not family.has_density or family.support == LAYERS:
+        expected = f"a family of one layer with a density, for {type(prior).__name__}"
+        raise invalid(expected, repr(family), "pass family=DiagonalNormal()")
+
+    size = family.params_size(latent_dim)
+    needed = size if count == 1 else count * (1 + size)
+    for output in getattr(prior.network, "outputs", None) or []:
+        if tuple(output.shape[1:]) != (needed,):
+            raise invalid(
+                f"{needed} outputs of the network of {type(prior).__name__}, for {family!r}, "
+                f"{count} components and latent size {latent_dim}",
+                f"outputs of shape {list(output.shape[1:])}",
+                f"end it with Dense({needed}), or for labels with Embedding(classes, {needed})",
+            )
 
 
 def check_networks(

@@ -135,4 +135,26 @@ MUTANTS = [
         new="simplex.draw_relaxed(self._logits(), 1.0,",
         note="Samples are drawn at temperature 1 whatever the density's.",
     ),
+    Mutant(
+        name="conditional-components-evenly",
+        path="tfvae/priors/conditional.py",
+        old="self.choose(noise, tf.nn.softmax(logits))",
+        new="self.choose(noise, tf.nn.softmax(0.0 * logits))",
+        note="Samples of p(z|y) choose components evenly.",
+    ),
+    Mutant(
+        name="conditional-parts-interleaved",
+        path="tfvae/priors/conditional.py",
+        old="tf.stack(tf.split(params, self.num_components, axis=-1), axis=1)",
+        new="tf.stack(tf.split(params, self.num_components, axis=-1)[::-1], axis=1)",
+        note="The weights of p(z|y) belong to other components.",
+    ),
+    Mutant(
+        name="conditional-classes-not-counted",
+        path="tfvae/models/vae.py",
+        old="num_classes(found, encoder, decoder, *of_y)",
+        new="num_classes(found, encoder, decoder)",
+        note="A label beyond the table of p(z|y) is taken for its last class.",
+        about="Conditional",
+    ),
 ]

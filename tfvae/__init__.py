@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tfvae import priors as priors
     from tfvae import random as random
     from tfvae import regularizers as regularizers
+    from tfvae import testing as testing
     from tfvae.models.builders import conv_vae as conv_vae
     from tfvae.models.builders import hierarchical_vae as hierarchical_vae
     from tfvae.models.builders import mlp_vae as mlp_vae
@@ -48,6 +49,7 @@ _MODULES = [
     "priors",
     "random",
     "regularizers",
+    "testing",
 ]
 _NAMES = {
     "VAE": "models.vae",

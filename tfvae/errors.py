@@ -5,6 +5,10 @@ class InputError(ValueError):
     """A value the package cannot work with."""
 
 
+class ShapeError(InputError):
+    """A distribution of another event or batch than the model's."""
+
+
 class InputTypeError(TypeError):
     """A value of a kind the package cannot work with."""
 

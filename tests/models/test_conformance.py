@@ -25,6 +25,8 @@ from tfvae import (
 from tfvae.export import quantize, signatures, tflite
 from tfvae.export.runtime import InterpreterRuntime, run_part
 from tfvae.ops import xla
+from tfvae.testing import exports
+from tfvae.testing import models as checked
 
 
 def _by_night(names):
@@ -70,38 +72,17 @@ def train_a_step(vae, x, y):
 
 
 @everything
-def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen, tmp_path):
+def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen):
+    """Op by op: tracing each of the many compositions would take most of the time."""
     vae, x, y = specimen
-    # Tracing each of the many compositions would take most of the time.
-    vae.compile(run_eagerly=True)
-    train_a_step(vae, x, y)
-    first = vae.evaluate(x, y, verbose=0, return_dict=True)
-    assert np.isfinite(list(first.values())).all()
-    if vae.posterior.has_density:
-        assert set(first) == {"loss", "elbo", "rate", "distortion"}
-        assert first["elbo"] == pytest.approx(-first["rate"] - first["distortion"], rel=1e-5)
-    else:
-        assert set(first) == {"loss", "distortion"}
-    assert vae.evaluate(x, y, verbose=0, return_dict=True) == first
+    checked.move_weights(vae.trainable_variables, seed=2)
+    checked.check_training(vae, x, y)
     four = None if y is None else y[:4]
-    sample = vae.sample(4, seed=7, y=four)
-    assert sample.shape == (4, *vae.event_shape)
-    assert vae.sample(4, seed=7, y=four, draw=True).shape == sample.shape
+    for draw in (False, True):
+        assert vae.sample(4, seed=7, y=four, draw=draw).shape == (4, *vae.event_shape)
     inputs = x if y is None else [x, y]
     assert vae.predict(inputs, verbose=0).shape == x.shape
-
-    vae.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(first, rel=1e-5)
-    assert largest_difference(loaded.sample(4, seed=7, y=four), sample) < 1e-6
-    for name in ("posterior", "prior", "likelihood"):  # and could be written again
-        assert repr(getattr(loaded, name)).split("<")[0] == repr(getattr(vae, name)).split("<")[0]
-    assert loaded.get_config().keys() == vae.get_config().keys()
-    # The optimizer and the random state came along: one more step ends at the same weights.
-    for model in (vae, loaded):
-        train_a_step(model, x, y)
-    for ours, theirs in zip(vae.weights, loaded.weights):
-        assert largest_difference(ours, theirs) < 1e-6
+    checked.check_keras_file(vae, x, y)
 
 
 @pytest.mark.parametrize("name", zoo.IN_PIECES)
@@ -158,25 +139,8 @@ def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(speci
 
 
 @pytest.mark.parametrize("specimen", zoo.EXPORTED, indirect=True)
-def test_the_exported_file_draws_what_the_model_draws(specimen, tmp_path):
-    vae, x_data, y = specimen
-    x_data = vae.likelihood.prepare_fixed(x_data[:7])[0]
-    y = None if y is None else y[:7]
-    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", batch_size=3, include_encoder=True)
-    sampler = tfvae.export.Sampler(tmp_path / "m.tflite")
-    x, z = sampler.sample(7, seed=7, y=y, return_latent=True)
-    assert largest_difference(x, vae.sample(7, seed=7, y=y)) < 1e-5
-    for ours, theirs in zip(tf.nest.flatten(z), tf.nest.flatten(vae.sample_latent(7, seed=7, y=y))):
-        # The file writes softplus in another form, which rounds otherwise.
-        assert largest_difference(ours, theirs) < 5e-6
-    assert largest_difference(sampler.decode(vae.prior.for_decoder(z), y=y), x) < 1e-5
-    draws = sampler.sample(7, seed=7, y=y, draw=True, return_latent=True)
-    expected = vae.sample(7, seed=7, y=y, draw=True)
-    # A uniform that falls between two values of one probability may draw the other.
-    assert np.mean(np.abs(draws[0] - expected) > 1e-5) < 0.01
-    for ours, theirs in zip(tf.nest.flatten(draws[1]), tf.nest.flatten(z)):
-        assert np.array_equal(ours, theirs)
-    assert largest_difference(sampler.reconstruct(x_data, y=y), vae.reconstruct(x_data, y=y)) < 1e-4
+def test_the_exported_file_draws_what_the_model_draws(specimen):
+    exports.check_tflite(*specimen)
 
 
 @pytest.mark.parametrize("name", zoo.LIKELIHOODS)

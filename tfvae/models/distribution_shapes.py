@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfvae.errors import invalid
+from tfvae.errors import ShapeError, invalid
 from tfvae.ops.networks import beside_the_batch, in_mode
 from tfvae.priors import Hierarchy
 
@@ -33,7 +33,7 @@ def check(vae: "VAE") -> None:
         vae: the model, whose pieces are built.
 
     Raises:
-        InputError: another event or batch; the message has both shapes.
+        ShapeError: another event or batch; the message has both shapes.
     """
     with beside_the_batch(vae):
         _check_posterior(vae)
@@ -144,4 +144,5 @@ def _refusal(piece, expected, received):
         received,
         "make the event's axes independent, tfd.Independent(distribution, rank of the event), "
         "so that log_prob gives one number for each example",
+        ShapeError,
     )

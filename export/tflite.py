@@ -50,10 +50,10 @@ def to_tflite(
     `draw`, which draws x from p(x|z) where `sample` takes its mean. With the encoder it also has
     `encode(x) -> loc, scale`, `encode_sample(x, seed, index) -> z`, `reconstruct(x) -> x` and
     `interpolate(x_from, x_to, weight [batch]) -> x`. Those of a conditional model take `y` as
-    well. A signature whose method a piece does not have, such as `draw`, is left out, and the
-    sidecar and a logged line say so. This is version 1 of the contract in `export/README.md`. The
-    file is measured against the model before it is written. Both files are written whole, or
-    neither.
+    well. `sample` and `encode_sample` take the same noise for the same seed and index. A
+    signature whose method a piece does not have, such as `draw`, is left out, and the sidecar and
+    a logged line say so. This is version 1 of the contract in `export/README.md`. The file is
+    measured against the model before it is written. Both files are written whole, or neither.
 
     Args:
         vae: a `tfvae.VAE`.

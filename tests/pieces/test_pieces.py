@@ -11,6 +11,8 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
 from tfvae import likelihoods, posteriors, priors, random
+from tfvae.testing import densities, subjects
+from tfvae.testing.models import move_weights
 
 N = 20_000
 CONTINUOUS = {
@@ -86,22 +88,19 @@ def test_the_continuous_bernoulli_stays_accurate_at_its_ends_and_its_middle(logi
 
 @pytest.mark.parametrize("prior", ["standard", "mixture", "vamp", "realnvp", "maf", "expost"])
 def test_a_prior_samples_what_its_density_says(prior):
-    """Kolmogorov-Smirnov against the TFP distribution's own samples.
-
-    In each coordinate and in the log-density.
-    """
     vae = zoo._mlp("diagonal", prior, "bernoulli", "elbo", "pathwise").vae
-    for weight in vae.prior.trainable_weights:  # away from where it starts
-        if weight.shape.rank:
-            weight.assign_add(np.random.default_rng(1).normal(size=weight.shape).astype(np.float32))
-    p = vae.prior.distribution()
-    z, theirs = vae.prior.sample(stream()), p.sample(N, seed=tf.constant([1, 2]))
-    for ours, other in (
-        (z.numpy().T, theirs.numpy().T),
-        (p.log_prob(z).numpy()[None], p.log_prob(theirs).numpy()[None]),
-    ):
-        for a, b in zip(ours, other):
-            assert scipy.stats.ks_2samp(a, b).pvalue > 1e-3
+    move_weights(vae.prior.trainable_weights, seed=1, spread=1.0)
+    subject = subjects.of_prior(vae.prior, zoo.LATENT, None)
+    densities.check_draws(subject, densities.check_density(subject))
+
+
+@pytest.mark.parametrize("posterior", ["full", "iaf", "planar", "realnvp"])
+def test_a_posterior_samples_what_its_density_says(posterior):
+    posterior = zoo.POSTERIORS[posterior]()
+    posterior.build(zoo.LATENT)
+    move_weights(posterior.weights, seed=1, spread=0.5)
+    subject = subjects.of_posterior(posterior, zoo.LATENT)
+    densities.check_draws(subject, densities.check_density(subject))
 
 
 def integral(distribution, size, half_width, steps):

@@ -72,5 +72,8 @@ def test_counts_and_what_was_not_drawn_are_within_chance():
     missing, chance = statistics.unseen(counts)
     assert 1 - exact.pmf(values).sum() == pytest.approx(missing, abs=chance)
     assert chance < 2e-3
+    _, of_many = np.unique(RNG.integers(50_000, size=N), return_counts=True)
+    missing, chance = statistics.unseen(of_many)
+    assert 1 - len(of_many) / 50_000 == pytest.approx(missing, abs=chance)
     assert statistics.off_by_chance(counts, N * exact.pmf(values)) < 1
     assert statistics.off_by_chance(counts, N * scipy.stats.geom(0.025).pmf(values)) > 1

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.datasets.test_datasets import write_mnist
-from tests.datasets.test_readers import write_images
+from tests.datasets.test_pictures import write_images
 from tests.support.recording import record_run
 from tfvae import evaluation
 from tfvae.app import cli, tables

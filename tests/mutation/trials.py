@@ -76,6 +76,8 @@ def trial(copy, mutant, state, limit):
         failed = [test for test, outcome, _ in found["tests"] if outcome == "failed"]
         if not failed or _is_green(copy, failed[0], state, limit):
             break
+        if "::" not in failed[0]:  # it would fail again and again
+            raise RuntimeError(f"{failed[0]} cannot be collected:\n{found['failure']}")
         red.append(failed[0])
 
     ran = sum(outcome != "skipped" for _, outcome, _ in found["tests"])

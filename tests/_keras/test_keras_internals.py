@@ -26,6 +26,9 @@ READ = {
     "Layer._losses": lambda m: m.layers[-1]._losses.clear,
     "Operation._outbound_nodes": lambda m: m.inputs[0]._keras_history.operation._outbound_nodes,
     "KerasTensor._keras_history": lambda m: m.outputs[0]._keras_history.operation._inbound_nodes,
+    "Sequential._functional": lambda m: (
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])._functional
+    ),
     "Trainer._flatten_metrics_in_order": lambda m: m._flatten_metrics_in_order,
     "Trainer._get_metrics_result_or_logs": lambda m: m._get_metrics_result_or_logs,
     "Trainer._symbolic_build": lambda m: m._symbolic_build,
@@ -64,3 +67,10 @@ def test_penalties_are_those_of_the_last_call():
     made = model()
     made(tf.ones([2, 3]))
     assert len(internals.penalties(made.layers[-1])) == 1
+
+
+def test_the_graph_within_a_sequential_has_no_name_of_its_own():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="inner")
+    found = [inner, inner._functional, inner.layers[-1]]
+    assert internals.names_of(found) == ["inner", "dense"]
+    assert internals.names_of(found[1:]) == [inner._functional.name, "dense"]

@@ -20,7 +20,8 @@ def flatten_layers(model: keras.Layer) -> list[keras.Layer]:
 def names_of(layers: Sequence[keras.Layer]) -> list[str]:
     """Returns the names of layers, the outermost first.
 
-    The graph within a `Sequential` is left out, since nobody gave it its name.
+    The graph within a `Sequential` (`Sequential._functional`) is left out, since nobody gave it
+    its name.
 
     Args:
         layers: layers of which each holds the next one.

@@ -11,7 +11,7 @@ import tfvae
 from tests.conftest import matches
 from tests.support.app_toolchains import javascript, kotlin, swift_errors
 from tfvae.errors import InputError, InputTypeError
-from tfvae.export import Sampler, app_sources, sidecar, to_app
+from tfvae.export import Sampler, app_sources, sidecar, tflite, to_app
 from tfvae.export.schema import Ports
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
@@ -96,12 +96,24 @@ def test_what_an_earlier_call_wrote_is_replaced_and_nothing_else(exported, tmp_p
         to_app(file, tmp_path, name="other")
 
 
-def test_a_model_is_exported_with_its_options(digits_vae, tmp_path):
-    metadata = to_app(digits_vae, tmp_path / "a" / "b", quantization="float16", batch_size=2)
-    assert (metadata["quantization"], metadata["batch_sizes"]) == ("float16", [2])
-    found = Sampler(tmp_path / "a" / "b" / "model.tflite").metadata
-    assert found == metadata
+def test_a_model_is_exported_with_its_options(exported, digits_vae, tmp_path, monkeypatch):
+    """The export itself, which takes seconds, is that of a file which is there."""
+    calls = []
+
+    def to_tflite(vae, path, **options):
+        calls.append((vae, options))
+        for ending in (".tflite", ".json"):
+            shutil.copy(exported / f"batch_5_16{ending}", path.with_suffix(ending))
+        return json.loads(path.with_suffix(".json").read_text())
+
+    monkeypatch.setattr(tflite, "to_tflite", to_tflite)
+    options = {"quantization": "int8", "batch_size": (5, 16), "include_encoder": True}
+    options |= {"data": np.zeros((3, 8, 8, 1)), "data_y": None, "max_quality_loss": 0.5}
+    metadata = to_app(digits_vae, tmp_path / "a" / "b", **options)
+    assert calls == [(digits_vae, options)]
+    assert Sampler(tmp_path / "a" / "b" / "model.tflite").metadata == metadata
     assert "class ModelSampler" in (tmp_path / "a" / "b" / "ModelSampler.swift").read_text()
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 7  # nothing temporary is left
 
 
 @pytest.mark.parametrize(

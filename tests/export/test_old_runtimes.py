@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 
-import tfvae
 from tests.support import old_runtimes
 from tfvae.export import Sampler, call_arguments, flatbuffer, least_runtimes
+
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
 # The oldest wheels that there are, the versions that are named, and one before each that fails.
 RUNTIMES = {
@@ -120,19 +121,13 @@ def test_the_version_before_refuses_every_file(files, tmp_path):
 # Without downloads
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plain") / "m.tflite"
-    tfvae.export.to_tflite(tfvae.mlp_vae((4,), 2, (4,), seed=0), path)
-    return path
+def test_a_sidecar_names_the_least_runtimes(exported):
+    told = Sampler(exported / "batch_1.tflite").metadata["least_runtimes"]
+    assert told == {"litert": "1.0.0", "tflite": "2.13.0"}
 
 
-def test_a_sidecar_names_the_least_runtimes(plain):
-    assert Sampler(plain).metadata["least_runtimes"] == {"litert": "1.0.0", "tflite": "2.13.0"}
-
-
-def test_an_operator_that_was_not_tried_has_no_least_runtime(plain, monkeypatch):
-    model = plain.read_bytes()
+def test_an_operator_that_was_not_tried_has_no_least_runtime(exported, monkeypatch):
+    model = (exported / "batch_1.tflite").read_bytes()
     assert least_runtimes.operators_of(model)["BITWISE_XOR"] == 1
     monkeypatch.setitem(least_runtimes.OPERATORS, "BITWISE_XOR", 0)
     assert least_runtimes.of_file(model) == {"litert": None, "tflite": None}

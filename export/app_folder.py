@@ -1,16 +1,16 @@
 """Writes a model, and a ready source file for it in each language of apps, into a folder."""
 
-import contextlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae._files import whole_file
+from tfvae import _files
 from tfvae.errors import invalid
 from tfvae.export import app_languages, app_sources, call_arguments, schema, sidecar
 from tfvae.export.runtime import InterpreterRuntime
@@ -76,30 +76,33 @@ def to_app(
         "data_y": data_y,
         "max_quality_loss": max_quality_loss,
     }
-    _check_free(directory, stem)
     if is_path:
         _refuse_options({"batch_size": batch_size, **options})
-        metadata, model = sidecar.read(Path(vae_or_tflite))
-        _write(directory, stem, metadata, model)
-        return metadata
 
-    with _exported(vae_or_tflite, directory, stem, batch_size, options) as (metadata, model):
-        _write(directory, stem, metadata, model)
+    with _files.whole_files(_targets(directory, stem)) as written:
+        if is_path:
+            metadata, model = sidecar.read(Path(vae_or_tflite))
+        else:
+            metadata, model = _exported(vae_or_tflite, stem, batch_size, options)
+        contents = _contents(directory, stem, metadata, model)
+        for file in written:
+            file.write_bytes(contents[file.name])
+
     return metadata
 
 
-@contextlib.contextmanager
-def _exported(vae, directory, stem, batch_size, options):
-    """Exports a model beside the folder, and returns its sidecar and bytes."""
+def _exported(vae, stem, batch_size, options):
+    """Exports a model to a temporary file, and returns its sidecar and bytes."""
     from tfvae.export.tflite import to_tflite
 
-    with whole_file(directory / f"{stem}.tflite") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{stem}.tflite"
         metadata = to_tflite(vae, file, batch_size=batch_size, **options)
-        yield metadata, file.read_bytes()
+        return metadata, file.read_bytes()
 
 
-def _write(directory, stem, metadata, model):
-    """Writes all files whole, or none, and the list of their hashes last."""
+def _contents(directory, stem, metadata, model):
+    """Returns the bytes of all files by name, the list of their hashes among them."""
     missing = sorted({"sample", "decode"} - set(metadata["signatures"]))
     if missing:
         raise invalid(
@@ -111,14 +114,29 @@ def _write(directory, stem, metadata, model):
     schema.check_file(metadata, ports)
     texts = app_sources.sources(metadata, ports, stem, LITERT_VERSION)
     files = {f"{stem}.json": sidecar.dumps(metadata), **texts}
-    contents = {name: text.encode() for name, text in files.items()}
-    contents = {f"{stem}.tflite": model, **contents}
+    contents = {f"{stem}.tflite": model, **{name: text.encode() for name, text in files.items()}}
 
     hashes = {**_hashes(directory), **{n: sidecar.sha256(c) for n, c in contents.items()}}
-    contents[_MANIFEST] = (json.dumps(hashes, indent=2, sort_keys=True) + "\n").encode()
-    with contextlib.ExitStack() as stack:
-        for name, content in contents.items():
-            stack.enter_context(whole_file(directory / name)).write_bytes(content)
+    manifest = (json.dumps(hashes, indent=2, sort_keys=True) + "\n").encode()
+    return {**contents, _MANIFEST: manifest}
+
+
+def _targets(directory, stem):
+    """Returns the files of a folder, the list of their hashes last.
+
+    A file of these names that an earlier call did not write, or that was changed, is refused.
+    """
+    name = app_sources.class_name(stem)
+    sources = [name + language.ending for language in app_languages.ALL]
+    files = [f"{stem}.tflite", f"{stem}.json", "README.md", *sources]
+    ours = _hashes(directory)
+
+    def foreign(path):
+        return None if _hash_of(path) == ours.get(path.name) else "a file that to_app did not write"
+
+    what = "an unchanged file of an earlier call"
+    targets = [_files.Target(directory / file, what, foreign) for file in files]
+    return [*targets, _files.Target(directory / _MANIFEST, what, lambda path: None)]
 
 
 def _checked_stem(name, default):
@@ -143,25 +161,6 @@ def _refuse_options(options):
             f"{', '.join(given)} beside a file",
             "pass the model, or leave them out",
         )
-
-
-def _check_free(directory, stem):
-    """Refuses a folder with files of these names that an earlier call did not write."""
-    name = app_sources.class_name(stem)
-    ours = _hashes(directory)
-    for file in (
-        f"{stem}.tflite",
-        f"{stem}.json",
-        "README.md",
-        *(name + e.ending for e in app_languages.ALL),
-    ):
-        path = directory / file
-        if path.exists() and not (path.is_file() and _hash_of(path) == ours.get(file)):
-            raise invalid(
-                f"no {file} in {directory}, or an unchanged one of an earlier call",
-                "a file that to_app did not write",
-                "choose another folder or name, or move that file away",
-            )
 
 
 def _hash_of(path):

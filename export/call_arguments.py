@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfvae import _files
 from tfvae.errors import InputTypeError, invalid
 from tfvae.validation import arguments
 
@@ -64,7 +65,7 @@ def as_path(name: str, value: Any) -> Path:
     text = os.fspath(value)
     if not text or "\0" in text:
         raise invalid(f"{name} to be a path", f"{name}={text!r}", f"pass {name}='folder/name'")
-    return Path(text)
+    return _files.local(text)
 
 
 def as_model_path(value: Any) -> Path:
@@ -75,16 +76,13 @@ def as_model_path(value: Any) -> Path:
 
     Raises:
         InputTypeError: no path.
-        InputError: another ending, or a folder of that name or of the sidecar's.
+        InputError: another ending.
     """
     path = as_path("path", value)
     if path.suffix != ".tflite":
         stem = path if path.name else path / "model"
         named = f"write to {stem.with_suffix('.tflite')}"
         raise invalid("a path ending in .tflite", repr(str(value)), named)
-    for file in (path, path.with_suffix(".json")):
-        if file.is_dir():
-            raise invalid(f"{file} to be a file", "a folder of that name", "choose another path")
     return path
 
 

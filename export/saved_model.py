@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tfvae._files import check_replaceable, whole_folder
+from tfvae import _files
 from tfvae._keras.backend import keras
 from tfvae.export import availability, call_arguments, finite, signatures
 from tfvae.export.precision import in_float32
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _WRITING = threading.Lock()
-_OWN = ("saved_model.pb", "fingerprint.pb", "variables", "assets")  # what a SavedModel consists of
 
 
 def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLike[str]:
@@ -28,24 +27,26 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
     numbers of the samples wanted. A conditional model's `y [B, ...]` is not checked there: a label
     beyond the classes has no refusal, see `export/README.md`. A signature whose method a piece
     does not have is left out, and a logged line says so. The folder is written whole or not at
-    all: a failed export leaves an earlier one as it was.
+    all: a failed export leaves an earlier one as it was. Its `tfvae.json` lists the files.
 
     Args:
         vae: a `tfvae.VAE`.
-        path: a new folder, an empty one, or an earlier SavedModel, which is replaced.
+        path: the folder to write. An empty one, and one that this function wrote and that holds
+            nothing else, is replaced.
 
     Returns:
         `path`.
 
     Raises:
         InputTypeError: no model or no path, or the two swapped.
-        InputError: a path that cannot be written, a folder with other files, which would be
-            lost, or weights that are not finite.
+        WriteError: a path that cannot be written, or holds anything else.
+        InputError: weights that are not finite.
     """
     call_arguments.check_model(vae, path, "to_saved_model")
-    check_replaceable(call_arguments.as_path("path", path), _OWN, "an earlier SavedModel")
+    call_arguments.as_path("path", path)
     finite.check_weights(vae)
-    with in_float32(vae), whole_folder(path) as folder:
+    target = _files.Target(path, "a SavedModel of tfvae alone", _files.foreign_to_mark)
+    with in_float32(vae), _files.whole_folder(target) as folder:
         parts = signatures.parts(vae)
         built, left_out = availability.available(signatures.signatures(vae, parts), parts)
         availability.tell(left_out)
@@ -54,6 +55,7 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
             folder,
             {name: (signatures.as_function(s, parts), s.specs) for name, s in built.items()},
         )
+        _files.mark(folder)
     return path
 
 

@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tfvae._files import Target, local
+from tfvae._files.beside import leftovers
+from tfvae._files.listing import read_json
 from tfvae.errors import invalid
 from tfvae.export import schema
 
 FORMAT_VERSION = 1
+_OWN_KEYS = {"format_version", "package_version", "sha256", "signatures", "random"}
 RANDOM_SCHEME = "threefry2x32-20, JAX stream: key (0, seed), counter (0, index * latent_dim + j)"
 
 
@@ -28,6 +32,37 @@ def dumps(metadata: dict[str, Any]) -> str:
     return json.dumps(metadata, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
+def targets(model_path: Path) -> list[Target]:
+    """Returns the file and its sidecar, to be written as a pair: see `whole_files`."""
+    what = "a .tflite file of tfvae, with its sidecar"
+    return [
+        Target(model_path, what, foreign_model),
+        Target(path_of(model_path), "the sidecar of a .tflite file of tfvae", foreign),
+    ]
+
+
+def foreign(path: Path) -> str | None:
+    """Returns what a `.json` is in words, or None for the sidecar of any file."""
+    return None if _hash_in(path) else "another .json file"
+
+
+def foreign_model(path: Path) -> str | None:
+    """Returns what a `.tflite` is in words, or None if its sidecar lies beside it.
+
+    The sidecar may also be in what a writer left that was killed before it could place it.
+    """
+    folders = (path.parent, *leftovers(path))
+    known = {_hash_in(path_of(folder / path.name)) for folder in folders}
+    is_own = sha256(path.read_bytes()) in known
+    return None if is_own else "a .tflite file without its sidecar"
+
+
+def _hash_in(path):
+    """Returns the hash that a sidecar names, or None for another file."""
+    metadata = read_json(path) or {}
+    return str(metadata["sha256"]) if set(metadata) >= _OWN_KEYS else None
+
+
 def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
     """Reads a model file and its sidecar, and checks that they belong together.
 
@@ -41,7 +76,7 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
         InputError: no model, no sidecar, a sidecar of another format or with wrong keys, or a hash
             that differs.
     """
-    model_path = Path(model_path)
+    model_path = local(model_path)
     fix = "export the model again, and keep both files together"
 
     if not model_path.is_file():

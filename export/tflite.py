@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from tfvae._files import whole_file
+from tfvae import _files
 from tfvae._version import __version__
 from tfvae.errors import invalid
 from tfvae.export import (
@@ -57,7 +57,8 @@ def to_tflite(
 
     Args:
         vae: a `tfvae.VAE`.
-        path: the file to write, ending in `.tflite`.
+        path: the file to write, ending in `.tflite`. It and `NAME.json` are replaced if they are
+            a pair that this function wrote.
         quantization: precision of the two networks. z is the same in all cases.
             None: float32. "float16": weights of half the size.
             "dynamic_int8": weights in 8 bits, sums in float32.
@@ -78,9 +79,9 @@ def to_tflite(
 
     Raises:
         InputTypeError: an argument of another kind, such as a path in place of the model.
-        InputError: an argument out of range, a path that cannot be written, numbers of the model
-            that are not finite, ops that do not exist on the device (named), or a file that
-            differs from the model.
+        InputError: an argument out of range, numbers of the model that are not finite, ops that
+            do not exist on the device (named), or a file that differs from the model.
+        WriteError: a path that cannot be written, or holds what this function did not write.
     """
     call_arguments.check_model(vae, path, "to_tflite")
     path = call_arguments.as_model_path(path)
@@ -91,11 +92,8 @@ def to_tflite(
     _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss)
 
     finite.check_weights(vae)
-    with (
-        in_float32(vae),
-        whole_file(path) as model_file,
-        whole_file(sidecar.path_of(path)) as sidecar_file,
-    ):
+    pair = _files.whole_files(sidecar.targets(path))
+    with in_float32(vae), pair as (model_file, sidecar_file):
         parts = _parts(vae, sizes, include_encoder)
         built, left_out = availability.available(_signatures(vae, parts, sizes), parts)
         used = {step.part for signature in built.values() for step in signature.steps}

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfvae._files import check_replaceable, whole_folder
+from tfvae import _files
 from tfvae.errors import invalid
 from tfvae.export import call_arguments, page_security, schema, sidecar
 from tfvae.export.runtime import InterpreterRuntime
@@ -67,6 +67,7 @@ def to_web(
         InputError: no file, install or folder of this kind at a path, a file that its sidecar
             does not describe, a file without `sample` or `decode`, conditions other than one
             label per sample, or a quantization of a file. For a model, also as `to_tflite`.
+        WriteError: a folder that cannot be written, or holds more than a page.
         InputTypeError: neither a model nor a path, the two swapped, or a title that is no text.
     """
     call_arguments.check_model(vae_or_tflite, folder, "to_web", or_file=True)
@@ -80,10 +81,9 @@ def to_web(
         )
         raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
 
-    own = {*_assets(), _MODEL, "model.json", _RUNTIME}
-    check_replaceable(folder, own, "an earlier page")
     packages = None if litert is None else _find_packages(litert)
-    with whole_folder(folder) as written:
+    target = _files.Target(folder, "an empty folder, an earlier page alone", _foreign)
+    with _files.whole_folder(target) as written:
         if is_path:
             metadata = _copy_model(Path(vae_or_tflite), written)
         else:
@@ -108,6 +108,18 @@ def _assets():
         for file in files.iterdir()
         if not file.name.startswith((".", "_"))
     }
+
+
+def _foreign(folder):
+    """Tells what a folder holds beside an earlier page, since all of it would be replaced."""
+    top = {path.name for path in folder.iterdir()}
+    page = {*_assets(), _MODEL, "model.json"}
+    if not {"index.html", _MODEL, "model.json"} <= top:
+        return _files.named(top)
+
+    runtime = {f"{_RUNTIME}/{package}/{file}" for package in _PACKAGES for file in _FILES[package]}
+    others = top - page - {_RUNTIME} or set(_files.hashes(folder)) - page - runtime
+    return _files.named(others) or sidecar.foreign_model(folder / _MODEL)
 
 
 def _copy_model(path, folder):

@@ -1,11 +1,11 @@
-"""Grids of examples, and files written whole."""
+"""Grids of examples."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import matches
-from tfvae import _files, plots
+from tfvae import plots
 
 
 def test_a_grid_places_examples_in_rows_of_black_to_white():
@@ -31,19 +31,3 @@ def test_what_is_no_picture_is_refused(shape):
 def test_reconstructions_stand_below_their_originals():
     pairs = plots.beside(np.arange(5), np.arange(5) + 10, columns=3)
     assert list(pairs) == [0, 1, 2, 10, 11, 12, 3, 4, 13, 14]
-
-
-def test_a_file_or_folder_is_replaced_whole_or_not_at_all(tmp_path):
-    (tmp_path / "file").write_text("old")
-    with pytest.raises(RuntimeError), _files.whole_file(tmp_path / "file") as path:
-        path.write_text("half")
-        raise RuntimeError
-    assert (tmp_path / "file").read_text() == "old"
-    with _files.whole_file(tmp_path / "file") as path:
-        path.write_text("new")
-    for content in ("a", "b"):
-        with _files.whole_folder(tmp_path / "deep" / "folder") as path:
-            (path / content).write_text("")
-    assert (tmp_path / "file").read_text() == "new"
-    assert [p.name for p in (tmp_path / "deep" / "folder").iterdir()] == ["b"]
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["b", "deep", "file", "folder"]

@@ -9,6 +9,10 @@ class ShapeError(InputError):
     """A distribution of another event or batch than the model's."""
 
 
+class WriteError(InputError):
+    """A place that cannot be written, or holds what is not the package's own. It is as it was."""
+
+
 class InputTypeError(TypeError):
     """A value of a kind the package cannot work with."""
 

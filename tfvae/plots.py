@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tfvae._files import whole_file
+from tfvae import _files
 from tfvae.errors import InputError, invalid
 
+_MARK = b"tEXtSoftware\0tfvae"  # a chunk of the PNG files written here
 _GAP = 1  # pixels between cells, before enlarging
 _PAPER = 255  # the grey level of the gaps
 _SIDE = 640  # pixels to which a small picture is enlarged, about
@@ -52,18 +53,22 @@ def save_png(path: str | os.PathLike[str], sheet: np.ndarray) -> None:
     """Writes a picture as a PNG file. Small pictures are enlarged by a whole factor.
 
     Args:
-        path: the file to write. It is written whole or not at all.
+        path: the file to write. It is written whole or not at all, and replaces a picture that
+            this function wrote.
         sheet: the picture, uint8 `[H, W]` or `[H, W, 3]`.
 
     Raises:
-        InputError: a path that cannot be written.
+        WriteError: a path that cannot be written, or holds anything else.
     """
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text("Software", "tfvae")
     factor = max(1, _SIDE // max(sheet.shape[:2]))
     picture = sheet.repeat(factor, axis=0).repeat(factor, axis=1)
-    with whole_file(path) as file:
-        Image.fromarray(picture).save(file, format="PNG")
+    target = _files.Target(path, "a picture of tfvae", _foreign)
+    with _files.whole_file(target) as file:
+        Image.fromarray(picture).save(file, format="PNG", pnginfo=mark)
 
 
 def beside(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 16) -> np.ndarray:
@@ -81,6 +86,14 @@ def beside(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 16
     for first in range(0, len(originals), columns):
         rows += [originals[first : first + columns], reconstructions[first : first + columns]]
     return np.concatenate(rows)
+
+
+def _foreign(path):
+    """Returns what a file is in words, unless `save_png` wrote it."""
+    with path.open("rb") as file:
+        start = file.read(200)
+    is_own = start.startswith(b"\x89PNG") and _MARK in start
+    return None if is_own else "another file"
 
 
 def _cells(examples, value_range):

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
+from tfvae import _files
 from tfvae.export import Sampler, quality, quantize, sidecar
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
@@ -260,9 +261,12 @@ def test_a_path_that_cannot_be_written_is_refused_first(tmp_path, small, monkeyp
 
 def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch):
     (tmp_path / "m.tflite").write_text("old model")
-    (tmp_path / "m.json").write_text("old sidecar")
+    keys = ("format_version", "package_version", "signatures", "random")
+    hashed = sidecar.sha256(b"old model")
+    (tmp_path / "m.json").write_text(json.dumps({**dict.fromkeys(keys), "sha256": hashed}))
     (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "saved_model.pb").write_text("")
+    (tmp_path / "saved" / "old").write_text("")
+    _files.mark(tmp_path / "saved")
 
     def fail(*_, **__):
         raise KeyboardInterrupt
@@ -275,7 +279,7 @@ def test_a_failed_export_leaves_the_old_files_whole(tmp_path, small, monkeypatch
         tfvae.export.to_saved_model(small.vae, tmp_path / "saved")
     assert sorted(os.listdir(tmp_path)) == ["m.json", "m.tflite", "saved"]
     assert (tmp_path / "m.tflite").read_text() == "old model"
-    assert os.listdir(tmp_path / "saved") == ["saved_model.pb"]
+    assert sorted(os.listdir(tmp_path / "saved")) == ["old", "tfvae.json"]
 
 
 def test_a_file_that_differs_from_the_model_is_not_written(tmp_path, monkeypatch):

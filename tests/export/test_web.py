@@ -200,7 +200,7 @@ def test_an_earlier_page_is_replaced_whole_and_any_other_folder_left_alone(expor
         to_web(copies / "batch_1.tflite", page)
     assert {path: path.read_bytes() for path in page.iterdir()} == before
     (page / "CNAME").write_text("mine")
-    words = matches("an earlier page", "CNAME", "choose another folder")
+    words = matches("an earlier page", "CNAME", "choose another path")
     with pytest.raises(InputError, match=words):
         to_web(exported / "batch_1.tflite", page)
     assert (page / "CNAME").read_text() == "mine"

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import datasets, plots
-from tfvae._files import whole_file, writable_folder
+from tfvae import _files, datasets, plots
 from tfvae._version import __version__
 from tfvae.app import fingerprints
 from tfvae.app.settings import Settings, build, choose, describe
@@ -56,7 +55,7 @@ def train(settings: Settings, say: Callable[[str], object] = print) -> dict[str,
     vae = build(settings, dataset)
     for name in ("x_train", "x_test"):
         data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
-    out = writable_folder(settings.out)
+    out = _files.local(settings.out)
 
     steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
@@ -77,7 +76,7 @@ def train(settings: Settings, say: Callable[[str], object] = print) -> dict[str,
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
     found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
     say("Exporting ...")
-    with whole_file(out / MODEL) as file:
+    with _files.whole_file(_files.Target(out / MODEL, "x", lambda _: None)) as file:
         vae.save(file)
     exported = export(vae, out)
     draw_pictures(vae, dataset, out, settings.seed)
@@ -95,7 +94,7 @@ def train(settings: Settings, say: Callable[[str], object] = print) -> dict[str,
         "export": exported,
         "seconds": {"fit": round(trained - before_fit, 1), "all": round(time.time() - started, 1)},
     }
-    with whole_file(out / REPORT) as file:
+    with _files.whole_file(_files.Target(out / REPORT, "x", lambda _: None)) as file:
         file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
     return report

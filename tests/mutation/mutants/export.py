@@ -192,8 +192,8 @@ MUTANTS = [
     Mutant(
         name="apps-own-files-not-told",
         path="export/app_folder.py",
-        old="path.is_file() and _hash_of(path) == ours.get(file)",
-        new="path.is_file()",
+        old="None if _hash_of(path) == ours.get(path.name) else",
+        new="None if _hash_of(path) else",
         note="A README or a source of the user's is overwritten.",
         about="to_app",
     ),
@@ -247,9 +247,9 @@ MUTANTS = [
     ),
     Mutant(
         name="foreign-folder-replaced",
-        path="tfvae/_files.py",
-        old="if p.name not in own)",
-        new="if path.name in ())",
+        path="export/web.py",
+        old="_files.named(others) or sidecar",
+        new="sidecar",
         note="A folder that holds other files is replaced by the page.",
     ),
     Mutant(
@@ -270,8 +270,8 @@ MUTANTS = [
     Mutant(
         name="saved-model-keeps-half-precision",
         path="export/saved_model.py",
-        old="with in_float32(vae), whole_folder",
-        new="with whole_folder",
+        old="with in_float32(vae), _files.whole_folder",
+        new="with _files.whole_folder",
         note="The SavedModel of a mixed-precision model computes in half precision.",
         about="mixed_|float16",
     ),

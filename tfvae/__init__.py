@@ -13,6 +13,7 @@ from tfvae._version import __version__
 if TYPE_CHECKING:
     from typing import Any
 
+    from tfvae import callbacks as callbacks
     from tfvae import datasets as datasets
     from tfvae import evaluation as evaluation
     from tfvae import export as export
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tfvae.objectives import IWAE as IWAE
 
 _MODULES = [
+    "callbacks",
     "datasets",
     "evaluation",
     "export",

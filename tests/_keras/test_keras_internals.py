@@ -36,6 +36,7 @@ READ = {
     "Optimizer._get_variable_index": lambda m: m.optimizer._get_variable_index,
     "Adam._momentums": lambda m: m.optimizer._momentums[0].value,
     "Adam._velocities": lambda m: m.optimizer._velocities[0].value,
+    "MonitorCallback._set_monitor_op": lambda m: keras.callbacks.EarlyStopping()._set_monitor_op,
     "TensorBoard._should_trace": lambda m: [
         keras.callbacks.TensorBoard(profile_batch=2)._should_trace
     ],

@@ -175,3 +175,16 @@ def adam_moments(
 def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:
     """Returns True if a `TensorBoard` callback profiles batches (`TensorBoard._should_trace`)."""
     return bool(tensorboard._should_trace)
+
+
+def choose_direction(callback: keras.callbacks.Callback) -> None:
+    """Makes a callback that monitors a metric choose whether less or more of it is better.
+
+    `MonitorCallback._set_monitor_op` also changes the sign of `min_delta`. The callback itself
+    calls it at the end of its first epoch.
+
+    Args:
+        callback: the callback. One that monitors nothing, or has chosen already, stays as it is.
+    """
+    if getattr(callback, "monitor_op", True) is None:
+        callback._set_monitor_op()

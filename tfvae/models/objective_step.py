@@ -147,6 +147,11 @@ class ObjectiveSteps(LoopHooks):
         """Returns the names of the terms that an alarm reports."""
         return ("rate", "distortion") if self.model.posterior.has_density else ("distortion",)
 
+    def description(self) -> str:
+        """Returns the pieces of the model in words, which a checkpoint is compared by."""
+        names = ("posterior", "prior", "likelihood", "objective", "estimator")
+        return ", ".join(repr(getattr(self.model, name)) for name in names)
+
     def counters(self) -> tuple[tf.Variable, ...]:
         """Returns the count of steps, a variable that each step changes."""
         return (self.trained,)

@@ -91,6 +91,10 @@ class Alarm:
         """Returns how many steps have been left out since `reset`."""
         return int(self._record.numpy()[_COUNT])
 
+    def variables(self) -> list[tf.Variable]:
+        """Returns the variable that holds the record."""
+        return [self._record]
+
     def reset(self) -> None:
         """Empties the record."""
         self._record.assign(tf.zeros_like(self._record))

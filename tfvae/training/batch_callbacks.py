@@ -1,6 +1,6 @@
 """Finds callbacks that act on single batches: with those, each call runs one step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -25,23 +25,23 @@ def acts_on_batches(
         training: True for batches of training, False for batches of an evaluation.
     """
     hooks = _TRAIN_HOOKS if training else _TEST_HOOKS
-    return any(_acts(callback, hooks) for callback in _flat(callbacks))
+    return any(_acts(callback, hooks) for callback in flat(callbacks))
 
 
 def handles_nan(
     callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None,
 ) -> bool:
     """Returns True if one of the callbacks is `keras.callbacks.TerminateOnNaN`."""
-    return any(
-        isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in _flat(callbacks)
-    )
+    return any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in flat(callbacks))
 
 
-def _flat(callbacks):
+def flat(
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.CallbackList | None,
+) -> Iterator[keras.callbacks.Callback]:
     """Yields single callbacks, also those inside a `CallbackList`."""
     for callback in tf.nest.flatten(callbacks or []):
         if isinstance(callback, keras.callbacks.CallbackList):
-            yield from _flat([*callback.callbacks])
+            yield from flat([*callback.callbacks])
         else:
             yield callback
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,17 +47,27 @@ class IndexedArrays:
             self.dtypes,
         )
         self.arrays = tf.nest.map_structure(_on_device, arrays)
+        self.order: tuple[int, ...] | None = None  # the seed of the order of the last pass
         self._batch_size = batch_size
         self._order_key = order_key
 
-    def next_pass(self) -> Iterator[np.ndarray]:
-        """Yields the row numbers of each batch of a pass over the arrays, int32 `[B]`."""
+    def next_pass(self, order: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+        """Returns an iterator over the row numbers of each batch of a pass, int32 `[B]`.
+
+        Args:
+            order: the seed of the order, instead of the next one.
+        """
         rows = np.arange(self.num_examples, dtype=np.int32)
         if self._order_key is not None:
-            rows = np.random.default_rng(self._order_key()).permutation(rows)
+            self.order = tuple(order or self._order_key())
+            rows = np.random.default_rng(self.order).permutation(rows)
 
-        for first in range(0, self.num_examples, self._batch_size):
-            yield rows[first : first + self._batch_size]
+        firsts = range(0, self.num_examples, self._batch_size)
+        return (rows[first : first + self._batch_size] for first in firsts)
+
+    def skip_passes(self, count: int) -> int:
+        """Returns the count of passes to leave out, since none has to be read for that."""
+        return count
 
 
 class DatasetBatches:
@@ -72,7 +82,7 @@ class DatasetBatches:
         most: the most batches that are read in a pass, or None for all.
     """
 
-    arrays = dtypes = num_examples = None
+    arrays = dtypes = num_examples = order = None
 
     def __init__(
         self, dataset: tf.data.Dataset, passes: int | None = None, most: int | None = None
@@ -92,8 +102,19 @@ class DatasetBatches:
         self._most = most
         self._pipeline: Any = None
 
-    def next_pass(self) -> Iterator[Any]:
-        """Returns an iterator over the batches of the next pass."""
+    def skip_passes(self, count: int) -> int:
+        """Reads so many passes, and returns their number."""
+        for _ in range(count):
+            for _ in itertools.islice(self.next_pass(), self._most):
+                pass
+        return count
+
+    def next_pass(self, order: Sequence[int] | None = None) -> Iterator[Any]:
+        """Returns an iterator over the batches of the next pass.
+
+        Args:
+            order: nothing, since the dataset has an order of its own.
+        """
         if not self.prefetched:
             return iter(self._dataset)
 

@@ -9,6 +9,7 @@ from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
 from tfvae.training.alarm import ON_NONFINITE
+from tfvae.training.keeper import keeping_callbacks
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
@@ -160,6 +161,7 @@ class CompiledFit(StepSettings):
             with self.loop_hooks.explained_errors():
                 prepared = fit_call.run_of_fit(self, call)
                 if prepared is None:
+                    _check_keeps_nothing(callbacks)
                     return super().fit(**call)
                 return self._fit(call, *prepared)
         finally:
@@ -275,6 +277,17 @@ class CompiledFit(StepSettings):
                 "You must call `compile()` before using the model:"
                 " vae.compile(keras.optimizers.Adam(1e-3))",
             )
+
+
+def _check_keeps_nothing(callbacks):
+    """Refuses callbacks that need the loop of this package."""
+    if keeping_callbacks(callbacks):
+        raise invalid(
+            "arrays or a tf.data.Dataset on one device, where training keeps checkpoints",
+            "a call that Keras' own loop runs: other data, class weights, a strategy of devices,"
+            " shuffle='batch' or run_eagerly=True",
+            "leave tfvae.callbacks.Checkpoint out, or pass such data",
+        )
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

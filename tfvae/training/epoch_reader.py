@@ -28,6 +28,7 @@ class EpochReader:
         self.steps_per_epoch = steps_per_epoch
         self._batches: Any = None
         self._read = 0  # batches of the current pass
+        self._passes = 0  # begun so far
 
     @property
     def num_steps(self) -> int | None:
@@ -82,9 +83,37 @@ class EpochReader:
         if self._left_of_pass() == 0:
             self._batches = None
 
-    def _begin_pass(self):
-        self._batches = self.source.next_pass()
+    def position(self) -> dict[str, Any]:
+        """Returns where the reader is, as values for JSON."""
+        return {
+            "passes": self._passes,
+            "read": None if self._batches is None else self._read,
+            "left": getattr(self, "_left", None),
+            "order": self.source.order,
+        }
+
+    def go_to(self, position: dict[str, Any]) -> None:
+        """Goes where a reader of the same data was, from before the first pass.
+
+        Arrays go there at once. A `tf.data.Dataset` is read from its start, since its order may
+        follow from how often it was read.
+
+        Args:
+            position: a result of `position`.
+        """
+        begun = position["passes"] - (position["read"] is not None)
+        self._passes = self.source.skip_passes(begun)
+        self._batches = None
+        if position["read"] is not None:
+            self._begin_pass(position["order"])
+            self._read = sum(1 for _ in itertools.islice(self._batches, position["read"]))
+        self._left = position["left"]
+        self.ended = False
+
+    def _begin_pass(self, order=None):
+        self._batches = self.source.next_pass(order)
         self._read = 0
+        self._passes += 1
 
     def _left_of_pass(self):
         number = self.source.num_batches

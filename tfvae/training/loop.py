@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.training.epoch_reader import EpochReader
+from tfvae.training.keeper import Keeper, keeper_of
 
 if TYPE_CHECKING:
     from tfvae.training.compiled_fit import CompiledFit
     from tfvae.training.step_programs import StepPrograms
+
+_KEEPS_NOTHING = Keeper()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +46,26 @@ def fit(model: "CompiledFit", run: Run, call: dict[str, Any]) -> keras.callbacks
     callbacks = _callback_list(model, call, run, epochs=call["epochs"], add_history=True)
     model.stop_training = False
     callbacks.on_train_begin()
+    keeper = keeper_of(model, run.reader, callbacks, call)
+    with keeper.listening():
+        epoch_logs = _epochs(model, run, call, callbacks, keeper)
+
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and call["epochs"] > 0:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    callbacks.on_train_end(logs=epoch_logs)
+    return model.history
+
+
+def _epochs(model, run, call, callbacks, keeper):
+    """Runs the epochs of a training, and returns the logs of the last one."""
+    hooks = (callbacks.on_train_batch_begin, callbacks.on_train_batch_end)
+    first = keeper.first_epoch(internals.first_epoch(model, call["initial_epoch"]))
     logs: dict = {}
     epoch_logs = None
-    for epoch in range(internals.first_epoch(model, call["initial_epoch"]), call["epochs"]):
+    for epoch in range(first, call["epochs"]):
         model.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        hooks = (callbacks.on_train_batch_begin, callbacks.on_train_batch_end)
-        logs = _epoch(model, run, hooks, "stop_training") or logs
+        logs = _epoch(model, run, hooks, "stop_training", keeper, epoch) or logs
 
         epoch_logs = dict(internals.epoch_logs(model, logs))
         if _has_validation(call) and _is_due(epoch, call["validation_freq"]):
@@ -57,13 +73,11 @@ def fit(model: "CompiledFit", run: Run, call: dict[str, Any]) -> keras.callbacks
             epoch_logs.update({f"val_{name}": value for name, value in val_logs.items()})
 
         callbacks.on_epoch_end(epoch, epoch_logs)
+        keeper.after_epoch(epoch, model.stop_training or epoch + 1 == call["epochs"])
         if model.stop_training:
             break
 
-    if isinstance(model.optimizer, keras.optimizers.Optimizer) and call["epochs"] > 0:
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end(logs=epoch_logs)
-    return model.history
+    return epoch_logs
 
 
 def evaluate(model: "CompiledFit", run: Run, call: dict[str, Any]) -> dict[str, Any]:
@@ -112,14 +126,16 @@ def _validate(model, call, callbacks):
     )
 
 
-def _epoch(model, run, hooks, stop):
+def _epoch(model, run, hooks, stop, keeper=_KEEPS_NOTHING, epoch=0):
     """Runs the steps of one epoch, and returns the result of the last step."""
     on_begin, on_end = hooks
-    done, logs = 0, {}
-    run.reader.begin_epoch()
+    start, logs = keeper.enter_epoch()
+    if not start:
+        run.reader.begin_epoch()
+    done = start
     while run.reader.has_more():
         on_begin(done)
-        if run.acts or not done:
+        if run.acts or done == start:
             run.programs.refresh()
         batches = run.reader.take(run.steps)
         if not batches:
@@ -130,6 +146,7 @@ def _epoch(model, run, hooks, stop):
         done += len(batches)
         model.after_steps(len(batches))
         on_end(done - 1, logs)
+        keeper.after_call(epoch, done, logs)
         if getattr(model, stop):
             break
 

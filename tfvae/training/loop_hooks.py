@@ -58,6 +58,10 @@ class LoopHooks:
         """Returns the names of the loss terms whose values an `Alarm` reports."""
         return ()
 
+    def description(self) -> str:
+        """Returns in words what a model learns, which a checkpoint is compared by."""
+        return type(self.model).__name__
+
     def counters(self) -> "tuple[tf.Variable, ...]":
         """Returns the variables that a step changes and that Keras does not track."""
         return ()

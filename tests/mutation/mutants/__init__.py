@@ -19,6 +19,7 @@ AREAS = (
     "vae",
     "loop",
     "stepping",
+    "keeping",
     "runs",
     "export",
     "page",

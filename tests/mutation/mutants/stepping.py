@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         name="backed-up-epoch-ignored",
         path="tfvae/training/loop.py",
-        old='range(internals.first_epoch(model, call["initial_epoch"]), call["epochs"])',
-        new='range(call["initial_epoch"], call["epochs"])',
+        old='keeper.first_epoch(internals.first_epoch(model, call["initial_epoch"]))',
+        new='keeper.first_epoch(call["initial_epoch"])',
         note="After an interruption `BackupAndRestore` trains all epochs again.",
         about="BackupAndRestore|initial_epoch",
     ),
@@ -221,7 +221,7 @@ MUTANTS = [
     Mutant(
         name="changed-settings-keep-the-programs",
         path="tfvae/training/loop.py",
-        old="        if run.acts or not done:\n            run.programs.refresh()\n",
+        old="        if run.acts or done == start:\n            run.programs.refresh()\n",
         new="",
         note="An attribute such as beta that is changed between two fits has no effect.",
         about="traced|attribute|beta",

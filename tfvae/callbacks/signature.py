@@ -1,0 +1,59 @@
+"""Tells trainings apart, so that none goes on from another one's checkpoint."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.callbacks import state
+
+if TYPE_CHECKING:
+    from tfvae.training.compiled_fit import CompiledFit
+    from tfvae.training.epoch_reader import EpochReader
+
+_ROWS = 16  # at each end of an array
+
+
+def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any]) -> dict[str, Any]:
+    """Returns what makes a training the one it is, as values for JSON.
+
+    Args:
+        model: the model that is trained, before the first step.
+        reader: the reader of its batches.
+        call: the arguments of `fit`, by name.
+    """
+    source = reader.source
+    optimizer = model.optimizer.get_config() | {"name": type(model.optimizer).__name__}
+    return {
+        "shapes of the weights": state.shapes(state.values(model)),
+        "pieces": model.loop_hooks.description(),
+        "optimizer": json.dumps(optimizer, sort_keys=True, default=str),
+        "seed": model.loop_hooks.order_seed(),
+        "batch_size": source.batch_size,
+        "number of examples": source.num_examples,
+        "steps_per_epoch": reader.steps_per_epoch,
+        "shuffle": bool(call["shuffle"]),
+        "examples": None if source.arrays is None else _first_and_last(source.arrays),
+    }
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Returns in words in what two trainings differ; empty if they are the same.
+
+    Args:
+        one: the signature of one.
+        other: the signature of the other.
+    """
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return f"another {', another '.join(names)}" if names else ""
+
+
+def _first_and_last(arrays):
+    """Returns a hash of the first and last rows of all arrays."""
+    found = hashlib.sha256()
+    for array in tf.nest.flatten(arrays):
+        for rows in (array[:_ROWS], array[-_ROWS:]):
+            found.update(np.ascontiguousarray(rows).tobytes())
+    return found.hexdigest()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfvae._files.places import cannot_write, is_of_disk
+from tfvae.errors import InputError
 
 fcntl: Any
 try:
@@ -40,7 +41,7 @@ def beside(path: Path) -> Iterator[Path]:
     Raises:
         WriteError: a place that cannot be written, or a disk that is full.
     """
-    made = _missing(path.parent)
+    made = missing(path.parent)
     try:
         with contextlib.ExitStack() as stack:
             try:
@@ -53,12 +54,14 @@ def beside(path: Path) -> Iterator[Path]:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.enter_context(locked(folder))
             yield folder
+    except InputError:
+        raise
     except Exception as error:
         if is_of_disk(error, path.parent):
             raise cannot_write(path, error) from error
         raise
     finally:
-        _remove_empty(made)
+        remove_empty(made)
 
 
 def leftovers(path: Path) -> list[Path]:
@@ -142,12 +145,13 @@ def _prefix(path):
     return f".{name}.tfvae-"
 
 
-def _missing(folder):
+def missing(folder: Path) -> list[Path]:
     """Returns a folder and those around it that do not exist, the innermost first."""
     return [parent for parent in (folder, *folder.parents) if not parent.exists()]
 
 
-def _remove_empty(folders):
+def remove_empty(folders: list[Path]) -> None:
+    """Removes those folders that hold nothing."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()

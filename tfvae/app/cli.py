@@ -75,6 +75,7 @@ BatchSizes = Annotated[
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data = "digits",
     data_dir: DataDir = None,
     latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
@@ -99,12 +100,19 @@ def train(
     num_examples: NumExamples = 1000,
     seed: Seed = 0,
     out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")
+    ] = None,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
     \N{FORM FEED}
 
     Args:
+        context: what was typed.
         data: name or path of the data.
         data_dir: folder of named data sets.
         latent_dim: size of the latent, D.
@@ -117,15 +125,17 @@ def train(
         num_examples: held-out examples to evaluate; 0 for all.
         seed: seed of the weights, the noise and the pictures.
         out: folder of the run.
+        overwrite: True to replace a run by the finished new one.
+        resume: folder of a run that was stopped, to go on with.
     """
-    from tfvae.app import runs
+    from tfvae.app import train_command
     from tfvae.app.settings import Settings
 
     settings = Settings(
         data, data_dir, latent_dim, network.value, likelihood.value, epochs,
         batch_size, learning_rate, num_samples, num_examples, seed, out,
     )  # fmt: skip
-    report = runs.train(settings, say=_say)
+    report = train_command.run(context, settings, overwrite, resume, _say)
 
     table = tables.of_evaluation(report["evaluation"])
     tables.add_export(table, report["export"])

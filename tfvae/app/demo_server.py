@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfvae.app.runs import TFLITE
+from tfvae import _files
+from tfvae.app.run_folder import TFLITE
+from tfvae.app.run_outputs import file_of
 from tfvae.errors import invalid
 from tfvae.export import web
 
@@ -31,9 +33,10 @@ def page_of(
         The folder of the page. A page that was made is removed after the body.
 
     Raises:
-        InputError: a path that is none of the three, `litert` for a finished page, or as `to_web`.
+        InputError: a path that is none of the three, a damaged run, `litert` for a finished page,
+            or as `to_web`.
     """
-    path = Path(run_or_folder)
+    path = _files.local(run_or_folder)
     if path.is_dir() and web.is_page(path):
         if litert is not None:
             raise invalid(
@@ -44,7 +47,7 @@ def page_of(
         yield path
         return
 
-    model = path / TFLITE if path.is_dir() else path
+    model = file_of(path)
     if not model.is_file():
         raise invalid(
             f"a page, a run with {TFLITE}, or a .tflite file",

@@ -7,7 +7,7 @@ MUTANTS = [
         name="held-out-trained-on",
         path="tfvae/app/runs.py",
         old="vae.fit(trained_on, batch_size",
-        new="vae.fit(np.concatenate([trained_on, evaluated_on]), batch_size",
+        new="vae.fit(np.concatenate([trained_on, dataset.x_test]), batch_size",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
     ),
@@ -95,7 +95,7 @@ MUTANTS = [
     Mutant(
         name="batch-size-not-passed",
         path="tfvae/app/runs.py",
-        old="vae.fit(trained_on, batch_size=settings.batch_size, epochs",
+        old="vae.fit(trained_on, batch_size=batch_size, epochs",
         new="vae.fit(trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
     ),
@@ -108,7 +108,7 @@ MUTANTS = [
     ),
     Mutant(
         name="export-quality-loss-not-passed",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_outputs.py",
         old="max_quality_loss=max_quality_loss,\n    )\n",
         new=")\n",
         note="`tfvae export --max-quality-loss` refuses nothing.",
@@ -116,21 +116,21 @@ MUTANTS = [
     ),
     Mutant(
         name="picture-range-guessed",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_outputs.py",
         old='plots.grid(images, value_range=sampler.metadata["value_range"])',
         new="plots.grid(images)",
         note="Samples are drawn with their own range and not the data's.",
     ),
     Mutant(
         name="picture-seed-ignored",
-        path="tfvae/app/runs.py",
-        old="sample(out, 64, seed, out / SAMPLES)",
-        new="sample(out, 64, 0, out / SAMPLES)",
+        path="tfvae/app/run_outputs.py",
+        old="sample(out / TFLITE, 64, seed, out / SAMPLES)",
+        new="sample(out / TFLITE, 64, 0, out / SAMPLES)",
         note="The run's picture has seed 0 whatever the run's.",
     ),
     Mutant(
         name="reconstructs-training-data",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_outputs.py",
         old="dataset.x_test[:64]",
         new="dataset.x_train[:64]",
         note="The reconstructions shown are of training data.",
@@ -152,14 +152,8 @@ MUTANTS = [
     Mutant(
         name="report-counts-swapped",
         path="tfvae/app/runs.py",
-        old=(
-            '            "train": len(dataset.x_train),\n'
-            '            "held_out": len(dataset.x_test),\n'
-        ),
-        new=(
-            '            "train": len(dataset.x_test),\n'
-            '            "held_out": len(dataset.x_train),\n'
-        ),
+        old='{"train": len(dataset.x_train), "held_out": len(dataset.x_test)}',
+        new='{"train": len(dataset.x_test), "held_out": len(dataset.x_train)}',
         note="The report swaps how many were trained on and held out.",
     ),
     Mutant(
@@ -182,6 +176,34 @@ MUTANTS = [
         old="runs.export_web(vae, web, litert, precision",
         new="runs.export_web(vae, web, None, precision",
         note="`tfvae export --litert` writes a page that loads LiteRT from elsewhere.",
+    ),
+    Mutant(
+        name="hashes-of-a-run-not-compared",
+        path="tfvae/app/run_folder.py",
+        old="    if wrong:\n",
+        new="    if False:\n",
+        note="A run whose files are of two trainings is opened.",
+    ),
+    Mutant(
+        name="run-replaced-unasked",
+        path="tfvae/app/run_folder.py",
+        old="return others or (None if overwrite else",
+        new="return others or (None if True else",
+        note="A second `tfvae train` replaces the first run.",
+    ),
+    Mutant(
+        name="failed-run-kept",
+        path="tfvae/app/runs.py",
+        old="        unfinished.drop()\n",
+        new="",
+        note="What a training that ran away has kept stays, to run away again.",
+    ),
+    Mutant(
+        name="resumed-on-other-data",
+        path="tfvae/app/runs.py",
+        old='begun["data"] != used',
+        new='begun["data"] == 0',
+        note="A run goes on with other examples than those it was begun with.",
     ),
     Mutant(
         name="demo-port-ignored",

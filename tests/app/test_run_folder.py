@@ -1,0 +1,380 @@
+"""A run is one thing: whole in its place or not there, and of one training."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfvae
+from tests.app.test_runs import marked
+from tests.conftest import matches
+from tests.support.recording import record_run
+from tests.support.trees import tree
+from tfvae import evaluation
+from tfvae._files import beside
+from tfvae.app import demo_server, run_folder, runs
+from tfvae.app.settings import Settings
+from tfvae.callbacks import Interrupted
+from tfvae.errors import InputError, WriteError
+from tfvae.training.alarm import NonFiniteLoss
+
+pytestmark = pytest.mark.xdist_group("run folder")  # one process makes the files they share
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(path, x_train=marked(48, 1, seed=1), x_test=marked(24, 0, seed=2))
+    return path
+
+
+def settings(data, out, **options):
+    given = {"latent_dim": 2, "epochs": 4, "batch_size": 16, "num_samples": 5, "seed": 3}
+    return Settings(str(data), out=str(out), **{**given, **options})
+
+
+@pytest.fixture
+def older(data, tmp_path, monkeypatch):
+    """A run that nobody has trained, with a file for each kind of file."""
+    with monkeypatch.context() as patched:
+        record_run(patched)
+        patched.setattr(runs, "export", written)
+        runs.train(settings(data, tmp_path / "run"), say=str)
+    return tmp_path / "run"
+
+
+def written(vae, out):
+    """Files in place of those of an export."""
+    (out / runs.SAVED_MODEL / "variables").mkdir(parents=True)
+    for name in (runs.TFLITE, runs.SAMPLES, f"{runs.SAVED_MODEL}/variables/index"):
+        (out / name).write_text(name)
+    return {}
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Training, evaluation, export and pictures are noted instead of done."""
+    return record_run(monkeypatch)
+
+
+def test_the_report_has_the_hash_of_every_file(older):
+    report = json.loads((older / runs.REPORT).read_text())
+    names = {p.relative_to(older).as_posix() for p in older.rglob("*") if p.is_file()}
+    assert set(report["files"]) == names - {runs.REPORT}
+    assert runs.opened(older) == report
+    (older / "notes.txt").write_text("mine")
+    assert runs.opened(older) == report
+
+
+@pytest.mark.parametrize(
+    "name", [runs.MODEL, runs.TFLITE, "saved_model/variables/index", runs.SAMPLES]
+)
+@pytest.mark.parametrize("how", ["altered", "missing"])
+def test_a_run_with_a_file_of_another_is_opened_by_no_command(older, name, how):
+    with (older / name).open("ab") as file:
+        file.write(b" ")
+    if how == "missing" and name not in (runs.MODEL, runs.TFLITE):
+        (older / name).unlink()
+    words = matches("of one run", "run", name)
+    with pytest.raises(InputError, match=words):
+        runs.load(older)
+    with pytest.raises(InputError, match=words):
+        runs.sample(older, 1, 0, older / "grid.png")
+    with pytest.raises(InputError, match=words), demo_server.page_of(older):
+        pass
+
+
+@pytest.mark.parametrize("change", [{"evaluation": None}, {"files": None}, {"sha256": "0"}])
+def test_an_altered_report_is_refused(older, change):
+    report = json.loads((older / runs.REPORT).read_text())
+    (older / runs.REPORT).write_text(json.dumps(report | change))
+    with pytest.raises(InputError, match=matches("report.json", "damaged")):
+        runs.opened(older)
+
+
+def test_a_run_is_replaced_if_asked_and_then_by_a_finished_one(data, older, untrained):
+    before = tree(older.parent)
+    with pytest.raises(WriteError, match=matches("a run", "--overwrite")):
+        runs.train(settings(data, older), say=str)
+    assert untrained.fit == []
+    assert tree(older.parent) == before
+
+    (older / "notes.txt").write_text("mine")
+    with pytest.raises(WriteError, match=matches("notes.txt")):
+        runs.train(settings(data, older), say=str, overwrite=True)
+    (older / "notes.txt").unlink()
+    assert tree(older.parent) == before
+
+    runs.train(settings(data, older, seed=4), say=str, overwrite=True)
+    assert runs.opened(older)["settings"]["seed"] == 4
+    assert not (older / runs.SAMPLES).exists()  # of the older run
+    assert [path.name for path in older.parent.iterdir()] == ["run"]
+
+
+def fails(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def test_a_training_that_fails_leaves_the_older_run_and_nothing_else(
+    data, older, untrained, monkeypatch
+):
+    def run_away(vae, x, callbacks, **_):
+        callbacks[0].folder.mkdir()
+        (callbacks[0].folder / "checkpoint-000001.tfvae").write_text("")
+        raise NonFiniteLoss("a loss of nan")
+
+    before = tree(older.parent)
+    monkeypatch.setattr(tfvae.VAE, "fit", run_away)
+    with pytest.raises(NonFiniteLoss):
+        runs.train(settings(data, older), say=str, overwrite=True)
+    assert tree(older.parent) == before
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "export", "draw_pictures"])
+def test_what_fails_after_the_training_says_where_the_model_is(
+    data, older, untrained, monkeypatch, stage
+):
+    before = tree(older)
+    owner = evaluation if stage == "evaluate" else runs
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, stage, fails(RuntimeError("No space left on device")))
+        with pytest.raises(
+            InputError, match=matches("No space", "--resume", "model.keras")
+        ) as told:
+            runs.train(settings(data, older), say=str, overwrite=True)
+    model = older.with_name(".run.unfinished") / "run" / runs.MODEL
+    assert str(model) in str(told.value)
+    assert tree(older) == before
+    assert tfvae.load_model(model).latent_dim == 2
+
+    runs.resume(older, say=str)
+    assert not (older / runs.SAMPLES).exists()  # of the older run
+    assert [path.name for path in older.parent.iterdir()] == ["run"]
+
+
+def test_an_unfinished_run_is_thrown_away_only_if_asked(data, tmp_path, untrained):
+    unfinished = run_folder.Unfinished(tmp_path / "run")
+    for overwrite in (False, True):
+        unfinished.checkpoints.mkdir(parents=True, exist_ok=True)
+        (unfinished.checkpoints / "checkpoint-000001.tfvae").write_text("")
+        (unfinished.folder / "begun.json").write_text("{}")
+        if overwrite:
+            runs.train(settings(data, tmp_path / "run"), say=str, overwrite=True)
+        else:
+            words = matches("unfinished run", "was stopped", "--resume", "--overwrite")
+            with pytest.raises(InputError, match=words):
+                runs.train(settings(data, tmp_path / "run"), say=str)
+            assert unfinished.is_worth_keeping()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+    unfinished.folder.mkdir()
+    (unfinished.folder / "thesis").write_text("mine")
+    with pytest.raises(InputError, match=matches("another folder")):
+        runs.train(settings(data, tmp_path / "run"), say=str, overwrite=True)
+    assert (unfinished.folder / "thesis").read_text() == "mine"
+
+
+def test_two_processes_do_not_make_one_run(data, tmp_path, untrained):
+    unfinished = run_folder.Unfinished(tmp_path / "run")
+    unfinished.folder.mkdir()
+    (unfinished.folder / "begun.json").write_text("{}")
+    with (
+        beside.locked(unfinished.folder),
+        pytest.raises(InputError, match=matches("another process")),
+    ):
+        runs.train(settings(data, tmp_path / "run"), say=str)
+
+
+@pytest.mark.parametrize("placed", [False, True])
+@pytest.mark.parametrize("by", ["opening", "resuming"])
+def test_a_run_whose_last_step_was_cut_off_takes_its_place(data, older, untrained, placed, by):
+    """Killed before the finished run took the older one's place, or just after."""
+    unfinished = run_folder.Unfinished(older)
+    place = run_folder.place
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run_folder, "place", fails(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(settings(data, older, seed=4), say=str, overwrite=True)
+    if placed:
+        place(unfinished.run, unfinished.out)
+    report = runs.opened(older) if by == "opening" else runs.resume(older, say=str)
+    assert report["settings"]["seed"] == 4
+    assert [path.name for path in older.parent.iterdir()] == ["run"]
+
+
+def test_there_must_be_something_to_go_on_with_and_its_data(data, older, untrained, tmp_path):
+    with pytest.raises(InputError, match=matches("unfinished run", "a finished one")):
+        runs.resume(older)
+    with pytest.raises(InputError, match=matches("unfinished run", "none")):
+        runs.resume(tmp_path / "nothing")
+
+    other = settings(data, older)
+    unfinished = run_folder.Unfinished(tmp_path / "other")
+    unfinished.folder.mkdir()
+    begun = {"settings": dataclasses.asdict(other), "overwrite": False, "data": {"shared": 9}}
+    (unfinished.folder / "begun.json").write_text(json.dumps(begun))
+    with pytest.raises(InputError, match=matches("the data of the unfinished run")):
+        runs.resume(tmp_path / "other", say=str)
+
+
+def test_ctrl_c_is_told_in_one_line(data, tfvae_command, untrained, monkeypatch):
+    monkeypatch.setattr(tfvae.VAE, "fit", fails(Interrupted("kept")))
+    status, out, err = tfvae_command("train", data, "--batch-size", 16, "--out", "run")
+    assert (status, err) == (130, "")
+    assert out.splitlines()[-1].endswith("To go on: tfvae train --resume run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--resume", "nothing"], ["unfinished run"]),
+        (["--resume", "run", "--epochs", "3"], ["--resume takes all other settings"]),
+        (["--out", "gs://bucket/run"], ["the address"]),
+        (["--out", "."], ["the one you are in"]),
+    ],
+)
+def test_a_mistake_in_the_place_is_told_and_nothing_changes(
+    data, older, tfvae_command, untrained, arguments, words
+):
+    given = [] if "--resume" in arguments else [data, "--batch-size", 16]
+    before = tree(older.parent)
+    status, _, err = tfvae_command("train", *given, *arguments)
+    assert status == 2
+    assert "Traceback" not in err
+    for word in words:
+        assert word in " ".join(err.replace("│", " ").split())
+    assert untrained.fit == []
+    assert tree(older.parent) == before
+
+
+# Killed
+
+# Kills the process that trains at a moment, without a last word.
+KILLED = """
+import os, signal, sys
+from tfvae import evaluation
+from tfvae.app import run_folder, runs
+from tfvae.app.settings import Settings
+from tfvae.callbacks import Checkpoint, checkpoint
+
+def kills(owner, name, count=1, after=False):
+    function, left = getattr(owner, name), [count]
+    def then_kill(*arguments, **options):
+        left[0] -= 1
+        if left[0] or after:
+            found = function(*arguments, **options)
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+    setattr(owner, name, then_kill)
+
+moment, data, out = sys.argv[1:]
+start = Checkpoint.__init__
+Checkpoint.__init__ = lambda self, folder: start(self, folder, 0.0)  # after every call
+if moment == "in training": kills(checkpoint, "write_next", 5, after=True)
+if moment == "in a checkpoint": kills(os, "replace", 4)
+if moment == "in evaluation": kills(evaluation, "evaluate")
+if moment == "in export": kills(runs, "export", after=True)
+if moment == "in the report": kills(run_folder, "write_report")
+if moment == "before the last step": kills(run_folder, "place")
+if moment == "after the last step": kills(run_folder, "place", after=True)
+options = dict(latent_dim=2, epochs=4, batch_size=16, num_samples=5, seed=3)
+runs.train(Settings(data, out=out, **options), overwrite=True)
+"""
+QUICK = "in training"
+MOMENTS = [
+    QUICK,
+    "in a checkpoint",
+    "in evaluation",
+    "in export",
+    "in the report",
+    "before the last step",
+    "after the last step",
+]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, tmp_path_factory):
+    """The weights of the run that nobody stops."""
+    out = tmp_path_factory.mktemp("uninterrupted") / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        fit = tfvae.VAE.fit
+        record_run(patched)
+        patched.setattr(tfvae.VAE, "fit", fit)
+        runs.train(settings(data, out), say=str)
+    return tfvae.load_model(out / runs.MODEL).get_weights()
+
+
+def killed(moment, data, out):
+    """Trains in another process, which kills itself; returns its exit status."""
+    command = [sys.executable, "-c", KILLED, moment, str(data), str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def goes_on_to_the_same(older, before, uninterrupted):
+    """The older run is whole, or the new one; going on ends at the weights of one left alone."""
+    if tree(older) != before:
+        runs.opened(older)
+    with contextlib.suppress(InputError):  # which was finished by what opened it
+        runs.resume(older, say=str)
+    found = tfvae.load_model(older / runs.MODEL).get_weights()
+    assert all(map(np.array_equal, found, uninterrupted))
+    assert runs.opened(older)["settings"]["seed"] == 3
+    assert [path.name for path in older.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [QUICK, *(pytest.param(m, marks=pytest.mark.nightly) for m in MOMENTS if m != QUICK)],
+)
+def test_a_killed_run_leaves_the_older_one_and_goes_on_bit_for_bit(
+    data, older, uninterrupted, monkeypatch, moment
+):
+    before = tree(older)
+    status, told = killed(moment, data, older)
+    assert status == -signal.SIGKILL, told
+    if "last step" not in moment:
+        assert tree(older) == before
+    if moment == QUICK:  # what comes after the training has tests of its own
+        fit = tfvae.VAE.fit
+        record_run(monkeypatch)
+        monkeypatch.setattr(tfvae.VAE, "fit", fit)
+    goes_on_to_the_same(older, before, uninterrupted)
+
+
+@pytest.mark.nightly
+def test_twenty_kills_at_random_moments_lose_nothing(data, older, uninterrupted):
+    """The process is killed again and again, from its first second on, over one older run."""
+    before = tree(older)
+    command = [sys.executable, "-m", "tfvae", "train"]
+    words = settings(data, older)
+    first = [*command, words.data, "--out", words.out, "--overwrite", "--latent-dim", "2"]
+    first += ["--epochs", "4", "--batch-size", "16", "--num-samples", "5", "--seed", "3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    unfinished = run_folder.Unfinished(older)
+    for wait in np.random.default_rng(0).uniform(1, 25, 20):
+        begun = unfinished.begun() is not None
+        chosen = [*command, "--resume", words.out] if begun else first
+        with subprocess.Popen(chosen, env=environment, stdout=subprocess.DEVNULL) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(wait)
+            process.kill()
+        if tree(older) != before:
+            runs.opened(older)
+    if unfinished.begun() is None and tree(older) == before:
+        subprocess.run(first, env=environment, check=True)
+    goes_on_to_the_same(older, before, uninterrupted)

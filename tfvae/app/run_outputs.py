@@ -1,0 +1,165 @@
+"""Writes what a run holds beside its model: exported files, pages and pictures."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfvae import _files, datasets, plots
+from tfvae.app.run_folder import (
+    MODEL,
+    RECONSTRUCTIONS,
+    REPORT,
+    SAMPLES,
+    SAVED_MODEL,
+    TFLITE,
+    opened,
+)
+
+if TYPE_CHECKING:
+    from tfvae.models.vae import VAE
+
+
+def export(
+    vae: "VAE",
+    out: str | os.PathLike[str],
+    batch_size: int | Sequence[int] = 1,
+    include_encoder: bool = False,
+    quantization: str | None = None,
+    data: np.ndarray | None = None,
+    max_quality_loss: float | None = None,
+) -> dict[str, Any]:
+    """Writes the SavedModel and the TFLite file of a model into a folder.
+
+    Args:
+        vae: the model.
+        out: the folder.
+        batch_size: one or several static batch sizes of the TFLite file.
+        include_encoder: True to include the signatures that take x.
+        quantization: of the TFLite file, see `tfvae.export.to_tflite`.
+        data: held-out examples `[N, *event]`, to calibrate and measure the TFLite file with.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+
+    Returns:
+        `{"sizes": {file: bytes}, "parity": quality of the TFLite file}`.
+
+    Raises:
+        InputError: as `tfvae.export.to_tflite` and `to_saved_model`.
+    """
+    from tfvae.export import to_saved_model, to_tflite
+
+    out = _files.local(out)
+    metadata = to_tflite(
+        vae,
+        out / TFLITE,
+        quantization,
+        batch_size,
+        include_encoder=include_encoder,
+        data=data,
+        max_quality_loss=max_quality_loss,
+    )
+    to_saved_model(vae, out / SAVED_MODEL)
+
+    return {
+        "sizes": {
+            name: _size(out / name)
+            for name in (MODEL, SAVED_MODEL, TFLITE)
+            if (out / name).exists()
+        },
+        "parity": metadata["quality"],
+    }
+
+
+def export_web(
+    vae: "VAE",
+    out: str | os.PathLike[str],
+    litert: str | os.PathLike[str] | None = None,
+    quantization: str | None = None,
+    max_quality_loss: float | None = None,
+) -> int:
+    """Writes the page of a model.
+
+    Args:
+        vae: the model.
+        out: the folder of the page.
+        litert: `node_modules` folder with LiteRT.js, or None to load it from jsDelivr.
+        quantization: of the page's model, see `tfvae.export.to_tflite`.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+
+    Returns:
+        The size of the folder, in bytes.
+
+    Raises:
+        InputError: as `tfvae.export.to_web`.
+    """
+    from tfvae.export import to_web
+
+    to_web(vae, out, litert=litert, quantization=quantization, max_quality_loss=max_quality_loss)
+    return _size(Path(out))
+
+
+def sample(
+    run_or_file: str | os.PathLike[str], count: int, seed: int, out: str | os.PathLike[str]
+) -> None:
+    """Draws a grid of samples from an exported file, without TensorFlow.
+
+    Args:
+        run_or_file: folder of a run, or a `.tflite` with its sidecar beside it.
+        count: how many samples.
+        seed: seed of the samples, from -2^31 to 2^32 - 1.
+        out: the PNG file to write.
+
+    Raises:
+        InputError: no such file, a sidecar of another file, no LiteRT, or `out` that cannot be
+            written.
+    """
+    from tfvae.export import Sampler
+
+    sampler = Sampler(file_of(run_or_file))
+    images = sampler.sample(count, seed=seed)
+    plots.save_png(out, plots.grid(images, value_range=sampler.metadata["value_range"]))
+
+
+def file_of(run_or_file: str | os.PathLike[str]) -> Path:
+    """Returns the `.tflite` of a run, of a folder with such a file alone, or the file itself.
+
+    Raises:
+        InputError: a run that is damaged or mixed from two.
+    """
+    path = _files.local(run_or_file)
+    if not path.is_dir():
+        return path
+    if (path / REPORT).exists():
+        opened(path, (TFLITE, REPORT))
+    return path / TFLITE
+
+
+def draw_pictures(vae: "VAE", dataset: datasets.Dataset, out: Path, seed: int) -> None:
+    """Draws the pictures of a run: `samples.png` and `reconstructions.png`.
+
+    The 64 samples come from the exported file, and the 64 reconstructions from the model.
+
+    Args:
+        vae: the model.
+        dataset: its data. The first held-out examples are reconstructed.
+        out: folder of the run, with the exported file in it.
+        seed: seed of the samples.
+    """
+    sample(out / TFLITE, 64, seed, out / SAMPLES)
+
+    x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
+    pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
+    plots.save_png(
+        out / RECONSTRUCTIONS, plots.grid(pairs, columns=16, value_range=vae.likelihood.value_range)
+    )
+
+
+def _size(path):
+    """Returns the bytes of a file, or of all files in a folder."""
+    return (
+        sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )

@@ -14,6 +14,8 @@ from tests._files.test_whole import dead_process
 from tests.conftest import matches
 from tests.support.trees import tree
 from tfvae import plots
+from tfvae.app import runs
+from tfvae.app.settings import Settings
 from tfvae.errors import WriteError
 from tfvae.export import quantize, sidecar
 
@@ -22,8 +24,8 @@ WRITERS = {
     "SavedModel": ("thesis", lambda vae, path: tfvae.export.to_saved_model(vae, path)),
     "page": ("site", lambda vae, path: tfvae.export.to_web(vae, path)),
     "picture": ("grid.png", lambda vae, path: plots.save_png(path, np.zeros((2, 2), np.uint8))),
+    "run": ("run", lambda vae, path: runs.train(Settings(out=str(path)), str, overwrite=True)),
 }
-OF_FILES = ("pair", "picture")
 
 
 def in_the_way(kind, path):
@@ -84,6 +86,7 @@ KINDS = (
 @pytest.fixture
 def no_work(monkeypatch):
     """What takes long is not begun."""
+    monkeypatch.setattr(tfvae.VAE, "fit", lambda *_, **__: pytest.fail("trained in vain"))
     for owner in (quantize, "tfvae.export.saved_model"):
         name = "convert_parts" if owner is quantize else "write_archive"
         owner = owner if owner is quantize else __import__(owner, fromlist=["x"])

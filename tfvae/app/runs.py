@@ -20,7 +20,7 @@ from tfvae.app.run_folder import REPORT as REPORT
 from tfvae.app.run_folder import SAMPLES as SAMPLES
 from tfvae.app.run_folder import SAVED_MODEL as SAVED_MODEL
 from tfvae.app.run_folder import TFLITE as TFLITE
-from tfvae.app.run_folder import Unfinished, opened, write_report
+from tfvae.app.run_folder import Unfinished, check_place, opened, write_report
 from tfvae.app.run_outputs import draw_pictures as draw_pictures
 from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_web as export_web
@@ -92,6 +92,8 @@ def _train(settings, say, overwrite, begun):
     dataset = datasets.load(settings.data, settings.data_dir)
     settings = choose(settings, dataset)
     datasets.check_batches(dataset, settings.batch_size)
+    unfinished = Unfinished(settings.out)
+    check_place(unfinished.out, overwrite)
     say(describe(dataset, settings))
 
     vae = _compiled(settings, dataset)
@@ -106,7 +108,6 @@ def _train(settings, say, overwrite, begun):
             "are among those to train on."
         )
 
-    unfinished = Unfinished(settings.out)
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
         seconds = {"fit": _fit(vae, dataset, settings, unfinished)}

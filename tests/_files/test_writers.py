@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import socket
 
@@ -113,6 +114,12 @@ def untrained():
     return tfvae.mlp_vae((4,), 2, (4,), seed=0)
 
 
+def test_the_message_of_a_link_says_where_it_leads(tmp_path, untrained, no_work):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WriteError, match=matches("a symbolic link", str(tmp_path / "elsewhere"))):
+        tfvae.export.to_saved_model(untrained, tmp_path / "link")
+
+
 def test_a_report_of_the_users_own_is_no_sidecar(tmp_path, untrained, no_work):
     for text in ('{"sha256": "of something"}', "no JSON", "[1]"):
         (tmp_path / "report.json").write_text(text)
@@ -171,4 +178,19 @@ def test_a_saved_model_is_replaced_and_one_with_notes_in_it_is_not(
     before = tree(tmp_path)
     with pytest.raises(WriteError, match=matches("notes.txt")):
         tfvae.export.to_saved_model(untrained, tmp_path / "saved")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.nightly
+def test_a_disk_that_is_full_while_tensorflow_writes_is_told(tmp_path, untrained):
+    """TensorFlow has an error class of its own. A limit on files stands in for the disk."""
+    tfvae.export.to_saved_model(untrained, tmp_path / "saved")
+    before = tree(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match=matches("a place to write")):
+            tfvae.export.to_saved_model(untrained, tmp_path / "saved")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert tree(tmp_path) == before

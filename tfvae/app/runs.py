@@ -83,6 +83,7 @@ def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) ->
         fix = "give the --out of a tfvae train that was stopped"
         raise invalid(f"an unfinished run of {run}", received, fix)
     settings = dataclasses.replace(Settings(**begun["settings"]), out=str(run))
+    say(f"Going on with {run}, which was stopped.")
     return _train(settings, say, begun["overwrite"], begun)
 
 
@@ -111,14 +112,14 @@ def _train(settings, say, overwrite, begun):
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
         seconds = {"fit": _fit(vae, dataset, settings, unfinished)}
-        vae.save(out / MODEL)
-        with _says_where_the_model_is(out / MODEL, settings.out):
+        with _says_where_the_training_is(unfinished.checkpoints, settings.out):
+            vae.save(out / MODEL)
+        with _says_where_the_training_is(out / MODEL, settings.out):
             report = _measured(vae, dataset, evaluated_on, settings, out, say)
-
-        counts = {"train": len(dataset.x_train), "held_out": len(dataset.x_test)}
-        report["data"] = {"note": dataset.note, **counts, **used}
-        report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
-        return write_report(out, report)
+            counts = {"train": len(dataset.x_train), "held_out": len(dataset.x_test)}
+            report["data"] = {"note": dataset.note, **counts, **used}
+            report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
+            return write_report(out, report)
 
 
 def _compiled(settings, dataset):
@@ -174,7 +175,7 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
 
 
 @contextlib.contextmanager
-def _says_where_the_model_is(path, out):
+def _says_where_the_training_is(path, out):
     """Adds to an error in a context that the training is not lost."""
     try:
         yield
@@ -182,7 +183,7 @@ def _says_where_the_model_is(path, out):
         raise invalid(
             "a trained model that can be evaluated and exported to the end",
             f"{type(error).__name__}: {str(error).strip()[:1000]}",
-            f"mend the cause, then tfvae train --resume {out}; the trained model is in {path}",
+            f"mend the cause, then tfvae train --resume {out}; what was trained is in {path}",
         ) from error
 
 

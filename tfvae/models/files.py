@@ -1,22 +1,19 @@
 """Loads a saved model."""
 
-from typing import TYPE_CHECKING
+import os
 
 from tfvae._keras.backend import keras
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models.vae import VAE
 
-if TYPE_CHECKING:
-    import os
 
-
-def load_model(path: "str | os.PathLike[str]") -> VAE:
+def load_model(path: str | os.PathLike[str]) -> VAE:
     """Loads a model from a `.keras` file: networks, pieces, optimizer and random state.
 
     Raises:
         InputTypeError: a file of a model that is not a VAE.
     """
-    model = keras.saving.load_model(path)
+    model = keras.saving.load_model(os.path.expanduser(path))
     if not isinstance(model, VAE):
         raise invalid(
             "a saved tfvae.VAE",

@@ -9,6 +9,7 @@ MUTANTS = [
         old='self._begin_pass(position["order"])',
         new="self._begin_pass()",
         note="A training that goes on within an epoch takes the examples in another order.",
+        about="Checkpoint",
     ),
     Mutant(
         name="batches-read-again",
@@ -16,6 +17,7 @@ MUTANTS = [
         old='itertools.islice(self._batches, position["read"])',
         new="itertools.islice(self._batches, 0)",
         note="A training that goes on within an epoch takes its first batches again.",
+        about="Checkpoint",
     ),
     Mutant(
         name="dataset-not-read-up-to-there",
@@ -23,6 +25,7 @@ MUTANTS = [
         old="        for _ in range(count):\n            for _",
         new="        for _ in range(0):\n            for _",
         note="A shuffled dataset has the order of its first pass again.",
+        about="Checkpoint",
     ),
     Mutant(
         name="sign-of-min-delta-flipped",
@@ -60,11 +63,11 @@ MUTANTS = [
         note="Ctrl-C writes a checkpoint after every step and ends nothing.",
     ),
     Mutant(
-        name="users-folder-replaced",
+        name="changed-file-replaced",
         path="tfvae/_files/listing.py",
-        old="    if others:\n        return others\n",
-        new="",
-        note="A SavedModel takes the place of a folder with other files in subfolders.",
+        old="found[name] != listed.get(name)})",
+        new="name not in listed})",
+        note="A file that was changed in a SavedModel is lost when the next one takes its place.",
     ),
     Mutant(
         name="links-replaced",
@@ -72,6 +75,7 @@ MUTANTS = [
         old='    if kind == "a symbolic link":',
         new='    if kind == "no link":',
         note="The message of a link says nothing of where it leads.",
+        about="symlink",
     ),
     Mutant(
         name="left-by-living-writers-removed",
@@ -79,6 +83,7 @@ MUTANTS = [
         old="if _runs(int(found[1])) and",
         new="if False and",
         note="A writer's folder is removed before it holds its lock.",
+        about="whole_file",
     ),
     Mutant(
         name="pictures-not-told-apart",

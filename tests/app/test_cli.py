@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -162,10 +163,10 @@ def write_data(folder, kind):
 @pytest.mark.parametrize(
     ("kind", "shape", "chosen"),
     [
-        ("vectors", (20, 6), ("mlp", "normal")),
-        ("grey", (50, 16, 18), ("conv", "bernoulli")),
-        ("folder", (50, 16, 17, 3), ("conv", "normal")),
-        ("mnist", (40, 28, 28, 1), ("mlp", "bernoulli")),
+        ("vectors", (20, 6), ("mlp", "Normal")),
+        ("grey", (50, 16, 18), ("conv", "DiscretizedLogistic")),
+        ("folder", (50, 16, 17, 3), ("conv", "DiscretizedLogisticMixture")),
+        ("mnist", (40, 28, 28, 1), ("mlp", "DiscretizedLogistic")),
     ],
 )
 def test_train_takes_any_kind_of_data(tfvae_command, tmp_path, monkeypatch, kind, shape, chosen):
@@ -173,12 +174,13 @@ def test_train_takes_any_kind_of_data(tfvae_command, tmp_path, monkeypatch, kind
     source = write_data(tmp_path, kind)
     status, out, err = tfvae_command("train", *source, "--batch-size", 10, "--out", "run")
     assert (status, err) == (0, "")
-    assert f"{chosen[0]} network" in out and f"{chosen[1]} likelihood" in out
+    assert f"{chosen[0]} network" in out and re.search(rf"{chosen[1]}\(.*\) likelihood", out)
+    assert "chosen since" in out and "--likelihood takes another" in out
     (fit,) = calls.fit
     assert fit["x"].shape == shape
     layers = {type(layer).__name__ for layer in fit["self"].encoder.layers}
     built = "conv" if "Conv2D" in layers else "mlp"
-    assert (built, type(fit["self"].likelihood).__name__.lower()) == chosen
+    assert (built, type(fit["self"].likelihood).__name__) == chosen
 
 
 def test_colour_images_are_trained_on_exported_and_drawn(tfvae_command, tmp_path):

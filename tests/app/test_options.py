@@ -23,7 +23,7 @@ from tests.datasets.test_datasets import write_mnist
 from tests.export.test_web import fake_install
 from tests.support.recording import record, record_run
 from tfvae import plots
-from tfvae.app import cli
+from tfvae.app import cli, expressions
 from tfvae.datasets import readers
 from tfvae.export import Sampler
 
@@ -37,7 +37,15 @@ TYPED = {
         "latent_dim": 3,
         "network": "mlp",
         "likelihood": "normal",
-        "epochs": 2,
+        "prior": "VampPrior(4)",
+        "posterior": "full_normal",
+        "objective": "IWAE(6)",
+        "estimator": "DoublyReparameterized()",
+        "hidden": "12,8",
+        "filters": "11,13",
+        "image_size": 14,
+        "epochs": 15,
+        "steps": 8,
         "batch_size": 10,
         "learning_rate": 0.015,
         "num_samples": 7,
@@ -106,6 +114,12 @@ def images(folder, part):
     return pixels[..., None].astype(np.float32) / 255
 
 
+def hidden_of(network):
+    """The widths of the hidden layers of a dense network."""
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    return [layer.units for layer in dense[:-1]]
+
+
 def folder_of(x, part):
     """The folder whose images x are, or the first of."""
     folders = ("sets", "moved", "elsewhere")
@@ -144,7 +158,11 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
         "latent_dim": vae.latent_dim,
         "network": "conv" if "Conv2DTranspose" in layers else "mlp",
         "likelihood": type(vae.likelihood).__name__.lower(),
-        "epochs": fit["epochs"],
+        "prior": f"VampPrior({vae.prior.num_components})",
+        "posterior": expressions._snake(type(vae.posterior).__name__),
+        "objective": f"{type(vae.objective).__name__}({vae.objective.num_samples})",
+        "estimator": repr(vae.estimator),
+        "hidden": ",".join(str(n) for n in hidden_of(vae.encoder)),
         "batch_size": fit["batch_size"],
         "learning_rate": rate["initial_learning_rate"],
         "num_samples": evaluate["num_samples"],
@@ -156,10 +174,11 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
     assert len(fit["x"]) == 35
     assert vae is evaluate["vae"] is pictures["vae"]
     assert vae.seed == pictures["seed"] == 5
-    assert rate["decay_steps"] == 2 * 4  # 35 examples make three batches of 10, and one of 5
+    assert (fit["epochs"], rate["decay_steps"]) == (2, 8)  # four batches of 10, the last one of 5
 
     report = json.loads(Path("out/run/report.json").read_text())
     typed = {name: value for name, value in TYPED["train"].items() if name in report["settings"]}
+    typed = {**typed, "epochs": 2, "hidden": [12, 8], "filters": [11, 13]}
     assert report["settings"] == typed and len(typed) == len(TYPED["train"]) - 2
     assert report["data"]["trained_on"] == by_hand(fit["x"])
     assert report["data"]["evaluated_on"] == by_hand(evaluate["x"])
@@ -168,7 +187,9 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
 def test_the_seed_of_train_is_that_of_the_weights(trained):
     keras.utils.set_random_seed(5)
     likelihood = tfvae.likelihoods.Normal(0.5, learn_scale=True)
-    by_hand = tfvae.mlp_vae((28, 28, 1), 3, (512, 512), likelihood=likelihood).get_weights()
+    pieces = {"prior": tfvae.priors.VampPrior(4), "posterior": tfvae.posteriors.FullNormal()}
+    vae = tfvae.mlp_vae((28, 28, 1), 3, (12, 8), likelihood=likelihood, **pieces)
+    by_hand = vae.get_weights()
     assert all(map(np.array_equal, trained.fit[0]["self"].get_weights(), by_hand))
 
 

@@ -167,24 +167,33 @@ def test_a_run_of_the_same_seed_ends_at_the_same_weights(run, vae, monkeypatch):
 # What is chosen where nothing is said
 
 
-def dataset(shape, low=0.0, high=1.0, name="data.npz"):
-    """Two examples on a line from `low` to `high`, and two held out."""
-    x = np.linspace(low, high, 2 * math.prod(shape), dtype=np.float32).reshape(2, *shape)
+def dataset(shape, low=0.0, high=1.0, name="data.npz", count=2):
+    """Examples on a line from `low` to `high`, and as many held out."""
+    x = np.linspace(low, high, count * math.prod(shape), dtype=np.float32).reshape(count, *shape)
     return datasets.Dataset(name, x, x)
+
+
+NORMAL = "Normal(0.5, learn_scale=True)"
 
 
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (dataset((16, 16)), {"network": "conv", "likelihood": "bernoulli", "latent_dim": 32}),
+        (dataset((16, 16)), {"network": "conv", "likelihood": NORMAL, "latent_dim": 16}),
+        (dataset((16, 16), count=2000), {"network": "conv", "latent_dim": 32}),
         (dataset((16, 15)), {"network": "mlp", "latent_dim": 16}),
         (dataset((15, 16, 1)), {"network": "mlp", "latent_dim": 16}),
-        (dataset((16, 16, 3)), {"network": "conv", "likelihood": "normal"}),
+        (dataset((16, 16, 3)), {"network": "conv", "likelihood": NORMAL}),
         (dataset((255,)), {"network": "mlp", "latent_dim": 16}),
-        (dataset((256,)), {"network": "mlp", "latent_dim": 32}),
-        (dataset((4,), low=-0.01), {"likelihood": "normal"}),
-        (dataset((4,), high=1.01), {"likelihood": "normal"}),
-        (dataset((4,)), {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}),
+        (dataset((256,), count=1999), {"network": "mlp", "latent_dim": 16}),
+        (dataset((256,), count=2000), {"network": "mlp", "latent_dim": 32}),
+        (dataset((4,), low=-0.01), {"likelihood": NORMAL}),
+        (dataset((4,), high=1.01), {"likelihood": NORMAL}),
+        (dataset((4,), count=20_000), {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}),
+        (dataset((4,), count=512), {"epochs": 750, "batch_size": 128}),
+        (dataset((4,), count=511), {"epochs": 375, "batch_size": 64}),
+        (dataset((16, 16), count=511), {"epochs": 150, "batch_size": 64}),
+        (dataset((4,), count=3), {"epochs": 1000, "batch_size": 1}),
         (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}),
         (dataset((4,), name="some/where/faces.npz"), {"out": "runs/faces"}),
     ],
@@ -202,7 +211,7 @@ def test_what_was_chosen_is_what_was_used_and_what_the_report_says(tmp_path, mon
     vae = fit["self"]
     used = {
         "latent_dim": vae.latent_dim,
-        "likelihood": type(vae.likelihood).__name__.lower(),
+        "likelihood": f"{type(vae.likelihood).__name__}()",
         "epochs": fit["epochs"],
         "batch_size": fit["batch_size"],
         "learning_rate": pytest.approx(float(vae.optimizer.learning_rate)),
@@ -215,7 +224,7 @@ def test_what_was_chosen_is_what_was_used_and_what_the_report_says(tmp_path, mon
 
 
 def test_what_is_stated_is_kept():
-    stated = Settings("a", "b", 5, "mlp", "normal", 6, 7, 0.5, 8, 9, 10, "c")
+    stated = Settings("a", "b", 5, "mlp", "normal", 6, 7, 0.5, 8, 9, 10, "c", "p", "q", "o", "e")
     assert choose(stated, dataset((16, 16))) == stated
 
 

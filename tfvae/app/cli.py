@@ -3,14 +3,13 @@
 Typer shows the docstring of a command as its help, up to the form feed.
 """
 
-import enum
 import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from tfvae.app import tables
+from tfvae.app import options, tables
 from tfvae.errors import InputError, InputTypeError
 
 app = typer.Typer(
@@ -22,90 +21,31 @@ app = typer.Typer(
 console = Console(highlight=False)
 
 
-class Network(str, enum.Enum):
-    """Values of `--network`."""
-
-    auto = "auto"
-    mlp = "mlp"
-    conv = "conv"
-
-
-class LikelihoodName(str, enum.Enum):
-    """Values of `--likelihood`."""
-
-    auto = "auto"
-    bernoulli = "bernoulli"
-    normal = "normal"
-
-
-class Quantization(str, enum.Enum):
-    """Values of `--quantization`."""
-
-    none = "none"
-    float16 = "float16"
-    dynamic_int8 = "dynamic_int8"
-    int8 = "int8"
-
-
-Seed = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")
-]
-NumExamples = Annotated[
-    int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")
-]
-DataDir = Annotated[
-    str | None,
-    typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache."),
-]
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images."
-    ),
-]
-Litert = Annotated[
-    str | None,
-    typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr."),
-]
-BatchSizes = Annotated[
-    list[int] | None,
-    typer.Option(min=1, help="Static batch of the file; may be given several times."),
-]
-
-
 @app.command()
 def train(
     context: typer.Context,
-    data: Data = "digits",
-    data_dir: DataDir = None,
-    latent_dim: Annotated[int | None, typer.Option(min=1, help="Size of the latent.")] = None,
-    network: Annotated[
-        Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")
-    ] = Network.auto,
-    likelihood: Annotated[
-        LikelihoodName, typer.Option(help="auto: bernoulli for values from 0 to 1.")
-    ] = LikelihoodName.auto,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Default 20; 120 for the digits.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Default 128; 64 for the digits.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")
-    ] = None,
-    num_samples: Annotated[
-        int, typer.Option(min=1, help="Importance samples per held-out example.")
-    ] = 500,
-    num_examples: NumExamples = 1000,
-    seed: Seed = 0,
-    out: Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
-    ] = False,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")
-    ] = None,
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    latent_dim: options.LatentDim = None,
+    network: options.NetworkName = options.Network.auto,
+    likelihood: options.Likelihood = "auto",
+    prior: options.Prior = None,
+    posterior: options.Posterior = None,
+    objective: options.Objective = None,
+    estimator: options.Estimator = None,
+    hidden: options.Hidden = None,
+    filters: options.Filters = None,
+    image_size: options.ImageSize = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    num_samples: options.NumSamples = 500,
+    num_examples: options.NumExamples = 1000,
+    seed: options.Seed = 0,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = None,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
@@ -117,8 +57,16 @@ def train(
         data_dir: folder of named data sets.
         latent_dim: size of the latent, D.
         network: kind of the networks.
-        likelihood: kind of p(x|z).
+        likelihood: p(x|z) in Python's words, or "auto".
+        prior: p(z), likewise.
+        posterior: q(z|x), likewise.
+        objective: the bound, likewise.
+        estimator: the gradient estimator, likewise.
+        hidden: widths of the hidden layers, with commas.
+        filters: channels of the convolutions, with commas.
+        image_size: pixels a side of the images of a folder.
         epochs: passes over the training examples.
+        steps: steps of training, in place of epochs.
         batch_size: examples in a batch.
         learning_rate: learning rate of Adam at the start.
         num_samples: importance samples per held-out example.
@@ -132,8 +80,12 @@ def train(
     from tfvae.app.settings import Settings
 
     settings = Settings(
-        data, data_dir, latent_dim, network.value, likelihood.value, epochs,
-        batch_size, learning_rate, num_samples, num_examples, seed, out,
+        data=data, data_dir=data_dir, latent_dim=latent_dim, network=network.value,
+        likelihood=likelihood, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
+        num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
+        posterior=posterior, objective=objective, estimator=estimator,
+        hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
+        image_size=image_size, steps=steps,
     )  # fmt: skip
     report = train_command.run(context, settings, overwrite, resume, _say)
 
@@ -149,8 +101,8 @@ def evaluate(
     num_samples: Annotated[
         int, typer.Option(min=1, help="Importance samples per held-out example.")
     ] = 5000,
-    num_examples: NumExamples = 1000,
-    data_dir: DataDir = None,
+    num_examples: options.NumExamples = 1000,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Estimate the log-likelihood of held-out data under a trained model.
 
@@ -196,21 +148,21 @@ def sample(
 def export(
     run: Annotated[str, typer.Argument(help="Folder of a run.")],
     out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
-    batch_size: BatchSizes = None,
+    batch_size: options.BatchSizes = None,
     encoder: Annotated[
         bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")
     ] = False,
     quantization: Annotated[
-        Quantization, typer.Option(help="Precision of the networks in the TFLite file.")
-    ] = Quantization.none,
+        options.Quantization, typer.Option(help="Precision of the networks in the TFLite file.")
+    ] = options.Quantization.none,
     max_quality_loss: Annotated[
         float | None, typer.Option(help="Refuse a file that loses more nats than this.")
     ] = None,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
     web: Annotated[
         str | None, typer.Option(help="Folder for a page that samples in the browser.")
     ] = None,
-    litert: Litert = None,
+    litert: options.Litert = None,
     app_folder: Annotated[
         str | None,
         typer.Option("--app", help="Folder for the file with Kotlin, Swift and JavaScript."),
@@ -243,17 +195,17 @@ def export(
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
-    precision = None if quantization is Quantization.none else quantization.value
-    options = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss)
+    precision = None if quantization is options.Quantization.none else quantization.value
+    how = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss)
 
     table = tables.new_table()
     if out is not None:
-        tables.add_export(table, runs.export(vae, out, *options))
+        tables.add_export(table, runs.export(vae, out, *how))
     if web is not None:
         size = runs.export_web(vae, web, litert, precision, max_quality_loss)
         table.add_row("the page", f"{size / 1000:,.0f} kB", "")
     if app_folder is not None:
-        size = app_export.export_app(vae, app_folder, *options)
+        size = app_export.export_app(vae, app_folder, *how)
         table.add_row("for an app", f"{size / 1000:,.0f} kB", "")
     console.print(table)
     if web is not None:
@@ -271,7 +223,7 @@ def demo(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only serve; open nothing.")
     ] = False,
-    litert: Litert = None,
+    litert: options.Litert = None,
 ) -> None:
     """Sample in the browser, from a server on this machine that only this machine reaches.
 

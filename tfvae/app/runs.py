@@ -25,7 +25,7 @@ from tfvae.app.run_outputs import draw_pictures as draw_pictures
 from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
-from tfvae.app.settings import Settings, build, choose, describe
+from tfvae.app.settings import Settings, build, choose, describe, load_data
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) ->
 def _train(settings, say, overwrite, begun):
     """Makes a run, anew or from where an unfinished one was stopped."""
     started = time.time()
-    dataset = datasets.load(settings.data, settings.data_dir)
-    settings = choose(settings, dataset)
+    dataset = load_data(settings)
+    asked, settings = settings, choose(settings, dataset)
     datasets.check_batches(dataset, settings.batch_size)
     unfinished = Unfinished(settings.out)
     check_place(unfinished.out, overwrite)
-    say(describe(dataset, settings))
+    say(describe(dataset, settings, asked))
 
     vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)
@@ -208,7 +208,7 @@ def evaluate(
         InputError: a folder that is no run, or data that cannot be read.
     """
     vae, settings = load(run)
-    dataset = datasets.load(settings.data, data_dir or settings.data_dir)
+    dataset = load_data(settings, data_dir)
 
     from tfvae import evaluation
 
@@ -228,7 +228,7 @@ def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = No
     Raises:
         InputError: data that cannot be read.
     """
-    return held_out(datasets.load(settings.data, data_dir or settings.data_dir), 1000)
+    return held_out(load_data(settings, data_dir), 1000)
 
 
 def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":

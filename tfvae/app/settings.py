@@ -9,6 +9,8 @@ from tfvae import datasets
 from tfvae.app import expressions, suited
 
 if TYPE_CHECKING:
+    import os
+
     from tfvae.models.vae import VAE
 
 # Settings that were found to train well. A few small images need more epochs and smaller networks.
@@ -84,6 +86,18 @@ if TYPE_CHECKING:
         out: str
 
 
+def load_data(
+    settings: Settings, data_dir: "str | os.PathLike[str] | None" = None
+) -> datasets.Dataset:
+    """Loads the data that settings name.
+
+    Args:
+        settings: the settings.
+        data_dir: folder of named data sets; default the one of the settings.
+    """
+    return datasets.load(settings.data, data_dir or settings.data_dir, settings.image_size)
+
+
 def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
     """Fills in the settings that were left open, to suit the data.
 
@@ -140,10 +154,12 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     """
     from tfvae import conv_vae, mlp_vae
 
+    words = {name: getattr(settings, name) for name in expressions.ROLES}
+    words["likelihood"] = suited.words(settings.likelihood, dataset.x_train)
     pieces = {
-        name: expressions.piece(getattr(settings, name), module)
-        for name, module in expressions.ROLES.items()
-        if getattr(settings, name) is not None
+        name: expressions.piece(text, expressions.ROLES[name])
+        for name, text in words.items()
+        if text is not None
     }
     shape, latent_dim = dataset.event_shape, settings.latent_dim
     if settings.network == "conv":
@@ -153,7 +169,7 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     return mlp_vae(shape, latent_dim, settings.hidden or usual, seed=settings.seed, **pieces)
 
 
-def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings | None = None) -> str:
+def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings) -> str:
     """Describes the data and the model of a run in a few lines of text.
 
     Args:
@@ -169,7 +185,7 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings | N
         f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
         f"seed {settings.seed}",
     ]
-    if asked is None or asked.likelihood == "auto":
+    if asked.likelihood == "auto":
         reason = suited.likelihood(dataset.x_train)[1]
         lines.append(f"The likelihood is chosen since {reason}; --likelihood takes another.")
     if dataset.y_train is not None and dataset.classes:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfvae import datasets
+
 _LEVELS = 255
 _EXAMPLES = 2000  # that are looked at
 _NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
@@ -39,6 +41,25 @@ def likelihood(x: np.ndarray) -> tuple[str, str]:
         return "DiscretizedLogistic(learn_scale=True)", "the values are grey levels of 8 bits"
 
     return _of_numbers(x)
+
+
+def words(likelihood: str, x: np.ndarray) -> str:
+    """Returns the words of a likelihood that is given by a plain name, with arguments that suit x.
+
+    Args:
+        likelihood: what was typed, such as "bernoulli" or "Normal(0.1)".
+        x: examples, `[N, *event]`.
+
+    Returns:
+        What was typed, or for "bernoulli", "normal" and "discretized_logistic" a call.
+    """
+    grey = "dynamic_binarization=True" if datasets.is_grey(x[:_EXAMPLES]) else ""
+    known = {
+        "bernoulli": f"Bernoulli({grey})",
+        "normal": "Normal(0.5, learn_scale=True)",
+        "discretized_logistic": "DiscretizedLogistic(learn_scale=True)",
+    }
+    return known.get(likelihood, likelihood)
 
 
 def _of_numbers(x):

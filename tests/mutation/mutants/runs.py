@@ -22,8 +22,8 @@ MUTANTS = [
     Mutant(
         name="train-counts-swapped",
         path="tfvae/app/cli.py",
-        old="learning_rate, num_samples, num_examples, seed, out,",
-        new="learning_rate, num_examples, num_samples, seed, out,",
+        old="num_samples=num_samples, num_examples=num_examples,",
+        new="num_samples=num_examples, num_examples=num_samples,",
         note="`tfvae train` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
     ),
@@ -46,8 +46,8 @@ MUTANTS = [
     Mutant(
         name="epochs-and-batch-size-swapped",
         path="tfvae/app/cli.py",
-        old="likelihood.value, epochs,\n        batch_size, learning_rate",
-        new="likelihood.value, batch_size,\n        epochs, learning_rate",
+        old="epochs=epochs, batch_size=batch_size,",
+        new="epochs=batch_size, batch_size=epochs,",
         note="--epochs and --batch-size are exchanged.",
     ),
     Mutant(

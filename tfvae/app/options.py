@@ -1,0 +1,115 @@
+"""The options of the command, as Typer reads them."""
+
+import enum
+from typing import Annotated
+
+import typer
+
+
+class Network(str, enum.Enum):
+    """Values of `--network`."""
+
+    auto = "auto"
+    mlp = "mlp"
+    conv = "conv"
+
+
+class Quantization(str, enum.Enum):
+    """Values of `--quantization`."""
+
+    none = "none"
+    float16 = "float16"
+    dynamic_int8 = "dynamic_int8"
+    int8 = "int8"
+
+
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Of the weights, the noise and the pictures.")
+]
+NumExamples = Annotated[
+    int, typer.Option(min=0, help="Held-out examples to evaluate, from the first; 0 for all.")
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(help="Folder of named data sets. Default $TFVAE_DATA, else the user cache."),
+]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images."
+    ),
+]
+Litert = Annotated[
+    str | None,
+    typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr."),
+]
+BatchSizes = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help="Static batch of the file; may be given several times."),
+]
+LatentDim = Annotated[int | None, typer.Option(min=1, help="Size of the latent. Default 16 or 32.")]
+NetworkName = Annotated[
+    Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")
+]
+Likelihood = Annotated[
+    str,
+    typer.Option(help="p(x|z) in Python's words, such as 'Normal(0.1)'. auto: by the values."),
+]
+Prior = Annotated[str | None, typer.Option(help="p(z), such as 'VampPrior(100)'.")]
+Posterior = Annotated[
+    str | None, typer.Option(help="q(z|x), such as 'Flow(flows.InverseAutoregressive())'.")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="The bound, such as 'IWAE(5)' or 'ELBO(beta=4.0) + 10.0 * MMD()'."),
+]
+Estimator = Annotated[
+    str | None, typer.Option(help="The gradient estimator, such as 'DoublyReparameterized()'.")
+]
+Hidden = Annotated[
+    str | None, typer.Option(help="Widths of the hidden layers of mlp, such as 512,512.")
+]
+Filters = Annotated[
+    str | None, typer.Option(help="Channels after each halving of conv, such as 32,64.")
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(min=4, help="Pixels a side to which the images of a folder are brought."),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Default 20, or as many as a few examples need.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training, in place of epochs.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Default 128, or fewer of few examples.")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")
+]
+NumSamples = Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")]
+Out = Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
+]
+Resume = Annotated[str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")]
+
+
+def widths(name: str, text: str | None) -> tuple[int, ...] | None:
+    """Returns the numbers of an option such as `--hidden 512,512`.
+
+    Args:
+        name: name of the option.
+        text: what was typed, or None.
+
+    Raises:
+        BadParameter: anything but whole numbers from 1 between commas.
+    """
+    if text is None:
+        return None
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in text.split(",")):
+        raise typer.BadParameter(f"--{name} takes whole numbers such as 512,512, not {text!r}")
+
+    found = tuple(int(part) for part in text.split(","))
+    if min(found) < 1:
+        raise typer.BadParameter(f"--{name} takes numbers from 1, not {text!r}")
+    return found

@@ -257,6 +257,9 @@ def test_an_epoch_ends_in_a_checkpoint_where_that_costs_little(tmp_path, monkeyp
     keeper._cost = keeper._saved - before
     assert not keeper._is_due(5)
     assert keeper._is_due(6)
+    assert keeper._limit() == 30 * 60
+    keeper._checkpoint.minutes = 1
+    assert keeper._limit() == 100
     keeper._checkpoint.epochs = 3
     assert keeper._is_due(8)  # whatever it costs
 

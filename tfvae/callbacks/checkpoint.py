@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("tfvae")
 _NAME = re.compile(r"checkpoint-(\d{6})\.tfvae")
 _KEPT = 2  # files, so that one is whole while the other is written
-_SHARE = 100  # an epoch may end in a checkpoint that costs one part in so many of the time
+_SHARE = 100  # checkpoints take one part in so many of the time
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -44,7 +44,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: the folder of the files, of this training alone. The last two are kept.
-        minutes: a checkpoint is written after so many minutes, also within an epoch.
+        minutes: a checkpoint is written after so many minutes, also within an epoch; later where
+            that would take more than 1 % of the time. 0 writes one after each compiled call.
         epochs: a checkpoint is written after so many epochs. By default after each epoch at whose
             end that takes less than 1 % of the time since the last.
 
@@ -114,12 +115,13 @@ class _Keeper(Keeper):
             return stated
 
         content, _ = self._found
-        if content["within"]:
+        epochs = self._checkpoint.params["epochs"]
+        if content["within"] and content["epoch"] < epochs:
             return content["epoch"]
         self._restore()
         self._model.stop_training = content["stopped"]
         # Early stopping has ended the training, which is not to go on.
-        return self._checkpoint.params["epochs"] if content["stopped"] else content["epoch"] + 1
+        return epochs if content["stopped"] else content["epoch"] + 1
 
     def enter_epoch(self):
         if self._found is None or not self._found[0]["within"]:
@@ -131,9 +133,11 @@ class _Keeper(Keeper):
         return content["done"], content["logs"]
 
     def after_call(self, epoch, done, logs):
-        if self._interrupt.came or self._elapsed() >= 60.0 * self._checkpoint.minutes:
+        stops = self._model.stop_training  # which ends the epoch now, and then is kept
+        if not stops and (self._interrupt.came or self._elapsed() >= self._limit()):
             found = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-            self._save({"epoch": epoch, "within": True, "done": done, "logs": found})
+            within = {"within": True, "stopped": False, "done": done, "logs": found}
+            self._save({"epoch": epoch, **within})
 
     def after_epoch(self, epoch, is_last):
         if is_last or self._interrupt.came or self._is_due(epoch):
@@ -142,12 +146,14 @@ class _Keeper(Keeper):
 
     def _is_due(self, epoch):
         every = self._checkpoint.epochs
-        if every is not None and (epoch + 1) % every == 0:
-            return True
-        limit = 60.0 * self._checkpoint.minutes
         if every is None:
-            limit = min(limit, _SHARE * self._cost)
-        return self._elapsed() >= limit
+            return self._elapsed() >= _SHARE * self._cost
+        return (epoch + 1) % every == 0 or self._elapsed() >= self._limit()
+
+    def _limit(self):
+        """Returns the seconds after which a checkpoint is written: more where one takes long."""
+        seconds = 60.0 * self._checkpoint.minutes
+        return max(seconds, _SHARE * self._cost) if seconds else 0.0
 
     def _elapsed(self):
         return time.monotonic() - self._saved

@@ -53,8 +53,8 @@ MUTANTS = [
     Mutant(
         name="evaluate-data-dir-ignored",
         path="tfvae/app/runs.py",
-        old="dataset = datasets.load(settings.data, data_dir or settings.data_dir)",
-        new="dataset = datasets.load(settings.data, settings.data_dir)",
+        old="dataset = load_data(settings, data_dir)",
+        new="dataset = load_data(settings)",
         note="`tfvae evaluate --data-dir` is ignored.",
     ),
     Mutant(
@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant(
         name="likelihood-option-ignored",
         path="tfvae/app/settings.py",
-        old='if likelihood == "auto" else likelihood,',
-        new="if likelihood else likelihood,",
+        old='    if likelihood == "auto":\n',
+        new="    if likelihood:\n",
         note="--likelihood is ignored.",
     ),
     Mutant(
@@ -166,7 +166,7 @@ MUTANTS = [
     Mutant(
         name="export-quantization-ignored",
         path="tfvae/app/cli.py",
-        old="None if quantization is Quantization.none else quantization.value",
+        old="None if quantization is options.Quantization.none else quantization.value",
         new="None",
         note="`tfvae export --quantization` is ignored.",
     ),

@@ -80,7 +80,8 @@ def as_model_path(value: Any) -> Path:
     """
     path = as_path("path", value)
     if path.suffix != ".tflite":
-        stem = path if path.name else path / "model"
+        given = Path(os.fspath(value))
+        stem = given if given.name else given / "model"
         named = f"write to {stem.with_suffix('.tflite')}"
         raise invalid("a path ending in .tflite", repr(str(value)), named)
     return path
@@ -195,7 +196,7 @@ def check_examples(name: str, value: Any) -> None:
         fix = f"pass an array, such as {name}=x_test[:256]"
         raise invalid(f"{name} to be an array [N, ...]", _shown(value), fix, InputTypeError)
     shape = np.shape(value)
-    if not shape or shape[0] == 0:
+    if shape[:1] == (0,):
         fix = f"pass a few hundred rows, or leave {name} out"
         raise invalid(f"{name} with at least one row", f"shape {list(shape)}", fix)
 

@@ -117,13 +117,13 @@ def test_what_is_no_model_or_no_path_is_refused(vae, tmp_path, export, arguments
 def test_folders_in_place_of_files_are_refused_before_the_work(vae, tmp_path):
     for name in ("m.tflite", "n.json"):
         (tmp_path / name).mkdir()
-        with pytest.raises(InputError, match=matches("folder of that name")):
+        with pytest.raises(InputError, match=matches("a folder there")):
             to_tflite(vae, (tmp_path / name).with_suffix(".tflite"))
 
 
 def test_a_saved_model_takes_no_folder_with_other_files(vae, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match=matches("thesis.tex", "replaced whole")):
+    with pytest.raises(InputError, match=matches("thesis.tex", "would be lost")):
         to_saved_model(vae, tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 

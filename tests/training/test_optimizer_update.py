@@ -68,7 +68,7 @@ def test_only_an_update_that_is_adams_is_taken_for_it():
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_loop_of_steps_copies_no_weights(watched, monkeypatch):
     if not watched:  # so that the test can fail
-        always = lambda self, loss, gradients: tf.constant(True)  # noqa: E731
+        always = lambda self, loss, gradients, limit: tf.constant(True)  # noqa: E731
         monkeypatch.setattr(alarm.Alarm, "is_clear", always)
     vae = tfvae.mlp_vae((24,), 3, (40, 56))
     vae.compile(jit_compile=True, steps_per_execution=4)

@@ -27,7 +27,7 @@ def of(raw: tf.Tensor, least: float = _LEAST, largest: float = _LARGEST) -> tf.T
     """
     below = _bounded(tf.nn.softplus(raw), largest)
     # Of the fourth power: a scale ten times the bound is larger by 2.5e-5 of itself.
-    return tf.sqrt(tf.sqrt(below**4 + least**4))
+    return tf.sqrt(tf.sqrt(tf.square(tf.square(below)) + least**4))
 
 
 def of_layer(params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

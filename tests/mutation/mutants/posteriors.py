@@ -85,7 +85,7 @@ MUTANTS = [
     Mutant(
         name="scales-without-a-floor",
         path="tfvae/ops/scales.py",
-        old="tf.sqrt(tf.sqrt(below**4 + least**4))",
+        old="tf.sqrt(tf.sqrt(tf.square(tf.square(below)) + least**4))",
         new="below",
         note="The scale of a normal goes to zero with the network's output.",
     ),

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tfvae import likelihoods
 from tfvae.export import Sampler
 
 pytestmark = pytest.mark.xdist_group("export edges")
@@ -303,3 +304,15 @@ def test_a_model_without_a_mean_or_a_draw_is_refused(tmp_path):
     with pytest.raises(ValueError, match=matches("mean or a draw", "define mean", "define draw")):
         tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_magnifies_the_last_digit_is_exported_as_exactly_as_it_is_computed(tmp_path):
+    """Logits of thousands: x of Keras moves by more than 1e-5 where z moves by its last digits."""
+    mixture = likelihoods.DiscretizedLogisticMixture(3)
+    vae = tfvae.mlp_vae((2, 2, 3), 2, (64, 64), likelihood=mixture, seed=0)
+    vae.decoder.set_weights([weight * 12.0 for weight in vae.decoder.get_weights()])
+    z = vae.sample_latent(64, seed=0)
+    moved = vae.decode(z * (1 + 2.0**-20)).mean() - vae.decode(z).mean()
+    assert np.abs(moved).max() > 1e-5  # or the test says nothing
+    metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
+    assert metadata["quality"]["max_abs_error_x"] < 4 * np.abs(moved).max()

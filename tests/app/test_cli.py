@@ -165,7 +165,7 @@ def write_data(folder, kind):
     [
         ("vectors", (20, 6), ("mlp", "Normal")),
         ("grey", (50, 16, 18), ("conv", "DiscretizedLogistic")),
-        ("folder", (50, 16, 17, 3), ("conv", "DiscretizedLogisticMixture")),
+        ("folder", (50, 16, 17, 3), ("conv", "DiscretizedLogistic")),
         ("mnist", (40, 28, 28, 1), ("mlp", "DiscretizedLogistic")),
     ],
 )

@@ -192,7 +192,7 @@ NORMAL = "Normal(0.5, learn_scale=True)"
         (dataset((4,), count=20_000), {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3}),
         (dataset((4,), count=512), {"epochs": 750, "batch_size": 128}),
         (dataset((4,), count=511), {"epochs": 375, "batch_size": 64}),
-        (dataset((16, 16), count=511), {"epochs": 100, "batch_size": 64}),
+        (dataset((16, 16), count=511), {"epochs": 150, "batch_size": 64}),
         (dataset((4,), count=3), {"epochs": 1000, "batch_size": 1}),
         (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}),
         (dataset((4,), name="some/where/faces.npz"), {"out": "runs/faces"}),

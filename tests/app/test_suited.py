@@ -8,16 +8,17 @@ from tfvae.app import expressions, suited
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (50, 8, 8, 1)) / 255
 NEARLY = np.where(RNG.random((50, 8, 8, 1)) < 0.9, GREY > 0.5, GREY)
+LEVELS = "DiscretizedLogistic(learn_scale=True)"
 KINDS = {
     "binary": (GREY > 0.5, "Bernoulli()", "0 or 1"),
     "nearly_binary": (NEARLY, "Bernoulli(dynamic_binarization=True)", "% of the values"),
-    "grey": (GREY, "DiscretizedLogistic(learn_scale=True)", "grey levels of 8 bits"),
-    "dark_grey": (np.round(GREY * 20) / 255, "DiscretizedLogistic(learn_scale=True)", "grey"),
-    "flat_grey": (np.round(GREY * 99) / 255, "DiscretizedLogistic(learn_scale=True)", "grey"),
+    "grey": (GREY, LEVELS, "grey levels of 8 bits"),
+    "dark_grey": (np.round(GREY * 20) / 255, LEVELS, "grey"),
+    "flat_grey": (np.round(GREY * 99) / 255, LEVELS, "grey"),
     "colours": (
-        RNG.integers(0, 256, (50, 8, 8, 3)) / 255, "DiscretizedLogisticMixture(5)", "colours",
+        RNG.integers(0, 256, (50, 8, 8, 3)) / 255, LEVELS, "colours",
     ),
-    "white_colours": (np.ones((5, 8, 8, 3)) * 0.8, "DiscretizedLogisticMixture(5)", "colours"),
+    "white_colours": (np.ones((5, 8, 8, 3)) * 0.8, LEVELS, "colours"),
     "fine_grey": (RNG.random((50, 8, 8, 1)) * 0.6 + 0.2, "Normal(0.5, learn_scale=True)", "real"),
     "real": (RNG.normal(size=(50, 4)), "Normal(0.5, learn_scale=True)", "real numbers"),
     "counts": (RNG.poisson(3, (50, 4)), "NegativeBinomial()", "a count"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 128
 _LEARNING_RATE = 2e-3
 _EPOCHS = 20
-_LEAST_STEPS = {"mlp": 3000, "conv": 800}  # with fewer, a model of few examples learns nothing
+_LEAST_STEPS = {"mlp": 3000, "conv": 1200}  # with fewer, a model of few examples learns nothing
 # For images of 8 bits, whose gradients are large at first: ReLU's units die, and the latents with
 # them (0 of 16 active after 1,200 steps on 250 photographs, 16 of 16 with these).
 _8_BITS: dict[str, Any] = {"activation": "swish", "learning_rate": 1e-3}

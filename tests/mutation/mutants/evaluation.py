@@ -9,6 +9,7 @@ MUTANTS = [
         old="tf.random.fold_in(seed, first // samples)",
         new="tf.random.fold_in(seed, 0)",
         note="Each chunk draws the latents of the first again.",
+        about="formula_of_the_latents|independent_latents",
         row="every chunk of latents has the same seed",
     ),
     Mutant(
@@ -80,7 +81,7 @@ MUTANTS = [
         old="p = likelihood.distribution(tf.cast(params, tf.float64))",
         new="raise TypeError",
         note="Elements of an event are rounded to float32 before they are summed.",
-        about="float64|large",
+        about="flat_weights|in_float32_is_summed",
     ),
     Mutant(
         name="elements-summed-in-float32",
@@ -88,7 +89,7 @@ MUTANTS = [
         old="elements = tf.cast(p.distribution.log_prob(x), tf.float64)",
         new="elements = p.distribution.log_prob(x)",
         note="A likelihood that cannot be computed in float64 is summed in float32.",
-        about="float64|large",
+        about="flat_weights|in_float32_is_summed",
     ),
     Mutant(
         name="gap-of-closed-form",
@@ -104,7 +105,7 @@ MUTANTS = [
         old="return given, tf.cast(given.log_q, tf.float64)",
         new="return given, tf.zeros_like(given.log_q, tf.float64)",
         note="All values of z count alike, whatever their probability.",
-        about="Categorical|classes",
+        about="few_classes",
     ),
     Mutant(
         name="values-of-first-chunk",
@@ -112,7 +113,7 @@ MUTANTS = [
         old="rows = tf.minimum(first + tf.range(samples), len(values) - 1)",
         new="rows = tf.minimum(tf.range(samples), len(values) - 1)",
         note="Every chunk has the values of z of the first.",
-        about="Categorical|classes",
+        about="few_classes",
     ),
     Mutant(
         name="evaluate-seed-ignored",

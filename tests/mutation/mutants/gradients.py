@@ -123,5 +123,6 @@ MUTANTS = [
         old="[None if g is None else tf.convert_to_tensor(g) for g in gradients]",
         new="list(gradients)",
         note="Keras clips and squares two slices of a row as if they were two rows.",
+        about="a_table_is_trained",
     ),
 ]

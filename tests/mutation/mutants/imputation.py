@@ -38,7 +38,7 @@ MUTANTS = [
         old="vae.condition(np.asarray(y)[rows])",
         new="vae.condition(np.asarray(y)[rows - first])",
         note="Every page has the conditions of the first.",
-        about="condition|\\by=",
+        about="pages_of_different_conditions",
     ),
     Mutant(
         name="imputation-draws-overwrite-observed",
@@ -53,6 +53,7 @@ MUTANTS = [
         old='seed_for(seed, "draw")',
         new='seed_for(seed, "latents")',
         note="The choice of latents and the draws of x share a seed.",
+        about="share_a_stream",
     ),
     Mutant(
         name="imputation-binarization-shares-seed",
@@ -60,7 +61,7 @@ MUTANTS = [
         old='seed_for(seed, "latents"), training=False',
         new='seed_for(seed, "binarization"), training=False',
         note="Binarization and latents share a seed.",
-        about="dynamic_binarization|binariz",
+        about="share_a_stream",
     ),
     Mutant(
         name="imputation-encoder-in-training-mode",

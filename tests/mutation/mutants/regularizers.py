@@ -82,6 +82,7 @@ MUTANTS = [
         old="z = tf.nest.map_structure(tf.stop_gradient, z)",
         new="pass",
         note="A draw has its score and a gradient through z as well.",
+        about="MMD",
     ),
     Mutant(
         name="mmd-counts-itself",

@@ -219,3 +219,7 @@ def test_a_likelihood_of_ones_own_in_float32_is_summed_in_float64():
     found = evaluation.log_likelihood(vae, GREY[None], 1000)
     expected = scipy.stats.norm.logpdf(GREY.astype(float)).sum()
     assert found == pytest.approx(expected, abs=1e-3)
+    far = GREY + np.float32(45.0)  # 12 million nats, of which float32 has whole numbers alone
+    found = evaluation.log_likelihood(vae, far[None], 10)
+    expected = scipy.stats.norm.logpdf(far.astype(float)).sum()
+    assert found == pytest.approx(expected, abs=0.2)

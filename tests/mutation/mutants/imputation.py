@@ -53,7 +53,8 @@ MUTANTS = [
         old='seed_for(seed, "draw")',
         new='seed_for(seed, "latents")',
         note="The choice of latents and the draws of x share a seed.",
-        about="share_a_stream",
+        equivalent="Latents come from the package's stream, x from TensorFlow's generator: of one seed "
+        "they give different numbers.",
     ),
     Mutant(
         name="imputation-binarization-shares-seed",

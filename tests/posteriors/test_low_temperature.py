@@ -7,7 +7,7 @@ import scipy.special
 import tensorflow as tf
 
 import tfvae
-from tfvae import gradients, posteriors, priors
+from tfvae import gradients, posteriors, priors, random
 from tfvae.models import forward_pass
 
 C = 3
@@ -105,3 +105,18 @@ def test_doubly_reparameterized_gradients_equal_the_pathwise_ones_on_average(vae
 
     assert means[1] == pytest.approx(means[0], abs=0.3)
     assert np.abs(means[0]).max() > 1.0
+
+
+def test_a_temperature_that_is_assigned_is_that_of_density_and_draws():
+    """As a posterior has them whose first temperature it is."""
+    annealed, expected = (posteriors.RelaxedCategorical(initial_temperature=t) for t in (2.0, OURS))
+    for posterior in (annealed, expected):
+        posterior.build(C)
+    annealed.temperature.assign(OURS)
+    params = tf.constant(np.tile(LOGITS, (5, 1)), tf.float32)
+    z = tf.constant(np.tile([0.7, 0.2, 0.1], (5, 1)), tf.float32)
+    found, right = (p.distribution(params).log_prob(z).numpy() for p in (annealed, expected))
+    assert found == pytest.approx(right, rel=1e-6)
+    noise = random.Stream(random.seed_key(tf.constant(3)), tf.range(5))
+    found, right = (p.sample(params, noise).numpy() for p in (annealed, expected))
+    assert np.array_equal(found, right)

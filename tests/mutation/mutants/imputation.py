@@ -53,8 +53,7 @@ MUTANTS = [
         old='seed_for(seed, "draw")',
         new='seed_for(seed, "latents")',
         note="The choice of latents and the draws of x share a seed.",
-        equivalent="Latents come from the package's stream, x from TensorFlow's generator: of one seed "
-        "they give different numbers.",
+        equivalent="Latents come from the package's stream, x from TensorFlow's generator.",
     ),
     Mutant(
         name="imputation-binarization-shares-seed",

@@ -13,7 +13,16 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates, within
 from tests.support import zoo
-from tfvae import evaluation, gradients, objectives, posteriors, priors, random, regularizers
+from tfvae import (
+    evaluation,
+    flows,
+    gradients,
+    objectives,
+    posteriors,
+    priors,
+    random,
+    regularizers,
+)
 from tfvae.posteriors.sphere import AngleGrid
 
 tfd = tfp.distributions
@@ -529,3 +538,26 @@ def vae_of(latent_dim=2, **pieces):
 def test_pieces_that_make_no_sense_together_are_refused(make, words):
     with pytest.raises(ValueError, match=matches(*words)):
         make()
+
+
+def test_the_location_of_classes_is_the_most_probable_one_of_each_group():
+    posterior = posteriors.Categorical(3)
+    posterior.build(6)
+    logits = tf.constant([[0.1, 2.0, 1.9, -1.0, -3.0, -1.5]])
+    assert posterior.location(logits).numpy().tolist() == [[0, 1, 0, 1, 0, 0]]
+    assert posterior.summary(logits)["loc"].numpy().tolist() == [[0, 1, 0, 1, 0, 0]]
+
+
+def test_a_flow_is_told_the_context_of_each_example_when_it_is_sampled():
+    """Two examples that differ in their context alone, under the same noise."""
+    posterior = posteriors.Flow(flows.InverseAutoregressive(), context_size=4)
+    posterior.build_once(3)
+    rng = np.random.default_rng(0)
+    for weight in posterior.weights:
+        weight.assign(rng.normal(size=weight.shape) * 0.5)
+    size = posterior.params_size(3)
+    params = np.zeros((2, size), np.float32)
+    params[1, -4:] = [2.0, -2.0, 1.0, 3.0]
+    noise = random.Stream(random.seed_key(tf.constant(3)), tf.zeros([2], tf.int32))
+    drawn = posterior.sample(tf.constant(params), noise).numpy()
+    assert np.abs(drawn[0] - drawn[1]).max() > 1e-2

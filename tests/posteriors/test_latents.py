@@ -561,3 +561,17 @@ def test_a_flow_is_told_the_context_of_each_example_when_it_is_sampled():
     noise = random.Stream(random.seed_key(tf.constant(3)), tf.zeros([2], tf.int32))
     drawn = posterior.sample(tf.constant(params), noise).numpy()
     assert np.abs(drawn[0] - drawn[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize("ladder", [True, False])
+def test_layers_of_posterior_and_prior_have_noise_of_their_own(ladder):
+    """All means 0: what is correlated is the noise, under one seed."""
+    vae = tfvae.hierarchical_vae((6,), (2, 2, 2), (4,), ladder=ladder, seed=0)
+    for weight in (*vae.prior.weights, *vae.posterior.weights):
+        weight.assign(tf.zeros_like(weight))
+    sizes = vae.posterior.params_size(vae.latent_sizes)
+    params = tf.nest.map_structure(lambda size: tf.zeros([N, size]), sizes)
+    noise = random.Stream(random.seed_key(tf.constant(3)), tf.range(N))
+    drawn = [*vae.posterior.sample(params, noise), *vae.prior.sample(noise)]
+    found = np.corrcoef(np.concatenate([part.numpy() for part in drawn], axis=1).T)
+    assert np.abs(found - np.eye(12)).max() < 6 / np.sqrt(N)

@@ -575,3 +575,25 @@ def test_layers_of_posterior_and_prior_have_noise_of_their_own(ladder):
     drawn = [*vae.posterior.sample(params, noise), *vae.prior.sample(noise)]
     found = np.corrcoef(np.concatenate([part.numpy() for part in drawn], axis=1).T)
     assert np.abs(found - np.eye(12)).max() < 6 / np.sqrt(N)
+
+
+def test_the_scales_of_a_bottom_up_summary_are_in_the_order_of_its_layers():
+    """z_1 has the encoder's scale, and comes last; z_2 that of the network, and comes first."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    network.set_weights([np.zeros((1, 2)), np.array([0.0, 3.0])])
+    posterior = posteriors.BottomUp([network])
+    posterior.build([1, 1])
+    found = posterior.summary(tf.constant([[0.5, -1.0]]))
+    scales = [float(found[f"scale_{layer}"][0, 0]) for layer in (0, 1)]
+    assert scales == pytest.approx(np.logaddexp(0.0, [3.0, -1.0]), rel=1e-5)
+
+
+def test_what_lies_between_two_points_of_the_sphere_lies_on_it():
+    rng = np.random.default_rng(0)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in rng.normal(size=(2, 9, 4)))
+    weights = np.linspace(0.0, 1.0, 9)[:, None]
+    given = [tf.constant(x, tf.float32) for x in (a, b, weights)]
+    found = posteriors.VonMisesFisher().between(*given).numpy()
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(9), abs=1e-5)
+    direction = (1 - weights) * a + weights * b
+    assert (found * direction).sum(1) == pytest.approx(np.linalg.norm(direction, axis=1), abs=1e-5)

@@ -139,3 +139,23 @@ def test_labels_that_are_no_labels_are_refused(tmp_path, y):
     np.savez(tmp_path / "one.npz", x=np.zeros((12, 2)), y=y)
     with pytest.raises(ValueError, match=matches("y in", "12 examples", "one.npz")):
         datasets.load(tmp_path / "one.npz")
+
+
+class Attack:
+    """What unpickling runs: it makes a folder of this name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __reduce__(self):
+        return os.mkdir, (self.name,)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
+def test_what_is_pickled_in_a_file_is_never_run(tmp_path, name):
+    attack = np.array([Attack(str(tmp_path / "ran"))], dtype=object)
+    save = np.savez if name == "x.npz" else np.save
+    save(tmp_path / name, attack)
+    with pytest.raises((ValueError, TypeError), match=matches(name)):
+        datasets.load(tmp_path / name)
+    assert not (tmp_path / "ran").exists()

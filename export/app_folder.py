@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import _files
+from tfvae._files.listing import read_json, sha256
 from tfvae.errors import invalid
 from tfvae.export import app_languages, app_sources, call_arguments, schema, sidecar
 from tfvae.export.runtime import InterpreterRuntime
@@ -132,7 +133,7 @@ def _targets(directory, stem):
     ours = _hashes(directory)
 
     def foreign(path):
-        return None if _hash_of(path) == ours.get(path.name) else "a file that to_app did not write"
+        return None if sha256(path) == ours.get(path.name) else "a file that to_app did not write"
 
     what = "an unchanged file of an earlier call"
     targets = [_files.Target(directory / file, what, foreign) for file in files]
@@ -163,20 +164,13 @@ def _refuse_options(options):
         )
 
 
-def _hash_of(path):
-    return sidecar.sha256(path.read_bytes())
-
-
 def _hashes(directory):
     """Returns the hashes of what earlier calls wrote, by name."""
     path = directory / _MANIFEST
     if not path.exists():
         return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
+    found = read_json(path)
+    if found is None:
         fix = "choose another folder, or move that file away"
         raise invalid(f"{path} as to_app wrote it", "another content", fix)
     return found

@@ -1,5 +1,6 @@
 """Writes files and folders whole or not at all, and never over what is not the writer's own."""
 
+from tfvae._files.listing import foreign_to_list as foreign_to_list
 from tfvae._files.listing import foreign_to_mark as foreign_to_mark
 from tfvae._files.listing import hashes as hashes
 from tfvae._files.listing import mark as mark

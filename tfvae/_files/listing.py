@@ -54,15 +54,33 @@ def foreign_to_mark(folder: Path) -> str | None:
         It in words, or None for nothing.
     """
     listed = (read_json(folder / MARK) or {}).get("files")
-    listed = listed if isinstance(listed, dict) else {}
-    mine = {MARK, *(name.split("/")[0] for name in listed)} if listed else set()
+    names = {path.name for path in folder.iterdir() if not _is_empty(path)}
+    if not listed or not isinstance(listed, dict):
+        return named(names)
+    return foreign_to_list(folder, listed, MARK, names)
+
+
+def foreign_to_list(
+    folder: Path, listed: dict[str, str], listing: str, names: Iterable[str]
+) -> str | None:
+    """Tells what a folder holds beside listed files, as they were.
+
+    Args:
+        folder: the folder.
+        listed: the hashes of the files, as `hashes` returns them.
+        listing: the name of the file that holds the list, which has no hash in it.
+        names: what to look at of the names in the folder.
+
+    Returns:
+        It in words, or None for nothing.
+    """
     # A look at the names first, since a folder of anybody's may be very large.
-    others = named({path.name for path in folder.iterdir() if not _is_empty(path)} - mine)
+    others = named(set(names) - {listing, *(name.split("/")[0] for name in listed)})
     if others:
         return others
 
     found = hashes(folder)
-    return named({name for name in found if name != MARK and found[name] != listed.get(name)})
+    return named({name for name in found if name != listing and found[name] != listed.get(name)})
 
 
 def named(names: Iterable[str]) -> str | None:

@@ -191,7 +191,7 @@ def export(
     if out is None and app_folder is None and (batch_size or encoder):
         raise typer.BadParameter("--batch-size and --encoder go with --out or --app FOLDER")
 
-    from tfvae.app import app_export, runs
+    from tfvae.app import runs
 
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
@@ -205,7 +205,7 @@ def export(
         size = runs.export_web(vae, web, litert, precision, max_quality_loss)
         table.add_row("the page", f"{size / 1000:,.0f} kB", "")
     if app_folder is not None:
-        size = app_export.export_app(vae, app_folder, *how)
+        size = runs.export_app(vae, app_folder, *how)
         table.add_row("for an app", f"{size / 1000:,.0f} kB", "")
     console.print(table)
     if web is not None:

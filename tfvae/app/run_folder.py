@@ -11,7 +11,7 @@ from typing import Any
 
 from tfvae import _files
 from tfvae._files.beside import locked, missing, remove_empty
-from tfvae._files.listing import read_json
+from tfvae._files.listing import read_json, sha256
 from tfvae._files.places import cannot_write, check_target, is_of_disk
 from tfvae._files.placing import place
 from tfvae._version import __version__
@@ -201,12 +201,11 @@ def opened(run: str | os.PathLike[str], needed: Sequence[str] = (MODEL, REPORT))
                 "give the --out of tfvae train",
             )
 
-    report = read_json(run / REPORT) or {}
-    listed = report.get("files")
-    if not isinstance(listed, dict) or report.get("sha256") != _hash_of(report):
+    report = _report_of(run)
+    if report is None:
         received = f"a {REPORT} that is damaged, altered, or without hashes"
         raise invalid(f"readable files in {run}", received, "train the run again")
-    found = _files.hashes(run)
+    listed, found = report["files"], _files.hashes(run)
     wrong = sorted(name for name in listed if found.get(name) != listed[name])
     if wrong:
         raise invalid(
@@ -219,19 +218,18 @@ def opened(run: str | os.PathLike[str], needed: Sequence[str] = (MODEL, REPORT))
 
 def _foreign(folder):
     """Tells what a folder holds beside a run, or None for nothing."""
-    report = read_json(folder / REPORT) or {}
-    listed = report.get("files")
-    if not isinstance(listed, dict) or report.get("sha256") != _hash_of(report):
-        return _files.named(path.name for path in folder.iterdir())
+    report = _report_of(folder)
+    names = [path.name for path in folder.iterdir()]
+    if report is None:
+        return _files.named(names)
+    return _files.foreign_to_list(folder, report["files"], REPORT, names)
 
-    tops = {REPORT, *(name.split("/")[0] for name in listed)}
-    others = {path.name for path in folder.iterdir()} - tops
-    if others:
-        return _files.named(others)
-    found = _files.hashes(folder)
-    return _files.named(
-        name for name in found if name != REPORT and found[name] != listed.get(name)
-    )
+
+def _report_of(folder):
+    """Returns the report of a run, or None if it is altered or there is none."""
+    report = read_json(folder / REPORT) or {}
+    is_whole = isinstance(report.get("files"), dict) and report.get("sha256") == _hash_of(report)
+    return report if is_whole else None
 
 
 @contextlib.contextmanager
@@ -255,4 +253,4 @@ def _hash_of(report):
 
 
 def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return sha256(path) if path.is_file() else None

@@ -23,9 +23,17 @@ from tfvae.app.run_folder import TFLITE as TFLITE
 from tfvae.app.run_folder import Unfinished, check_place, opened, write_report
 from tfvae.app.run_outputs import draw_pictures as draw_pictures
 from tfvae.app.run_outputs import export as export
+from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
-from tfvae.app.settings import Settings, build, choose, describe, load_data
+from tfvae.app.settings import (
+    Settings,
+    build,
+    choose,
+    describe,
+    load_data,
+    with_likelihood,
+)
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -91,11 +99,12 @@ def _train(settings, say, overwrite, begun):
     """Makes a run, anew or from where an unfinished one was stopped."""
     started = time.time()
     dataset = load_data(settings)
-    asked, settings = settings, choose(settings, dataset)
+    settings, reason = with_likelihood(settings, dataset)
+    settings = choose(settings, dataset)
     datasets.check_batches(dataset, settings.batch_size)
     unfinished = Unfinished(settings.out)
     check_place(unfinished.out, overwrite)
-    say(describe(dataset, settings, asked))
+    say(describe(dataset, settings, reason))
 
     vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)

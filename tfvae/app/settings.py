@@ -101,6 +101,22 @@ def load_data(
     return datasets.load(settings.data, data_dir or settings.data_dir, settings.image_size)
 
 
+def with_likelihood(settings: Settings, dataset: datasets.Dataset) -> tuple[Settings, str | None]:
+    """Fills in the likelihood, if it was left open.
+
+    Args:
+        settings: the settings.
+        dataset: the data.
+
+    Returns:
+        The settings with a likelihood, and the reason if it was chosen, see `suited.likelihood`.
+    """
+    if settings.likelihood != "auto":
+        return settings, None
+    words, reason = suited.likelihood(dataset.x_train)
+    return dataclasses.replace(settings, likelihood=words), reason
+
+
 def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
     """Fills in the settings that were left open, to suit the data.
 
@@ -118,15 +134,12 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
 
     small = math.prod(shape) < _SMALL or count < _FEW
     batch_size = settings.batch_size or given.get("batch_size") or _batch_size(count)
-    likelihood = settings.likelihood
-    if likelihood == "auto":
-        likelihood = suited.likelihood(dataset.x_train)[0]
-    usual_rate = _8_BITS["learning_rate"] if _of_8_bits(likelihood) else _LEARNING_RATE
+    settings, _ = with_likelihood(settings, dataset)
+    usual_rate = _8_BITS["learning_rate"] if _of_8_bits(settings.likelihood) else _LEARNING_RATE
     return dataclasses.replace(  # type: ignore[return-value]
         settings,
         latent_dim=settings.latent_dim or (16 if small else 32),
         network=network,
-        likelihood=likelihood,
         epochs=_epochs(settings, math.ceil(count / batch_size), network, given),
         batch_size=batch_size,
         learning_rate=settings.learning_rate or given.get("learning_rate") or usual_rate,
@@ -182,13 +195,13 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     return mlp_vae(shape, latent_dim, settings.hidden or usual, seed=settings.seed, **pieces)
 
 
-def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings) -> str:
+def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None) -> str:
     """Describes the data and the model of a run in a few lines of text.
 
     Args:
         dataset: the data.
         settings: settings without open ones, see `choose`.
-        asked: the settings as they were asked for, to say what was chosen.
+        reason: why the likelihood was chosen; None if it was asked for.
     """
     shape = " x ".join(map(str, dataset.event_shape))
     lines = [
@@ -198,8 +211,7 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", asked: Settings) ->
         f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
         f"seed {settings.seed}",
     ]
-    if asked.likelihood == "auto":
-        reason = suited.likelihood(dataset.x_train)[1]
+    if reason is not None:
         lines.append(f"The likelihood is chosen since {reason}; --likelihood takes another.")
     if dataset.y_train is not None and dataset.classes:
         lines.append(f"The {len(dataset.classes)} folders are labels, which training does not use.")

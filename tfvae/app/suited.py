@@ -4,6 +4,10 @@ import numpy as np
 
 from tfvae import datasets
 
+_BINARIZED = "Bernoulli(dynamic_binarization=True)"
+_LEVELLED = "DiscretizedLogistic(learn_scale=True)"
+_NORMAL = "Normal(0.5, learn_scale=True)"
+
 _LEVELS = 255
 _EXAMPLES = 2000  # that are looked at
 _NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
@@ -34,12 +38,12 @@ def likelihood(x: np.ndarray) -> tuple[str, str]:
     near = dark + bright
     if near >= _MOSTLY and min(dark, bright) >= _BOTH and not colour:
         share = f"{near:.0%} of the values are nearly 0 or 1"
-        return "Bernoulli(dynamic_binarization=True)", f"{share}, which every step draws anew"
+        return _BINARIZED, f"{share}, which every step draws anew"
     if _has_levels(x):
         # Not the mixture, which fits colours by neighbouring channels first: after 1,000 steps on
         # 250 photographs it has 2.5 bits per dimension, where this has 6.1, but draws them grey.
         levels = "colours" if colour else "grey levels"
-        return "DiscretizedLogistic(learn_scale=True)", f"the values are {levels} of 8 bits"
+        return _LEVELLED, f"the values are {levels} of 8 bits"
 
     return _of_numbers(x)
 
@@ -54,19 +58,15 @@ def words(likelihood: str, x: np.ndarray) -> str:
     Returns:
         What was typed, or for "bernoulli", "normal" and "discretized_logistic" a call.
     """
-    grey = "dynamic_binarization=True" if datasets.is_grey(x[:_EXAMPLES]) else ""
-    known = {
-        "bernoulli": f"Bernoulli({grey})",
-        "normal": "Normal(0.5, learn_scale=True)",
-        "discretized_logistic": "DiscretizedLogistic(learn_scale=True)",
-    }
-    return known.get(likelihood, likelihood)
+    if likelihood == "bernoulli":
+        return _BINARIZED if datasets.is_grey(x[:_EXAMPLES]) else "Bernoulli()"
+    return {"normal": _NORMAL, "discretized_logistic": _LEVELLED}.get(likelihood, likelihood)
 
 
 def _of_numbers(x):
     if x.min() >= 0 and x.max() > 1 and (x == np.round(x)).all():
         return "NegativeBinomial()", "every value is a count"
-    return "Normal(0.5, learn_scale=True)", "the values are real numbers"
+    return _NORMAL, "the values are real numbers"
 
 
 def _has_levels(x):

@@ -100,10 +100,10 @@ def _idx_images(name):
     def load_named(folder):
         files = {part: folder / name / f"{part}.gz" for part in _IDX_FILES}
         if all(file.exists() for file in files.values()):
-            parts = [readers.read_idx(file) for file in files.values()]
-            for images, labels, paths in _pairs(parts, list(files.values())):
-                _check_labelled(images, labels, *paths)
-            x_train, y_train, x_test, y_test = parts
+            x_train, y_train, x_test, y_test = (readers.read_idx(file) for file in files.values())
+            train_x, train_y, test_x, test_y = files.values()
+            _check_labelled(x_train, y_train, train_x, train_y)
+            _check_labelled(x_test, y_test, test_x, test_y)
         else:
             (x_train, y_train), (x_test, y_test) = _download(name, folder)
 
@@ -113,11 +113,6 @@ def _idx_images(name):
         )  # fmt: skip
 
     return load_named
-
-
-def _pairs(parts, files):
-    """Returns (images, labels, their files) of the training and of the test examples."""
-    return [(parts[i], parts[i + 1], files[i : i + 2]) for i in (0, 2)]
 
 
 def _check_labelled(images, labels, images_file, labels_file):

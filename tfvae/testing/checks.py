@@ -323,29 +323,35 @@ def _check_in_model(vae, piece, done, x, y, fit, export, encoder=False):
 def _posterior_for(prior):
     from tfvae import posteriors
 
-    kinds = {
-        REAL: posteriors.DiagonalNormal,
-        SPHERE: posteriors.VonMisesFisher,
-        ONE_HOT: lambda: posteriors.Categorical(getattr(prior, "num_classes", None)),
-        SIMPLEX: lambda: posteriors.RelaxedCategorical(getattr(prior, "num_classes", None)),
-    }
-    if prior.support not in kinds:
-        raise models.unknown_support(prior, "posterior")
-    return kinds[prior.support]()
+    kinds = (
+        posteriors.DiagonalNormal,
+        posteriors.VonMisesFisher,
+        posteriors.Categorical,
+        posteriors.RelaxedCategorical,
+    )
+    return _over_the_set_of(prior, "posterior", *kinds)
 
 
 def _prior_for(posterior):
     from tfvae import priors
 
-    kinds = {
-        REAL: priors.StandardNormal,
-        SPHERE: priors.UniformSphere,
-        ONE_HOT: lambda: priors.Categorical(getattr(posterior, "num_classes", None)),
-        SIMPLEX: lambda: priors.RelaxedCategorical(getattr(posterior, "num_classes", None)),
-    }
-    if posterior.support not in kinds:
-        raise models.unknown_support(posterior, "prior")
-    return kinds[posterior.support]()
+    kinds = (
+        priors.StandardNormal,
+        priors.UniformSphere,
+        priors.Categorical,
+        priors.RelaxedCategorical,
+    )
+    return _over_the_set_of(posterior, "prior", *kinds)
+
+
+def _over_the_set_of(piece, argument, real, sphere, one_hot, on_simplex):
+    """The counterpart of a piece, of the classes for each set."""
+    kinds = {REAL: real, SPHERE: sphere, ONE_HOT: one_hot, SIMPLEX: on_simplex}
+    if piece.support not in kinds:
+        raise models.unknown_support(piece, argument)
+    of_classes = piece.support in (ONE_HOT, SIMPLEX)
+    given = [getattr(piece, "num_classes", None)] if of_classes else []
+    return kinds[piece.support](*given)
 
 
 def _real(count):

@@ -1,9 +1,7 @@
 """Small models around one piece, and checks of models: training and `.keras` files."""
 
-import contextlib
 import inspect
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,9 +249,10 @@ def check_keras_file(vae: "VAE", x: np.ndarray, y: Any = None) -> None:
     Raises:
         CheckError: a file that cannot be read, or a model of other numbers.
     """
-    with _folder() as folder:
-        vae.save(folder / "model.keras")
-        loaded = keras.saving.load_model(folder / "model.keras", safe_mode=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        vae.save(file)
+        loaded = keras.saving.load_model(file, safe_mode=True)
 
     rows = None if y is None else y[:4]
     compare(vae, "evaluate", _evaluated(vae, x, y), _evaluated(loaded, x, y), 1e-5)
@@ -316,12 +315,6 @@ def _check_goes_on(vae, loaded, x, y):
         train_a_step(model, x, y)
     for ours, theirs in zip(vae.weights, loaded.weights):
         compare(vae, f"a further step, at {ours.path}", ours, theirs, 1e-6)
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 def unknown_support(piece: Any, argument: str) -> Exception:

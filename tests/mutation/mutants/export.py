@@ -192,8 +192,8 @@ MUTANTS = [
     Mutant(
         name="apps-own-files-not-told",
         path="export/app_folder.py",
-        old="None if _hash_of(path) == ours.get(path.name) else",
-        new="None if _hash_of(path) else",
+        old="None if sha256(path) == ours.get(path.name) else",
+        new="None if sha256(path) else",
         note="A README or a source of the user's is overwritten.",
         about="to_app",
     ),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tfvae.app import runs
 from tfvae.export import Sampler, to_tflite
+from tfvae.export.call_arguments import QUANTIZATIONS
 
-QUANTIZATIONS = (None, "float16", "dynamic_int8", "int8")
 _ROUNDS, _CALLS = 9, 200
 
 

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference
+from tests.support import scales
 from tfvae import evaluation, likelihoods, posteriors
 from tfvae.ops import in_float64
 
@@ -37,7 +38,7 @@ class LargeLinearGaussian:
         decoder = [keras.Input((LATENT,)), keras.layers.Dense(SIZE), keras.layers.Reshape(SHAPE)]
         encoder, decoder = keras.Sequential(encoder), keras.Sequential(decoder)
         kernel = np.concatenate([gain, np.zeros_like(gain)], axis=1)
-        bias = np.concatenate([-self.b @ gain, np.log(np.expm1((scale**4 - 1e-16) ** 0.25))])
+        bias = np.concatenate([-self.b @ gain, scales.raw_of(scale)])
         encoder.set_weights([kernel, bias])
         decoder.set_weights([self.w.T, self.b])
         self.vae = tfvae.VAE(encoder, decoder, likelihood=likelihoods.Normal(SIGMA), seed=0)
@@ -88,7 +89,7 @@ def constant_model(likelihood, params, event_shape=SHAPE):
     encoder = keras.Sequential(
         [keras.Input(event_shape), keras.layers.Flatten(), keras.layers.Dense(2)]
     )
-    raw_scale = np.log(np.expm1((1 - 1e-16) ** 0.25))
+    raw_scale = scales.raw_of(1.0)
     kernel = np.zeros_like(encoder.get_weights()[0])
     encoder.set_weights([kernel, np.array([0.0, raw_scale])])
     dense = keras.layers.Dense(int(np.prod(shape)))

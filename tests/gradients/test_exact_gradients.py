@@ -18,7 +18,7 @@ from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates
 from tests.models.test_linear_gaussian import SIGMA as SIGMA_OF_MODEL
 from tests.models.test_linear_gaussian import LinearGaussian
-from tests.support import quadrature, zoo
+from tests.support import quadrature, scales, zoo
 from tests.support.quadrature import CLASSES, SIGMA, SIZE, Classes, Diagonal, Flow, Hierarchy
 from tfvae import gradients, likelihoods, objectives, posteriors, random, regularizers
 from tfvae.models import forward_pass
@@ -242,7 +242,7 @@ def by_hand(values, x, eps, drawn):
     """Loss by hand: ELBO + 4 TC + MMD, its TC and MMD, of one latent an example, `[B, 2]`."""
     kernel, bias, out, out_bias = values
     loc, raw = tf.split(x @ kernel + bias, 2, axis=-1)
-    scale = (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
+    scale = scales.scale_of(raw)
     z = loc + scale * eps
     kl = tf.reduce_sum(0.5 * (scale**2 + loc**2 - 1.0) - tf.math.log(scale), axis=-1)
     sigma = tf.constant(SIGMA, tf.float64)
@@ -339,7 +339,7 @@ def test_wake_sleep_moves_q_to_the_posterior_and_p_to_the_data_of_a_linear_model
     with tf.GradientTape() as tape:
         tape.watch(wide)
         loc, raw = tf.split(x @ kernel + bias, 2, axis=1)
-        scale = (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
+        scale = scales.scale_of(raw)
         cross = tf.math.log(scale) + (variance + (centre - loc) ** 2) / (2.0 * scale**2)
         covariance = tf.transpose(w) @ w + SIGMA_OF_MODEL**2 * tf.eye(x.shape[1], dtype=tf.float64)
         p_x = tfd.MultivariateNormalTriL(b, tf.linalg.cholesky(covariance))

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
+from tests.support import scales
 
 D, LATENT, SIGMA = 6, 2, 0.7
 
@@ -49,7 +50,7 @@ class LinearGaussian:
         return 0.5 * (ratio + squares - 1 - np.log(ratio)).sum(axis=1)
 
     def _vae(self):
-        raw_scale = np.log(np.expm1((self.scale**4 - 1e-16) ** 0.25))
+        raw_scale = scales.raw_of(self.scale)
         encoder = keras.Sequential([keras.Input((D,)), keras.layers.Dense(2 * LATENT)])
         kernel = np.concatenate([self.gain, np.zeros((D, LATENT))], axis=1)
         encoder.set_weights([kernel, np.concatenate([self.offset, raw_scale])])
@@ -178,7 +179,7 @@ def _exact_negative_elbo(vae, x):
     kernel, bias = (v.value for v in vae.encoder.trainable_variables)
     w, b = (v.value for v in vae.decoder.trainable_variables)
     loc, raw_scale = tf.split(x @ kernel + bias, 2, axis=1)
-    variance = (tf.nn.softplus(raw_scale) ** 4 + 1e-16) ** 0.5
+    variance = scales.scale_of(raw_scale) ** 2
     squares = tf.reduce_sum((x - loc @ w - b) ** 2, 1) + tf.reduce_sum(variance @ w**2, 1)
     distortion = 0.5 * squares / SIGMA**2 + D * np.log(SIGMA * np.sqrt(2 * np.pi))
     rate = 0.5 * tf.reduce_sum(variance + loc**2 - 1 - tf.math.log(variance), 1)

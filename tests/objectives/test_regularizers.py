@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
-from tests.support import zoo
+from tests.support import scales, zoo
 from tfvae import gradients, objectives, posteriors, priors, random
 from tfvae.objectives.terms import Terms
 from tfvae.regularizers import MMD, LatentNorm, Regularized, TotalCorrelation
@@ -20,7 +20,7 @@ tfd = tfp.distributions
 
 def terms_of(loc, scale, seed=(3, 4)):
     """`Terms` of a batch with q(z|x_b) = N(loc_b, scale_b^2) and a standard-normal prior."""
-    raw_scale = np.log(np.expm1((scale**4 - 1e-16) ** 0.25))
+    raw_scale = scales.raw_of(scale)
     raw = np.concatenate([loc, raw_scale], axis=1).astype(np.float32)
     prior = priors.StandardNormal()
     prior.build(loc.shape[1])
@@ -113,7 +113,7 @@ def test_mmd_gives_a_mixture_prior_its_whole_gradient_the_weights_too():
     logits, loc, raw = wide = [tf.constant(w.numpy(), tf.float64) for w in weights]
     with tf.GradientTape() as tape:
         tape.watch(wide)
-        points = tf.reshape(loc + (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25 * nodes, [-1, 1])
+        points = tf.reshape(loc + scales.scale_of(raw) * nodes, [-1, 1])
         shares = tf.nn.softmax(logits)[:, None] * (node_shares / node_shares.sum())
         value = expectation_of_mmd(points, tf.reshape(shares, [-1]), Z)
     exact = tape.gradient(value, wide)

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
+from tests.support import scales
 from tfvae import gradients, likelihoods, objectives, posteriors, priors
 from tfvae.models import forward_pass
 
 NARROW = -6.0  # softplus of it is a deviation of 0.0025
-DEVIATION = np.log1p(np.exp(NARROW))
-OF_LAYERS = (DEVIATION**4 + 1e-8) ** 0.25  # which is from 0.01 where a layer is given another
+DEVIATION = scales.exact_scale_of(NARROW)
+OF_LAYERS = scales.exact_scale_of(NARROW, scales.LEAST_OF_LAYER)  # of one given another
 SEED = tf.constant([1, 2])
 
 

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates, within
-from tests.support import zoo
+from tests.support import scales, zoo
 from tfvae import (
     evaluation,
     flows,
@@ -434,7 +434,7 @@ def normal_network(inputs, outputs, kernel, scale):
     """A linear network that gives N(x @ kernel, scale^2)."""
     network = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(2 * outputs)])
     kernel = np.asarray(kernel, np.float32)
-    raw = np.log(np.expm1((scale**4 - 1e-16) ** 0.25))
+    raw = scales.raw_of(scale)
     network.set_weights([np.concatenate([kernel, 0 * kernel], axis=1), np.array([0.0, raw])])
     return network
 

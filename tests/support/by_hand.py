@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 
+from tests.support import scales
 from tfvae.ops import noise
 
 DATA, LATENT, SIGMA = 5, 2, 0.7
@@ -158,7 +159,7 @@ class ByHand:
         """`Found` of a batch, by what was drawn for it."""
         x = self.prepared(x, noise["uniform"])
         loc, raw = tf.split(self.encoder(x, training=training), 2, axis=-1)
-        scale = (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
+        scale = scales.scale_of(raw)
         z = loc + scale * noise["latents"]
         output = self.decoder(tf.reshape(z, [-1, LATENT]), training=training)
         log_p_x = self.log_p_x(x, tf.reshape(output, [*z.shape[:2], DATA]))

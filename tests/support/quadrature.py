@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfvae
+from tests.support.scales import scale_of
 from tfvae import flows, likelihoods, posteriors, priors
 from tfvae.models import forward_pass
 from tfvae.ops import noise
@@ -57,10 +58,6 @@ def gauss_hermite(dimensions, nodes):
 def log_normal(z, loc, scale):
     """Of single numbers, elementwise."""
     return -0.5 * ((z - loc) / scale) ** 2 - tf.math.log(scale) - 0.5 * math.log(2 * math.pi)
-
-
-def spread(raw):
-    return (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
 
 
 def last(tensor):
@@ -137,7 +134,7 @@ class Diagonal(Kind):
     def draws(self, weights, eps):
         kernel, bias, *decoder = weights
         loc, raw = last(X[None].astype(np.float64) @ kernel + bias)
-        scale, eps = spread(raw), eps[..., 0]
+        scale, eps = scale_of(raw), eps[..., 0]
         z = loc + scale * eps
         zero, one = tf.zeros_like(z), tf.ones_like(z)
         kl = 0.5 * (scale**2 + loc**2 - 1.0) - tf.math.log(scale)
@@ -163,7 +160,7 @@ class Flow(Kind):
     def draws(self, weights, eps):
         kernel, bias, *decoder, flow_bias, flow_kernel, logits, centres, raw_scales = weights
         loc, raw, context = last(X[None].astype(np.float64) @ kernel + bias)
-        scale, z = spread(raw), eps[..., 0]
+        scale, z = scale_of(raw), eps[..., 0]
         log_q = log_normal(loc + scale * z, loc, scale)
         z = loc + scale * z
         for part in tf.split(flow_bias + context[:, None] @ flow_kernel, PLANES, axis=-1):
@@ -172,7 +169,7 @@ class Flow(Kind):
             u = u + (tf.nn.softplus(w * u + 0.5413) - 1.0 - w * u) / w
             slope = 1.0 + u * w * (1.0 - tf.tanh(w * z + b) ** 2)
             z, log_q = z + u * tf.tanh(w * z + b), log_q - tf.math.log(slope)
-        parts = log_normal(z[..., None], centres[:, 0], spread(raw_scales[:, 0]))
+        parts = log_normal(z[..., None], centres[:, 0], scale_of(raw_scales[:, 0]))
         log_p_z = tf.reduce_logsumexp(tf.nn.log_softmax(logits) + parts, axis=-1)
         return Draws(self.log_p_x(z, *decoder), log_p_z, log_q, None, z[..., None])
 
@@ -199,15 +196,15 @@ class Hierarchy(Kind):
         top_kernel, top_bias, kernel, bias, *decoder, down_kernel, down_bias = weights
         x = X[None].astype(np.float64)
         (loc, raw), (own, own_raw) = last(x @ top_kernel + top_bias), last(x @ kernel + bias)
-        top = loc + spread(raw) * eps[..., 0]
+        top = loc + scale_of(raw) * eps[..., 0]
         theirs, their_raw = last(top[..., None] @ down_kernel + down_bias)
         # Sonderby et al. 2016, equations 18 to 20.
-        ours, others = spread(own_raw) ** -2.0, spread(their_raw) ** -2.0
+        ours, others = scale_of(own_raw) ** -2.0, scale_of(their_raw) ** -2.0
         mean, scale = (own * ours + theirs * others) / (ours + others), (ours + others) ** -0.5
         z = mean + scale * eps[..., 1]
-        log_q = log_normal(top, loc, spread(raw)) + log_normal(z, mean, scale)
+        log_q = log_normal(top, loc, scale_of(raw)) + log_normal(z, mean, scale)
         zero, one = tf.zeros_like(z), tf.ones_like(z)
-        log_p_z = log_normal(top, zero, one) + log_normal(z, theirs, spread(their_raw))
+        log_p_z = log_normal(top, zero, one) + log_normal(z, theirs, scale_of(their_raw))
         return Draws(self.log_p_x(z, *decoder), log_p_z, log_q, None, tf.stack([top, z], -1))
 
 

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference
-from tests.support import zoo
+from tests.support import scales, zoo
 from tests.support.by_hand import (
     BATCH,
     DATA,
@@ -71,10 +71,10 @@ def log_weights_by_hand(weights, x, noise):
     kernel, bias, out_kernel, out_bias, *others = weights
     flow_bias, flow_kernel, logits, centres, raw_scales = others
     loc, raw, context = tf.split(x @ kernel + bias, [LATENT, LATENT, CONTEXT], axis=-1)
-    scale = (tf.nn.softplus(raw) ** 4 + 1e-16) ** 0.25
+    scale = scales.scale_of(raw)
     start = loc + scale * noise
     z, log_det = planar(start, flow_bias + context @ flow_kernel)
-    spread = (tf.nn.softplus(raw_scales) ** 4 + 1e-16) ** 0.25
+    spread = scales.scale_of(raw_scales)
     components = log_normal(z[..., None, :], centres, spread)  # [K, B, C]
     log_p_z = tf.reduce_logsumexp(tf.nn.log_softmax(logits) + components, axis=-1)
     log_p_x = log_normal(x, z @ out_kernel + out_bias, SIGMA)

@@ -109,8 +109,8 @@ MUTANTS = [
     Mutant(
         name="export-quality-loss-not-passed",
         path="tfvae/app/run_outputs.py",
-        old="max_quality_loss=max_quality_loss,\n    )\n",
-        new=")\n",
+        old="max_quality_loss=max_quality_loss,\n    )\n    to_saved_model",
+        new=")\n    to_saved_model",
         note="`tfvae export --max-quality-loss` refuses nothing.",
         about="max_quality_loss",
     ),

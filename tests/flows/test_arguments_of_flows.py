@@ -8,8 +8,8 @@ import scipy.stats
 import tensorflow as tf
 
 from tests.conftest import largest_difference, matches
-from tests.pieces.test_pieces import stream
 from tests.support.arguments import covers
+from tests.support.noise import stream
 from tfvae import flows, posteriors, priors
 
 

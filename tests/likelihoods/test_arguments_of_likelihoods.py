@@ -10,8 +10,8 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.likelihoods.test_likelihoods import LEVELS, level_probs
-from tests.pieces.test_pieces import stream
 from tests.support.arguments import covers
+from tests.support.noise import stream
 from tfvae import likelihoods
 
 N = 20_000

@@ -12,10 +12,9 @@ import tensorflow as tf
 from scipy.special import expit, softmax
 
 from tests.likelihoods.test_likelihoods import LEVELS, colour, level_probs
-from tests.pieces.test_pieces import stream
+from tests.support.noise import N, stream
 from tfvae import likelihoods
 
-N = 20_000
 LEVEL = 1e-3
 
 

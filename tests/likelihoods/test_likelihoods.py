@@ -10,7 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 
 import tfvae
 from tests.conftest import largest_difference, matches
-from tests.pieces.test_pieces import stream
+from tests.support.noise import stream
 from tfvae import likelihoods, random
 from tfvae.ops import inverse_cdf
 from tfvae.validation import data_checks

@@ -10,11 +10,11 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
-from tfvae import likelihoods, posteriors, priors, random
+from tests.support.noise import N, stream
+from tfvae import likelihoods, posteriors, priors
 from tfvae.testing import densities, subjects
 from tfvae.testing.models import move_weights
 
-N = 20_000
 CONTINUOUS = {
     "normal": likelihoods.Normal(0.7),
     "normal_per_element": likelihoods.Normal(per_element_scale=True),
@@ -23,10 +23,6 @@ CONTINUOUS = {
     "continuous_bernoulli": likelihoods.ContinuousBernoulli(),
 }
 continuous = pytest.mark.parametrize("name", CONTINUOUS)
-
-
-def stream(n=N, seed=5):
-    return random.Stream(random.seed_key(tf.constant(seed)), tf.range(n))
 
 
 def built(name):

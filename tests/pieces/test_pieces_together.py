@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
-from tests.pieces.test_pieces import stream
+from tests.support.noise import stream
 from tfvae import gradients, likelihoods, objectives, priors
 from tfvae.models import generation
 from tfvae.objectives.terms import Terms

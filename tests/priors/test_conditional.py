@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference, matches
-from tests.pieces.test_pieces import stream
 from tests.support.arguments import covers
+from tests.support.noise import stream
 from tfvae import evaluation, flows, likelihoods, objectives, posteriors, priors, regularizers
 
 D, CLASSES, COMPONENTS = 2, 3, 2

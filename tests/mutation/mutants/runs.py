@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant(
         name="likelihood-option-ignored",
         path="tfvae/app/settings.py",
-        old='    if likelihood == "auto":\n',
-        new="    if likelihood:\n",
+        old='if settings.likelihood != "auto":',
+        new="if not settings.likelihood:",
         note="--likelihood is ignored.",
     ),
     Mutant(

@@ -8,13 +8,13 @@ import tensorflow as tf
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.export import examples
+from tfvae.export.quantize import HALVED_FROM
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _SAMPLES = 64
 _EXAMPLES = 256
-_HALVED_FROM = 256  # elements, as in `quantize`
 
 
 def worst_layer(
@@ -98,7 +98,7 @@ def _rounded(values, quantization):
     if values.ndim < 2 or values.dtype.kind in "iub":
         return values
     if quantization == "float16":
-        return values.astype(np.float16) if values.size >= _HALVED_FROM else values
+        return values.astype(np.float16) if values.size >= HALVED_FROM else values
     axes = None if values.ndim == 2 else tuple(range(values.ndim - 1))
     largest = np.abs(values).max(axis=axes, keepdims=True).astype(np.float32)
     scale = np.maximum(largest, 1e-12) / 127

@@ -18,7 +18,7 @@ from tfvae.export.saved_model import write_archive
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
-_HALVED_FROM = 256  # elements; smaller arrays, such as the scalars of an activation, stay float32
+HALVED_FROM = 256  # elements; smaller arrays, such as the scalars of an activation, stay float32
 
 
 def convert_parts(
@@ -137,7 +137,7 @@ def _halve_graph(model, graph, code, halves):
     dequantized = []
     for index, tensor in enumerate(list(graph.tensors)):
         data = model.buffers[tensor.buffer].data
-        if tensor.type != schema.TensorType.FLOAT32 or data is None or len(data) < 4 * _HALVED_FROM:
+        if tensor.type != schema.TensorType.FLOAT32 or data is None or len(data) < 4 * HALVED_FROM:
             continue
 
         if tensor.buffer not in halves:

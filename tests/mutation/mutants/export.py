@@ -70,7 +70,7 @@ MUTANTS = [
     Mutant(
         name="scalars-halved-too",
         path="export/quantize.py",
-        old="len(data) < 4 * _HALVED_FROM",
+        old="len(data) < 4 * HALVED_FROM",
         new="len(data) < 4",
         note="float16 rounds the small constants as well.",
         about="float16",

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.export import examples
-from tfvae.export.quantize import HALVED_FROM
+from tfvae.export.precision import HALVED_FROM
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE

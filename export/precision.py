@@ -1,4 +1,4 @@
-"""Lets a model of mixed precision compute in float32, as devices do."""
+"""Lets a model of mixed precision compute in float32, and says which arrays a file halves."""
 
 import contextlib
 import threading
@@ -11,6 +11,8 @@ from tfvae._keras.backend import keras
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
+# Smaller arrays, such as the scalars of an activation, stay float32 in a float16 file.
+HALVED_FROM = 256  # elements
 _LOCK = threading.Lock()
 _held: dict = {}  # by id of a layer: the layer, its own policy, and how many exports hold it
 

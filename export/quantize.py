@@ -13,12 +13,11 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tfvae.export import flatbuffer, refused_ops, safe_ops, signatures, table
+from tfvae.export.precision import HALVED_FROM
 from tfvae.export.saved_model import write_archive
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
-
-HALVED_FROM = 256  # elements; smaller arrays, such as the scalars of an activation, stay float32
 
 
 def convert_parts(

@@ -6,36 +6,19 @@ from typing import TYPE_CHECKING
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.models import defaults
+from tfvae.models import defaults, parts
 from tfvae.models.vae import VAE
 from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
-from tfvae.validation import arguments
 
 if TYPE_CHECKING:
-    from typing import Any, TypedDict
-
     import tensorflow as tf
     from typing_extensions import Unpack
 
-    from tfvae.gradients import Estimator
     from tfvae.likelihoods import Likelihood
-    from tfvae.objectives import Objective
+    from tfvae.models.parts import Rest, RestWithPrior
     from tfvae.posteriors import Posterior
     from tfvae.priors import Prior
-
-    # The `**kwargs` of the builders, so that editors complete them.
-    class _Rest(TypedDict, total=False):
-        objective: Objective | None
-        estimator: Estimator | None
-        seed: int | None
-        name: str | None
-        trainable: bool
-        dtype: Any
-
-    class _RestWithPrior(_Rest, total=False):
-        prior: Prior | None
-
 
 layers = keras.layers
 _LEAST_SIDE = 4  # pixels to which an image is halved
@@ -52,7 +35,7 @@ def mlp_vae(
     condition: int | Sequence[int] | None = None,
     posterior: "Posterior | None" = None,
     likelihood: "Likelihood | None" = None,
-    **kwargs: "Unpack[_RestWithPrior]",
+    **kwargs: "Unpack[RestWithPrior]",
 ) -> VAE:
     """Builds a `VAE` of two fully connected networks.
 
@@ -74,23 +57,23 @@ def mlp_vae(
         InputTypeError: a size that is not a whole number from 1.
         InputError: pieces that do not fit together.
     """
-    event_shape, (latent_dim,), hidden = _sizes(event_shape, (latent_dim,), hidden)
+    event_shape, (latent_dim,), hidden = parts.sizes(event_shape, (latent_dim,), hidden)
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
 
     params_shape = likelihood.params_shape(event_shape)
     outputs = [
-        *_dense(reversed(hidden), activation),
+        *parts.dense(reversed(hidden), activation),
         layers.Dense(math.prod(params_shape)),
         layers.Reshape(params_shape),
     ]
-    encoder = _network(
+    encoder = parts.network(
         "encoder",
         event_shape,
         condition,
         [layers.Flatten()],
-        [*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))],
+        [*parts.dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))],
     )
-    decoder = _network("decoder", (latent_dim,), condition, [], outputs)
+    decoder = parts.network("decoder", (latent_dim,), condition, [], outputs)
 
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
@@ -105,7 +88,7 @@ def conv_vae(
     condition: int | Sequence[int] | None = None,
     posterior: "Posterior | None" = None,
     likelihood: "Likelihood | None" = None,
-    **kwargs: "Unpack[_RestWithPrior]",
+    **kwargs: "Unpack[RestWithPrior]",
 ) -> VAE:
     """Builds a `VAE` of two convolutional networks for images.
 
@@ -132,10 +115,10 @@ def conv_vae(
         InputError: an event shape that is not an image's, or pieces that do not fit together.
         InputTypeError: a size that is not a whole number from 1.
     """
-    event_shape, (latent_dim,), (dense,) = _sizes(event_shape, (latent_dim,), (dense,))
+    event_shape, (latent_dim,), (dense,) = parts.sizes(event_shape, (latent_dim,), (dense,))
     _check_image(event_shape)
     widths = _filters(event_shape) if filters is None else filters
-    filters = _sizes(event_shape, (latent_dim,), widths)[2]
+    filters = parts.sizes(event_shape, (latent_dim,), widths)[2]
     posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
 
     convolutions = [
@@ -144,12 +127,12 @@ def conv_vae(
         layers.Flatten(),
     ]
     ends = [layers.Dense(dense, activation), layers.Dense(posterior.params_size(latent_dim))]
-    encoder = _network("encoder", event_shape, condition, convolutions, ends)
+    encoder = parts.network("encoder", event_shape, condition, convolutions, ends)
 
     outputs = _deconvolutions(
         event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation
     )
-    decoder = _network("decoder", (latent_dim,), condition, [], outputs)
+    decoder = parts.network("decoder", (latent_dim,), condition, [], outputs)
 
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
 
@@ -187,7 +170,7 @@ def hierarchical_vae(
     top: "Prior | None" = None,
     condition: int | Sequence[int] | None = None,
     likelihood: "Likelihood | None" = None,
-    **kwargs: "Unpack[_Rest]",
+    **kwargs: "Unpack[Rest]",
 ) -> VAE:
     """Builds a `VAE` of several layers of latents by fully connected networks.
 
@@ -217,7 +200,7 @@ def hierarchical_vae(
         [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
         [2] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
     """
-    event_shape, latent_dims, hidden = _sizes(event_shape, latent_dims, hidden)
+    event_shape, latent_dims, hidden = parts.sizes(event_shape, latent_dims, hidden)
     likelihood = likelihood or defaults.likelihood()
     if len(latent_dims) < 2:
         raise invalid(
@@ -233,55 +216,25 @@ def hierarchical_vae(
     if ladder:
         ends, posterior = [_ladder(latent_dims, hidden, activation)], Ladder()
     else:
-        ends = [*_dense(hidden, activation), layers.Dense(2 * latent_dims[0])]
+        ends = [*parts.dense(hidden, activation), layers.Dense(2 * latent_dims[0])]
         posterior = BottomUp([_step(below, above, hidden, activation) for below, above in upwards])
 
-    encoder = _network("encoder", event_shape, condition, [layers.Flatten()], ends)
+    encoder = parts.network("encoder", event_shape, condition, [layers.Flatten()], ends)
     params_shape = likelihood.params_shape(event_shape)
     outputs = [
-        *_dense(reversed(hidden), activation),
+        *parts.dense(reversed(hidden), activation),
         layers.Dense(math.prod(params_shape)),
         layers.Reshape(params_shape),
     ]
-    decoder = _network("decoder", (latent_dims[0],), condition, [], outputs)
+    decoder = parts.network("decoder", (latent_dims[0],), condition, [], outputs)
 
     return VAE(encoder, decoder, posterior=posterior, prior=prior, likelihood=likelihood, **kwargs)
 
 
-def _network(name, input_shape, condition, before, after):
-    """Returns a Keras model of layers before and after the point where the condition joins."""
-    x = keras.Input(input_shape)
-    hidden = _chain(x, before)
-    if condition is None:
-        return keras.Model(x, _chain(hidden, after), name=name)
-
-    condition = arguments.sizes("condition", condition)
-    y = keras.Input((), dtype="int32") if isinstance(condition, int) else keras.Input(condition)
-    # One-hot vectors of labels by a lookup: the converter's int8 gets the one-hot op wrong.
-    lookup = {"embeddings_initializer": "identity", "trainable": False, "name": "label"}
-    encoding = (
-        layers.Embedding(condition, condition, **lookup)
-        if isinstance(condition, int)
-        else layers.Flatten()
-    )
-    joined = layers.concatenate([hidden, encoding(y)])
-    return keras.Model([x, y], _chain(joined, after), name=name)
-
-
-def _chain(x, steps):
-    for step in steps:
-        x = step(x)
-    return x
-
-
-def _dense(widths, activation):
-    return [layers.Dense(width, activation) for width in widths]
-
-
 def _step(inputs, outputs, hidden, activation):
     """Returns a network from one layer of latents to the parameters of its neighbour's normal."""
-    return _network(
-        None, (inputs,), None, [], [*_dense(hidden, activation), layers.Dense(2 * outputs)]
+    return parts.network(
+        None, (inputs,), None, [], [*parts.dense(hidden, activation), layers.Dense(2 * outputs)]
     )
 
 
@@ -291,7 +244,7 @@ def _ladder(latent_dims, hidden, activation):
     def path(x):
         params: list = []
         for size in latent_dims:
-            x = _chain(x, _dense(hidden, activation))
+            x = parts.chain(x, parts.dense(hidden, activation))
             params.insert(0, layers.Dense(2 * size)(x))
         return params
 
@@ -314,10 +267,3 @@ def _deconvolutions(image_size, params_shape, filters, dense, activation):
         *([layers.Cropping2D(tuple((0, n) for n in crop))] if any(crop) else []),
         layers.Reshape(params_shape),
     ]
-
-
-def _sizes(event_shape, latent_dims, widths) -> tuple[tuple[int, ...], ...]:
-    """Returns the arguments of a builder as tuples of Python's integers."""
-    event_shape = event_shape if hasattr(event_shape, "__len__") else (event_shape,)
-    named = ("event_shape", event_shape), ("latent_dim", latent_dims), ("layer sizes", widths)
-    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)  # type: ignore

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tfvae.models.builders import hierarchical_vae as hierarchical_vae
     from tfvae.models.builders import mlp_vae as mlp_vae
     from tfvae.models.files import load_model as load_model
+    from tfvae.models.signal_builder import conv1d_vae as conv1d_vae
+    from tfvae.models.table_builder import table_vae as table_vae
     from tfvae.models.vae import VAE as VAE
     from tfvae.objectives import ELBO as ELBO
     from tfvae.objectives import IWAE as IWAE
@@ -58,6 +60,8 @@ _NAMES = {
     "load_model": "models.files",
     "mlp_vae": "models.builders",
     "conv_vae": "models.builders",
+    "conv1d_vae": "models.signal_builder",
+    "table_vae": "models.table_builder",
     "hierarchical_vae": "models.builders",
     "ELBO": "objectives",
     "IWAE": "objectives",

@@ -16,6 +16,7 @@ from tfvae._keras.stateful import Stateful
 from tfvae.errors import invalid
 from tfvae.objectives import Objective
 from tfvae.ops import weighting
+from tfvae.ops.independent import is_independent
 from tfvae.random import seed_for
 from tfvae.validation import arguments
 
@@ -295,7 +296,7 @@ class TotalCorrelation(Regularizer):
         Raises:
             InputError: a posterior that is not independent over the latents.
         """
-        if not isinstance(terms.posterior, tfd.Independent):
+        if not is_independent(terms.posterior):
             raise invalid(
                 "a posterior that is independent over the latents, for TotalCorrelation",
                 type(terms.posterior).__name__,

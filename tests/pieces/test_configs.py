@@ -37,6 +37,18 @@ CASES = [
     (likelihoods.Laplace, PER_ELEMENT),
     (likelihoods.StudentT, {**SCALED, "df": 2.5}),
     (likelihoods.StudentT, PER_ELEMENT),
+    (likelihoods.LogNormal, SCALED),
+    (likelihoods.LogNormal, PER_ELEMENT),
+    (likelihoods.Rescaled, {"base": likelihoods.Normal(0.3), "offset": [0.5, 1.0], "unit": 3.0}),
+    (
+        likelihoods.Columns,
+        {
+            "likelihoods": [likelihoods.Bernoulli(), likelihoods.Categorical()],
+            "widths": [1, 3],
+            "names": ["smokes", "job"],
+            "labels": {"job": ["cook", "nurse", "pilot"]},
+        },
+    ),
     (likelihoods.Observed, {"base": likelihoods.Normal(0.3), "fill": 0.5}),
     (objectives.ELBO, {"num_samples": 3, "beta": 2.0, "free_bits": 0.3, "analytic_rate": False}),
     (objectives.ELBO, {"beta": RISE, "capacity": RISE}),

@@ -63,6 +63,38 @@ def one_hot(n=12, shape=(4, 3)):
     return np.eye(shape[-1], dtype=np.float32)[categories]
 
 
+def positive(n=12, shape=SHAPE):
+    return np.exp(real(n, shape))
+
+
+def rows(n=12):
+    """Rows of a real number, a positive one, a binary one, three categories and a count."""
+    missing = np.random.default_rng(1).random((n, 1)) < 0.3
+    parts = [
+        np.where(missing, np.nan, real(n, (1,))),
+        positive(n, (1,)),
+        binary(n, (1,)),
+        one_hot(n, (3,)),
+        counts(n, (1,)),
+    ]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def columns():
+    return likelihoods.Columns(
+        [
+            likelihoods.Observed(likelihoods.Rescaled(likelihoods.Normal(), 0.1, 2.0), fill=0.1),
+            likelihoods.LogNormal(),
+            likelihoods.Bernoulli(),
+            likelihoods.Categorical(),
+            likelihoods.NegativeBinomial(),
+        ],
+        widths=[1, 1, 1, 3, 1],
+        names=["height", "income", "smokes", "job", "children"],
+        labels={"smokes": ["no", "yes"], "job": ["cook", "nurse", "pilot"]},
+    )
+
+
 FLOWS = {
     "realnvp": lambda: flows.RealNVP(3, (8,)),
     "maf": lambda: flows.MaskedAutoregressive(2, (8,)),
@@ -122,6 +154,9 @@ LIKELIHOODS = {
         lambda: likelihoods.DiscretizedLogisticMixture(2),
         lambda: eight_bit(shape=(4, 4, 3)),
     ),
+    "log_normal": (lambda: likelihoods.LogNormal(0.5, learn_scale=True), positive),
+    "rescaled": (lambda: likelihoods.Rescaled(likelihoods.Laplace(0.5), 2.0, 3.0), real),
+    "columns": (columns, rows),
     "categorical": (likelihoods.Categorical, one_hot),
     "poisson": (likelihoods.Poisson, counts),
     "negative_binomial": (likelihoods.NegativeBinomial, counts),

@@ -7,3 +7,5 @@ from tfvae.datasets.binary import is_grey as is_grey
 from tfvae.datasets.dataset import Dataset as Dataset
 from tfvae.datasets.dataset import check_batches as check_batches
 from tfvae.datasets.named import load as load
+from tfvae.datasets.table import Column as Column
+from tfvae.datasets.table import Table as Table

@@ -11,6 +11,7 @@ from tfvae._keras.backend import keras, register
 from tfvae.errors import invalid
 from tfvae.likelihoods.base import Likelihood
 from tfvae.ops import networks
+from tfvae.ops.independent import is_independent
 from tfvae.validation import arguments
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Observed(Likelihood):
         shape = self.params_shape(event_shape)
         tried = np.random.default_rng(0).normal(size=(_TRIED, *shape)).astype(np.float32)
         found = self.base.distribution(tf.constant(tried))
-        if not isinstance(found, tfd.Independent):
+        if not is_independent(found):
             raise invalid(
                 "a likelihood of independent elements, for Observed",
                 repr(self.base),

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import invalid
 from tfvae.ops import weighting
+from tfvae.ops.independent import is_independent
 
 if TYPE_CHECKING:
     from tfvae.posteriors import Posterior
@@ -155,7 +156,7 @@ class Terms(NamedTuple):
         Raises:
             InputError: a q or p that is not independent over the latents.
         """
-        if not all(isinstance(d, tfd.Independent) for d in (self.posterior, self.prior)):
+        if not all(is_independent(d) for d in (self.posterior, self.prior)):
             raise invalid(
                 "a posterior and a prior that are independent over the latents, for free bits",
                 f"{type(self.posterior).__name__} and {type(self.prior).__name__}",

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.ops import xla
+from tfvae.ops.independent import is_independent
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
@@ -65,7 +66,7 @@ def latents_log_prob(
     Returns:
         `[K, B]`, float64, in nats.
     """
-    elements = p.distribution if isinstance(p, tfd.Independent) else None
+    elements = p.distribution if is_independent(p) else None
     if not isinstance(elements, tfd.Normal):
         return tf.cast(_of_float32(p, z) if known is None else known, tf.float64)
 
@@ -74,7 +75,7 @@ def latents_log_prob(
 
 
 def _of_float32(p, x):
-    if not isinstance(p, tfd.Independent):
+    if not is_independent(p):
         return p.log_prob(x)
     elements = tf.cast(p.distribution.log_prob(x), tf.float64)
     axes = p.event_shape.rank - p.distribution.event_shape.rank

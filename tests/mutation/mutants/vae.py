@@ -225,7 +225,7 @@ MUTANTS = [
     Mutant(
         name="encoder-activation-ignored",
         path="tfvae/models/builders.py",
-        old="[*_dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]",
+        old="[*parts.dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]",
         new='[*_dense(hidden, "relu"), layers.Dense(posterior.params_size(latent_dim))]',
         note="The encoder of mlp_vae has relu whatever was asked for.",
         about="activation",
@@ -254,7 +254,7 @@ MUTANTS = [
     ),
     Mutant(
         name="labels-are-trained",
-        path="tfvae/models/builders.py",
+        path="tfvae/models/parts.py",
         old='"trainable": False, "name": "label"',
         new='"trainable": True, "name": "label"',
         note="The one-hot vectors of labels are trained.",

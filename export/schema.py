@@ -191,6 +191,16 @@ _KEYS = {
     "likelihood": _TEXT,
     "quantization": _or_null(_TEXT),
 }
+
+
+def _is_column(value):
+    """Returns True for {"name": ..., "width": ..., "labels": [...] or None}."""
+    if not isinstance(value, dict) or not _is_text(value.get("name")):
+        return False
+    labels = value.get("labels")
+    return _is_size(value.get("width")) and (labels is None or isinstance(labels, list))
+
+
 _OPTIONAL = {  # of files from before there were such keys, or without a measurement
     "quality": _or_null(_Kind("measured numbers by name", lambda value: isinstance(value, dict))),
     "least_runtimes": _or_null(
@@ -201,6 +211,7 @@ _OPTIONAL = {  # of files from before there were such keys, or without a measure
             ),
         )
     ),
+    "columns": _Kind("columns of a table, each with a name and a width", _list_of(_is_column, 1)),
     "left_out": _Kind(
         "reasons by signature",
         lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),

@@ -24,6 +24,7 @@ from tfvae.export import (
 )
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
+from tfvae.likelihoods import Columns
 from tfvae.validation import conditions, data_checks
 
 if TYPE_CHECKING:
@@ -250,12 +251,31 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "posterior": repr(vae.posterior),
         "prior": repr(vae.prior),
         "likelihood": repr(vae.likelihood),
+        **_columns(vae.likelihood),
         "random": sidecar.RANDOM_SCHEME,
         "quantization": quantization,
         "operators": operators,
         "least_runtimes": least_runtimes.of_file(model),
         "bytes": len(model),
         "sha256": sidecar.sha256(model),
+    }
+
+
+def _columns(likelihood):
+    """Returns what the elements of a row are, of a table's model."""
+    if not isinstance(likelihood, Columns):
+        return {}
+    triples = zip(likelihood.names, likelihood.widths, likelihood.likelihoods)
+    return {
+        "columns": [
+            {
+                "name": name,
+                "width": width,
+                "likelihood": type(getattr(part, "base", part)).__name__,
+                "labels": likelihood.labels.get(name),
+            }
+            for name, width, part in triples
+        ]
     }
 
 

@@ -13,6 +13,8 @@ from tfvae.errors import InputError, invalid
 _MARK = b"tEXtSoftware\0tfvae"  # a chunk of the PNG files written here
 _GAP = 1  # pixels between cells, before enlarging
 _PAPER = 255  # the grey level of the gaps
+_LINES = (120, 60)  # pixels of a cell with lines
+_COLOURS = ("#1f4e9c", "#c1440e", "#2e7d32", "#6a1b9a", "#00838f", "#795548")
 _SIDE = 640  # pixels to which a small picture is enlarged, about
 
 
@@ -47,6 +49,50 @@ def grid(
         top, left = (i // columns) * (height + _GAP) + _GAP, (i % columns) * (width + _GAP) + _GAP
         sheet[top : top + height, left : left + width] = cell
     return sheet
+
+
+def lines(
+    signals: npt.ArrayLike,
+    columns: int | None = None,
+    value_range: Sequence[float] | None = None,
+) -> np.ndarray:
+    """Draws signals as lines, each in a cell of its own.
+
+    Args:
+        signals: `[N, T, C]`; each channel is a line of one colour.
+        columns: how many signals in a row. By default the picture is about square.
+        value_range: the values at the bottom and the top of a cell. By default the lowest and
+            the highest of each channel.
+
+    Returns:
+        The picture, uint8 `[H, W, 3]`.
+
+    Raises:
+        InputError: signals of another shape, or none.
+    """
+    signals = np.asarray(signals, np.float32)
+    if signals.ndim != 3 or 0 in signals.shape:
+        received = f"shape {list(signals.shape)}"
+        raise invalid("signals [N, T, C], at least one", received, "reshape them", InputError)
+
+    low, high = value_range or (signals.min(axis=(0, 1)), signals.max(axis=(0, 1)))
+    heights = (signals - low) / np.maximum(np.subtract(high, low), 1e-12)
+    cells = np.stack([_cell_of_lines(np.clip(each, 0, 1)) for each in heights])
+    return grid(cells / 255, columns, (0.0, 1.0))
+
+
+def _cell_of_lines(heights):
+    """Returns the picture of one signal, `[h, w, 3]`, for heights from 0 to 1 `[T, C]`."""
+    from PIL import Image, ImageDraw
+
+    width, height = _LINES
+    picture = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    across = np.linspace(1, width - 2, len(heights))
+    for channel, line in enumerate(heights.T):
+        down = (height - 2) - line * (height - 3)
+        draw.line(list(zip(across, down)), fill=_COLOURS[channel % len(_COLOURS)])
+    return np.asarray(picture)
 
 
 def save_png(path: str | os.PathLike[str], sheet: np.ndarray) -> None:

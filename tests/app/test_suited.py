@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tfvae.app import expressions, suited
+from tfvae import likelihoods
+from tfvae.app import suited
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (50, 8, 8, 1)) / 255
@@ -19,11 +20,11 @@ KINDS = {
         RNG.integers(0, 256, (50, 8, 8, 3)) / 255, LEVELS, "colours",
     ),
     "white_colours": (np.ones((5, 8, 8, 3)) * 0.8, LEVELS, "colours"),
-    "fine_grey": (RNG.random((50, 8, 8, 1)) * 0.6 + 0.2, "Normal(0.5, learn_scale=True)", "real"),
-    "real": (RNG.normal(size=(50, 4)), "Normal(0.5, learn_scale=True)", "real numbers"),
+    "fine_grey": (RNG.random((50, 8, 8, 1)) * 0.6 + 0.2, suited.STANDARDIZED, "real"),
+    "real": (RNG.normal(size=(50, 4)), suited.STANDARDIZED, "real numbers"),
     "counts": (RNG.poisson(3, (50, 4)), "NegativeBinomial()", "a count"),
     "one_hot": (np.eye(4)[RNG.integers(0, 4, (50, 3))], "Categorical()", "one 1"),
-    "negative_whole": (RNG.integers(-3, 4, (50, 4)), "Normal(0.5, learn_scale=True)", "real"),
+    "negative_whole": (RNG.integers(-3, 4, (50, 4)), suited.STANDARDIZED, "real"),
 }  # fmt: skip
 
 
@@ -33,8 +34,30 @@ def test_a_likelihood_is_chosen_by_the_values_and_takes_them(kind):
     x = x.astype(np.float32)
     found, why = suited.likelihood(x)
     assert found == words and reason in why
-    made = expressions.piece(found, "likelihoods")
+    assert np.all(suited.made(found, x).in_support(x))
+
+
+@pytest.mark.parametrize("kind", ["binary", "real", "counts", "nearly_binary"])
+def test_missing_values_are_left_out_of_the_same_likelihood(kind):
+    x, words, _ = KINDS[kind]
+    x = np.where(RNG.random(x.shape) < 0.2, np.nan, x).astype(np.float32)
+    found, why = suited.likelihood(x)
+    assert found == (words if words == suited.STANDARDIZED else f"Observed({words})")
+    made = suited.made(found, x)
+    assert "% of them missing" in why and isinstance(made, likelihoods.Observed)
     assert np.all(made.in_support(x))
+
+
+def test_real_numbers_are_in_units_of_their_feature_or_channel():
+    x = RNG.normal([5.0, -3.0, 0.0], [2.0, 0.1, 0.0], (5000, 3)).astype(np.float32)
+    made = suited.made(suited.STANDARDIZED, x)
+    assert made.offset == pytest.approx([5.0, -3.0, 0.0], abs=0.1)
+    assert made.unit == pytest.approx([2.0, 0.1, 1.0], rel=0.1)
+
+    signals = RNG.normal([5.0, -3.0], [2.0, 0.1], (50, 40, 2))
+    assert suited.made("normal", signals).unit == pytest.approx([2.0, 0.1], rel=0.1)
+    pages = RNG.normal(5.0, 2.0, (50, 40, 40))
+    assert suited.made("normal", pages).unit == pytest.approx(2.0, rel=0.1)
 
 
 def test_the_digits_stay_binary(digits):

@@ -7,7 +7,7 @@ import pytest
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support.arguments import covers
-from tfvae import likelihoods, posteriors, priors
+from tfvae import datasets, likelihoods, posteriors, priors
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0.0),
@@ -70,25 +70,28 @@ def test_an_mlp_has_the_hidden_layers_of_its_defaults():
 
 
 PIECES = {
-    "full": ({"posterior": posteriors.FullNormal()}, 5, 6),
-    "scaled": ({"likelihood": likelihoods.Normal(per_element_scale=True)}, 4, 12),
-    "counts": ({"likelihood": likelihoods.Poisson()}, 4, 6),
+    "full": (lambda: {"posterior": posteriors.FullNormal()}, 5, 6),
+    "scaled": (lambda: {"likelihood": likelihoods.Normal(per_element_scale=True)}, 4, 12),
+    "counts": (lambda: {"likelihood": likelihoods.Poisson()}, 4, 6),
 }
 
 
 @covers(tfvae.mlp_vae, "posterior", "likelihood")
 @covers(tfvae.conv_vae, "posterior", "likelihood")
+@covers(tfvae.conv1d_vae, "posterior", "likelihood")
 @pytest.mark.parametrize("name", PIECES)
-@pytest.mark.parametrize("build", [tfvae.mlp_vae, tfvae.conv_vae])
+@pytest.mark.parametrize("build", [tfvae.mlp_vae, tfvae.conv_vae, tfvae.conv1d_vae])
 def test_networks_end_with_the_sizes_that_posterior_and_likelihood_need(build, name):
-    pieces, params, outputs = PIECES[name]
+    make, params, outputs = PIECES[name]
+    pieces = make()
     rest = {
         "prior": priors.GaussianMixture(2),
         "objective": tfvae.IWAE(3),
         "estimator": tfvae.gradients.Pathwise(),
         "seed": 8,
     }
-    vae = build((3, 2, 1), 2, (4,), **pieces, **rest)
+    shape = (3, 2) if build is tfvae.conv1d_vae else (3, 2, 1)
+    vae = build(shape, 2, (4,), **pieces, **rest)
     assert vae.encoder.output_shape == (None, params)
     assert np.prod(vae.decoder.output_shape[1:]) == outputs
     for piece, value in {**pieces, **rest}.items():
@@ -177,7 +180,12 @@ def test_images_are_halved_to_four_to_seven_pixels_unless_said_otherwise(
 
 @pytest.mark.parametrize(
     ("event_shape", "word"),
-    [((3, 32, 32), "moveaxis"), ((1, 28, 28), "moveaxis"), ((128, 1), "mlp_vae"), ((2, 64), "mlp")],
+    [
+        ((3, 32, 32), "moveaxis"),
+        ((1, 28, 28), "moveaxis"),
+        ((128, 1), "conv1d_vae"),
+        ((2, 64), "conv1d_vae"),
+    ],
 )
 def test_channels_first_and_signals_are_no_images(event_shape, word):
     with pytest.raises(ValueError, match=matches("images", word)):
@@ -188,6 +196,91 @@ def test_images_of_another_rank_are_refused():
     for event_shape in (8, (8, 8, 1, 1)):
         with pytest.raises(ValueError, match=matches("images of shape")):
             tfvae.conv_vae(event_shape, 2)
+
+
+# ---- conv1d_vae
+
+
+@covers(tfvae.conv1d_vae, "event_shape", "latent_dim", "filters", "dense", "activation")
+@pytest.mark.parametrize("event_shape", [(9,), (8, 1), (11, 3)])
+@pytest.mark.parametrize(("filters", "units"), [((3,), 5), ((2, 3, 4), 1)])
+def test_convolutions_halve_signals_of_any_length(event_shape, filters, units):
+    vae = tfvae.conv1d_vae(event_shape, 2, filters, units, "tanh")
+    channels = event_shape[1] if len(event_shape) == 2 else 1
+    flat = int(np.ceil(event_shape[0] / 2 ** len(filters))) * filters[-1]
+    sizes = [(4, a, b) for a, b in chain(channels, *filters)]
+    assert shapes(vae.encoder) == [*sizes, (flat, units), (units, 4)]
+    back = [(4, b, a) for a, b in chain(*filters[::-1], channels)]
+    assert shapes(vae.decoder) == [(2, units), (units, flat), *back]
+    assert vae.decoder.output_shape == (None, *event_shape)
+    for network in (vae.encoder, vae.decoder):
+        *hidden, last = [layer for layer in network.layers if hasattr(layer, "activation")]
+        assert last.activation is keras.activations.linear
+        assert {layer.activation for layer in hidden} == {keras.activations.tanh}
+
+
+@pytest.mark.parametrize(
+    ("steps", "filters"),
+    [(128, (32, 64, 128, 128)), (8, (32,)), (3, (32,)), (1000, (32, 64, *4 * (128,)))],
+)
+def test_signals_are_halved_to_eight_to_fifteen_steps_unless_said_otherwise(steps, filters):
+    vae = tfvae.conv1d_vae((steps, 2), 2, dense=3)
+    found = of_kind(vae.encoder, keras.layers.Conv1D)
+    assert [layer.filters for layer in found] == list(filters)
+
+
+@covers(tfvae.conv1d_vae, "condition")
+def test_a_condition_joins_signals_before_the_dense_layer():
+    vae = tfvae.conv1d_vae((8, 1), 2, (3,), 5, "tanh", condition=3)
+    x, y = random_events(3, 8, 1), np.array([0, 2, 1])
+    (convolution,) = of_kind(vae.encoder, keras.layers.Conv1D)
+    signals = np.asarray(convolution(x))
+    expected = dense(signals, vae.encoder, "tanh", [np.eye(3)[y]])
+    assert largest_difference(vae.encoder([x, y]), expected) < 1e-5
+    assert of_kind(vae.decoder, keras.layers.Dense)[0].kernel.shape == (2 + 3, 5)
+
+
+def test_images_are_no_signals():
+    with pytest.raises(ValueError, match=matches("signals of shape", "conv_vae")):
+        tfvae.conv1d_vae((8, 8, 1), 2)
+
+
+# ---- table_vae
+
+TABLE = datasets.Table(
+    (
+        datasets.Column("height", "real", offset=170.0, unit=9.0),
+        datasets.Column("town", "category", labels=("a", "b", "c"), typical=(0.2, 0.3, 0.5)),
+    )
+)
+
+
+@covers(tfvae.table_vae, "table", "latent_dim", "hidden", "activation")
+@pytest.mark.parametrize("latent_dim", [1, 4])
+@widths_and_activations
+def test_the_model_of_a_table_has_dense_layers_of_its_widths(latent_dim, hidden, activation):
+    vae = tfvae.table_vae(TABLE, latent_dim, hidden, activation)
+    assert (vae.event_shape, vae.latent_dim) == ((4,), latent_dim)
+    assert shapes(vae.encoder) == chain(4, *hidden, 2 * latent_dim)
+    x, z = random_events(3, 4), random_events(3, latent_dim)
+    assert largest_difference(vae.encoder(x), dense(x, vae.encoder, activation)) < 1e-5
+    assert largest_difference(vae.decoder(z), dense(z, vae.decoder, activation)) < 1e-5
+    height, town = vae.likelihood.likelihoods
+    assert (height.offset, height.unit) == (170.0, 9.0)
+    assert isinstance(town, likelihoods.Categorical)
+    assert vae.likelihood.labels == {"town": ["a", "b", "c"]}
+
+
+@covers(tfvae.table_vae, "condition", "posterior", "likelihood")
+def test_the_model_of_a_table_has_the_pieces_and_the_condition_given():
+    posterior, likelihood = posteriors.FullNormal(), likelihoods.Normal(per_element_scale=True)
+    made = {"posterior": posterior, "likelihood": likelihood, "condition": 3}
+    vae = tfvae.table_vae(TABLE, 2, (5,), "tanh", **made)
+    assert (vae.posterior, vae.likelihood) == (posterior, likelihood)
+    x, y = random_events(3, 4), np.array([0, 2, 1])
+    expected = dense(x, vae.encoder, "tanh", [np.eye(3)[y]])
+    assert largest_difference(vae.encoder([x, y]), expected) < 1e-5
+    assert vae.encoder.output_shape == (None, 5) and vae.decoder.output_shape == (None, 8)
 
 
 # ---- hierarchical_vae

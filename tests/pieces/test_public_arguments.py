@@ -21,11 +21,18 @@ from tests.support.arguments import COVERED, covers
 from tfvae import flows, gradients, likelihoods, objectives, posteriors, priors, regularizers
 
 MODULES = (flows, gradients, likelihoods, objectives, posteriors, priors, regularizers)
-BUILDERS = (tfvae.mlp_vae, tfvae.conv_vae, tfvae.hierarchical_vae)
+BUILDERS = (
+    tfvae.mlp_vae,
+    tfvae.conv_vae,
+    tfvae.conv1d_vae,
+    tfvae.table_vae,
+    tfvae.hierarchical_vae,
+)
 BASES = {objectives.Objective, regularizers.Regularizer}  # whose arguments are their subclasses'
 OTHER_FILES = (
     "flows.test_arguments_of_flows",
     "likelihoods.test_arguments_of_likelihoods",
+    "likelihoods.test_columns",
     "models.test_arguments_of_builders",
     "objectives.test_arguments_of_objectives",
     "priors.test_conditional",

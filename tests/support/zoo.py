@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import (
+    datasets,
     flows,
     gradients,
     likelihoods,
@@ -258,6 +259,30 @@ def _conv(shape):
     return Specimen(tfvae.conv_vae(shape, LATENT, (4, 8), 8, seed=1), binary(shape=shape))
 
 
+def _conv1d(shape):
+    data = real(shape=shape)
+    likelihood = likelihoods.Rescaled(likelihoods.Normal(0.5, learn_scale=True), 0.1, 1.1)
+    made = tfvae.conv1d_vae(shape, LATENT, (4, 8), 8, likelihood=likelihood, seed=1)
+    return Specimen(made, data)
+
+
+def _table():
+    """Of mixed columns, one of them of so many categories that it gets an embedding."""
+    rng = np.random.default_rng(0)
+    shares = {"labels": tuple("abcdefghij"), "typical": (0.1,) * 10, "missing": True}
+    table = datasets.Table(
+        (
+            datasets.Column("income", "positive", offset=0.1, unit=0.9),
+            datasets.Column("town", "category", **shares),
+            datasets.Column("visits", "count", typical=(2.0, 3.0)),
+        )
+    )
+    towns = one_hot(12, (10,))
+    towns[rng.random(12) < 0.3] = np.nan
+    x = np.concatenate([positive(12, (1,)), towns, counts(12, (1,))], axis=1)
+    return Specimen(tfvae.table_vae(table, LATENT, (8,), seed=1), x)
+
+
 def _conditional_vamp():
     vae = tfvae.mlp_vae(SHAPE, LATENT, (8,), condition=10, prior=priors.VampPrior(4), seed=1)
     return Specimen(vae, binary(), np.arange(12) % 10)
@@ -374,6 +399,9 @@ BUILDERS = {
     "conv": lambda: _conv((8, 8, 1)),
     "conv_odd_size": lambda: _conv((7, 10, 3)),
     "conv_without_channel": lambda: _conv((8, 6)),
+    "conv1d": lambda: _conv1d((10, 2)),
+    "conv1d_without_channel": lambda: _conv1d((9,)),
+    "table": _table,
     "conditional": _conditional,
     "conditional_vamp": _conditional_vamp,
     "conditional_prior": _conditional_prior,
@@ -441,6 +469,9 @@ ONE_OF_EACH_KIND = (
     "negative_binomial_per_element-elbo-pathwise",
     "conv_odd_size",
     "conv_without_channel",
+    "conv1d",
+    "table",
+    "columns-elbo-pathwise",
     "conditional",
     "conditional_vamp",
     "conditional_prior_mixture",

@@ -36,6 +36,7 @@ def train(
     hidden: options.Hidden = None,
     filters: options.Filters = None,
     image_size: options.ImageSize = None,
+    columns: options.Columns = None,
     epochs: options.Epochs = None,
     steps: options.Steps = None,
     batch_size: options.BatchSize = None,
@@ -65,6 +66,7 @@ def train(
         hidden: widths of the hidden layers, with commas.
         filters: channels of the convolutions, with commas.
         image_size: pixels a side of the images of a folder.
+        columns: kinds of a table's columns.
         epochs: passes over the training examples.
         steps: steps of training, in place of epochs.
         batch_size: examples in a batch.
@@ -85,13 +87,15 @@ def train(
         num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
         posterior=posterior, objective=objective, estimator=estimator,
         hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
-        image_size=image_size, steps=steps,
+        image_size=image_size, steps=steps, columns=options.kinds(columns),
     )  # fmt: skip
     report = train_command.run(context, settings, overwrite, resume, _say)
 
     table = tables.of_evaluation(report["evaluation"])
     tables.add_export(table, report["export"])
     console.print(table)
+    if "columns" in report:
+        console.print(tables.of_columns(report["columns"]))
     _say(f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/")
 
 

@@ -12,6 +12,8 @@ class Network(str, enum.Enum):
     auto = "auto"
     mlp = "mlp"
     conv = "conv"
+    conv1d = "conv1d"
+    table = "table"
 
 
 class Quantization(str, enum.Enum):
@@ -36,7 +38,8 @@ DataDir = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, or folder of images."
+        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, .csv, .parquet, "
+        "or folder of images."
     ),
 ]
 Litert = Annotated[
@@ -49,7 +52,8 @@ BatchSizes = Annotated[
 ]
 LatentDim = Annotated[int | None, typer.Option(min=1, help="Size of the latent. Default 16 or 32.")]
 NetworkName = Annotated[
-    Network, typer.Option(help="auto: conv for images of 16 pixels a side or more.")
+    Network,
+    typer.Option(help="auto: conv for images from 16 pixels a side, conv1d for signals [T, C]."),
 ]
 Likelihood = Annotated[
     str,
@@ -76,6 +80,10 @@ ImageSize = Annotated[
     int | None,
     typer.Option(min=4, help="Pixels a side to which the images of a folder are brought."),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Kinds of a table's columns, such as age=real,id=skip. Default: by value."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Default 20, or as many as a few examples need.")
 ]
@@ -92,6 +100,23 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
 ]
 Resume = Annotated[str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")]
+
+
+def kinds(text: str | None) -> tuple[str, ...] | None:
+    """Returns the parts of `--columns age=real,id=skip`.
+
+    Args:
+        text: what was typed, or None.
+
+    Raises:
+        BadParameter: a part without a name or a kind.
+    """
+    if text is None:
+        return None
+    found = tuple(part.strip() for part in text.split(","))
+    if not all("=" in part and all(part.rsplit("=", 1)) for part in found):
+        raise typer.BadParameter(f"--columns takes NAME=KIND, with commas between, not {text!r}")
+    return found
 
 
 def widths(name: str, text: str | None) -> tuple[int, ...] | None:

@@ -19,6 +19,7 @@ from tfvae.errors import InputError, invalid
 
 MODEL, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "decoder.tflite"
 SAMPLES, RECONSTRUCTIONS, REPORT = "samples.png", "reconstructions.png", "report.json"
+ROWS = "samples.csv"  # of a table, in place of pictures
 
 _BEGUN, _DONE = "begun.json", "done.json"
 _TOLD = 5  # names in a message

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import _files, datasets, plots
+from tfvae.app import rows, settings
 from tfvae.app.run_folder import (
     MODEL,
     RECONSTRUCTIONS,
     REPORT,
+    ROWS,
     SAMPLES,
     SAVED_MODEL,
     TFLITE,
@@ -159,7 +161,7 @@ def sample(
 
     sampler = Sampler(file_of(run_or_file))
     images = sampler.sample(count, seed=seed)
-    plots.save_png(out, plots.grid(images, value_range=sampler.metadata["value_range"]))
+    plots.save_png(out, picture(np.asarray(images), sampler.metadata["value_range"]))
 
 
 def file_of(run_or_file: str | os.PathLike[str]) -> Path:
@@ -176,24 +178,49 @@ def file_of(run_or_file: str | os.PathLike[str]) -> Path:
     return path / TFLITE
 
 
-def draw_pictures(vae: "VAE", dataset: datasets.Dataset, out: Path, seed: int) -> None:
-    """Draws the pictures of a run: `samples.png` and `reconstructions.png`.
+def draw_samples(
+    vae: "VAE", dataset: datasets.Dataset, out: Path, seed: int
+) -> list[dict[str, Any]] | None:
+    """Draws the samples of a run from its exported file, and reconstructs held-out examples.
 
-    The 64 samples come from the exported file, and the 64 reconstructions from the model.
+    Of a table `samples.csv`; else `samples.png` of 64 samples and `reconstructions.png` of 64
+    examples.
 
     Args:
         vae: the model.
         dataset: its data. The first held-out examples are reconstructed.
         out: folder of the run, with the exported file in it.
         seed: seed of the samples.
-    """
-    sample(out / TFLITE, 64, seed, out / SAMPLES)
 
+    Returns:
+        Of a table how the rows compare with held-out ones, see `rows.compared`; else None.
+    """
+    if dataset.table is not None:
+        drawn = rows.drawn(out / TFLITE, dataset.table, rows.ROWS, seed)
+        rows.save(drawn, out / ROWS)
+        return rows.compared(dataset.table, dataset.x_test, drawn)
+
+    sample(out / TFLITE, 64, seed, out / SAMPLES)
     x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
     pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
-    plots.save_png(
-        out / RECONSTRUCTIONS, plots.grid(pairs, columns=16, value_range=vae.likelihood.value_range)
-    )
+    plots.save_png(out / RECONSTRUCTIONS, picture(pairs, vae.likelihood.value_range, 16))
+    return None
+
+
+def picture(
+    examples: np.ndarray, value_range: Sequence[float] | None, columns: int | None = None
+) -> np.ndarray:
+    """Draws examples for what they are: signals as lines, all else as grey levels or colours.
+
+    Args:
+        examples: `[N, *event]`.
+        value_range: the values drawn darkest and brightest, or lowest and highest; None for
+            those of the examples.
+        columns: how many examples in a row.
+    """
+    if settings.is_signal(examples.shape[1:]):
+        return plots.lines(np.nan_to_num(examples), columns, value_range)
+    return plots.grid(np.nan_to_num(examples), columns, value_range)
 
 
 def _size(path):

@@ -21,7 +21,7 @@ from tfvae.app.run_folder import SAMPLES as SAMPLES
 from tfvae.app.run_folder import SAVED_MODEL as SAVED_MODEL
 from tfvae.app.run_folder import TFLITE as TFLITE
 from tfvae.app.run_folder import Unfinished, check_place, opened, write_report
-from tfvae.app.run_outputs import draw_pictures as draw_pictures
+from tfvae.app.run_outputs import draw_samples as draw_samples
 from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
@@ -174,12 +174,14 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
     found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
     say("Exporting ...")
     exported = export(vae, out)
-    draw_pictures(vae, dataset, out, settings.seed)
+    columns = draw_samples(vae, dataset, out, settings.seed)
+    table = dataset.table and dataset.table.to_dict()
     return {
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
         "evaluation": found.to_dict(),
         "export": exported,
+        **({"table": table, "columns": columns} if table else {}),
     }
 
 

@@ -10,6 +10,7 @@ from tfvae.app import expressions, suited
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from tfvae.models.vae import VAE
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 128
 _LEARNING_RATE = 2e-3
 _EPOCHS = 20
-_LEAST_STEPS = {"mlp": 3000, "conv": 1200}  # with fewer, a model of few examples learns nothing
+_LEAST_STEPS = {
+    "mlp": 3000,
+    "conv": 1200,
+    "conv1d": 1500,
+    "table": 3000,
+}  # with fewer, a model of few examples learns nothing
 # For images of 8 bits, whose gradients are large at first: ReLU's units die, and the latents with
 # them (0 of 16 active after 1,200 steps on 250 photographs, 16 of 16 with these).
 _8_BITS: dict[str, Any] = {"activation": "swish", "learning_rate": 1e-3}
@@ -26,6 +32,7 @@ _SMALL = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
 _BATCHES = 4  # at least so many in an epoch
 _CONV_FROM = 16  # images of at least so many pixels a side get the convolutional network
+_CHANNELS = 16  # of a signal, fewer; of as many time steps as that it has at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Settings:
         data: name or path of the data, see `datasets.load`.
         data_dir: folder of named data sets, or None for the default.
         latent_dim: size of the latent, D.
-        network: "mlp", "conv" or "auto".
+        network: "mlp", "conv", "conv1d", "table" or "auto".
         likelihood: p(x|z) in the words of `expressions.piece`, or "auto".
         epochs: passes over the training examples.
         batch_size: examples in a batch.
@@ -53,6 +60,7 @@ class Settings:
         filters: channels after each halving of the network "conv", or None.
         image_size: pixels a side of the images of a folder, or None.
         steps: steps of training, in place of epochs, or None.
+        columns: kinds of a table's columns, such as "age=real", or None.
     """
 
     data: str = "digits"
@@ -75,6 +83,7 @@ class Settings:
     filters: tuple[int, ...] | None = None
     image_size: int | None = None
     steps: int | None = None
+    columns: tuple[str, ...] | None = None
 
 
 if TYPE_CHECKING:
@@ -98,7 +107,8 @@ def load_data(
         settings: the settings.
         data_dir: folder of named data sets; default the one of the settings.
     """
-    return datasets.load(settings.data, data_dir or settings.data_dir, settings.image_size)
+    kinds = dict(column.rsplit("=", 1) for column in settings.columns or ())
+    return datasets.load(settings.data, data_dir or settings.data_dir, settings.image_size, kinds)
 
 
 def with_likelihood(settings: Settings, dataset: datasets.Dataset) -> tuple[Settings, str | None]:
@@ -113,7 +123,10 @@ def with_likelihood(settings: Settings, dataset: datasets.Dataset) -> tuple[Sett
     """
     if settings.likelihood != "auto":
         return settings, None
-    words, reason = suited.likelihood(dataset.x_train)
+    if dataset.table is not None:
+        words, reason = suited.COLUMNS, "each column is of a kind"
+    else:
+        words, reason = suited.likelihood(dataset.x_train)
     return dataclasses.replace(settings, likelihood=words), reason
 
 
@@ -129,8 +142,7 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
     """
     given = _DIGITS_DEFAULTS if dataset.name == "digits" else {}
     shape, count = dataset.event_shape, len(dataset.x_train)
-    image = len(shape) in (2, 3) and min(shape[:2]) >= _CONV_FROM
-    network = ("conv" if image else "mlp") if settings.network == "auto" else settings.network
+    network = _network(dataset) if settings.network == "auto" else settings.network
 
     small = math.prod(shape) < _SMALL or count < _FEW
     batch_size = settings.batch_size or given.get("batch_size") or _batch_size(count)
@@ -145,6 +157,26 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
         learning_rate=settings.learning_rate or given.get("learning_rate") or usual_rate,
         out=settings.out or f"runs/{Path(dataset.name).stem}",
     )
+
+
+def _network(dataset):
+    """Returns the kind of network that suits data by their shape."""
+    shape = dataset.event_shape
+    if dataset.table is not None:
+        return "table"
+    if is_signal(shape):
+        return "conv1d"
+    image = len(shape) in (2, 3) and min(shape[:2]) >= _CONV_FROM
+    return "conv" if image else "mlp"
+
+
+def is_signal(event_shape: "Sequence[int]") -> bool:
+    """Returns True for the shape (T, C) of signals: many time steps of a few channels.
+
+    Args:
+        event_shape: the shape of one example.
+    """
+    return len(event_shape) == 2 and event_shape[1] < _CHANNELS <= event_shape[0]
 
 
 def _batch_size(count):
@@ -175,24 +207,35 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     Raises:
         InputError: words that are no piece, or pieces that do not fit together.
     """
-    from tfvae import conv_vae, mlp_vae
+    from tfvae.likelihoods.discretized_logistic import EightBit
 
     words = {name: getattr(settings, name) for name in expressions.ROLES}
-    words["likelihood"] = suited.words(settings.likelihood, dataset.x_train)
+    likelihood = words.pop("likelihood")
     pieces = {
         name: expressions.piece(text, expressions.ROLES[name])
         for name, text in words.items()
         if text is not None
     }
-    if _of_8_bits(words["likelihood"]):
+    if likelihood != suited.COLUMNS:
+        pieces["likelihood"] = suited.made(likelihood, dataset.x_train)
+    if isinstance(pieces.get("likelihood"), EightBit):
         pieces["activation"] = _8_BITS["activation"]
+    return _built(settings, dataset, pieces)
 
-    shape, latent_dim = dataset.event_shape, settings.latent_dim
-    if settings.network == "conv":
-        return conv_vae(shape, latent_dim, settings.filters, seed=settings.seed, **pieces)
 
+def _built(settings, dataset, pieces):
+    """Returns the model of a network and of pieces."""
+    from tfvae import conv1d_vae, conv_vae, mlp_vae, table_vae
+
+    shape, latent_dim, seed = dataset.event_shape, settings.latent_dim, settings.seed
     usual = (256, 256) if math.prod(shape) < _SMALL else (512, 512)
-    return mlp_vae(shape, latent_dim, settings.hidden or usual, seed=settings.seed, **pieces)
+    if settings.network == "table":
+        return table_vae(dataset.table, latent_dim, settings.hidden or usual, seed=seed, **pieces)
+    if settings.network == "mlp":
+        return mlp_vae(shape, latent_dim, settings.hidden or usual, seed=seed, **pieces)
+
+    builder = conv_vae if settings.network == "conv" else conv1d_vae
+    return builder(shape, latent_dim, settings.filters, seed=seed, **pieces)
 
 
 def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None) -> str:
@@ -211,7 +254,10 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None)
         f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
         f"seed {settings.seed}",
     ]
-    if reason is not None:
+    if dataset.table is not None:
+        lines += [f"  {c.name}: {c.kind}, since {c.reason}" for c in dataset.table.columns]
+        lines.append("--columns NAME=KIND takes another kind, or leaves the column out (skip).")
+    elif reason is not None:
         lines.append(f"The likelihood is chosen since {reason}; --likelihood takes another.")
     if dataset.y_train is not None and dataset.classes:
         lines.append(f"The {len(dataset.classes)} folders are labels, which training does not use.")

@@ -1,14 +1,23 @@
 """Chooses a likelihood for data by what their values are."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tfvae import datasets
+from tfvae.app import expressions
 
+if TYPE_CHECKING:
+    from tfvae.likelihoods import Likelihood
+
+COLUMNS = "columns"  # of a table, each by its kind
+STANDARDIZED = "standardized_normal"  # in units of the data's standard deviation
 _BINARIZED = "Bernoulli(dynamic_binarization=True)"
 _LEVELLED = "DiscretizedLogistic(learn_scale=True)"
-_NORMAL = "Normal(0.5, learn_scale=True)"
+_FIRST_SCALE = 0.5  # in standard deviations
 
 _LEVELS = 255
+_CHANNELS = 16  # of a signal or image at most; a longer last axis is none of channels
 _EXAMPLES = 2000  # that are looked at
 _NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
 _MOSTLY = 0.65  # of the values, from where on grey data are taken for binary ones,
@@ -19,13 +28,22 @@ def likelihood(x: np.ndarray) -> tuple[str, str]:
     """Returns the likelihood that suits data, and why.
 
     Args:
-        x: examples, float32 `[N, *event]`.
+        x: examples, float32 `[N, *event]`, NaN where a value is missing.
 
     Returns:
-        Words for `expressions.piece`, such as "DiscretizedLogistic(learn_scale=True)", and the
-        reason, the rest of a sentence that begins with "since".
+        Words for `made`, such as "DiscretizedLogistic(learn_scale=True)", and the reason, the
+        rest of a sentence that begins with "since".
     """
     x = x[:_EXAMPLES]
+    missing = np.isnan(x)
+    if missing.all() or not missing.any():
+        return _of_whole(x)
+    words, reason = _of_whole(np.where(missing, x[~missing][0], x))
+    reason = f"{reason}, {missing.mean():.0%} of them missing"
+    return (words if words == STANDARDIZED else f"Observed({words})"), reason
+
+
+def _of_whole(x):
     if _is_one_hot(x):
         return "Categorical()", "every vector along the last axis has one 1 and else 0"
     if np.isin(x, (0, 1)).all():
@@ -48,25 +66,41 @@ def likelihood(x: np.ndarray) -> tuple[str, str]:
     return _of_numbers(x)
 
 
-def words(likelihood: str, x: np.ndarray) -> str:
-    """Returns the words of a likelihood that is given by a plain name, with arguments that suit x.
+def made(words: str, x: np.ndarray) -> "Likelihood":
+    """Makes the likelihood that words name.
 
     Args:
-        likelihood: what was typed, such as "bernoulli" or "Normal(0.1)".
-        x: examples, `[N, *event]`.
+        words: what `likelihood` returned or what was typed, such as "bernoulli", "normal" or
+            "Normal(0.1)". A plain name gets the arguments that suit the data.
+        x: examples to train on, `[N, *event]`.
 
-    Returns:
-        What was typed, or for "bernoulli", "normal" and "discretized_logistic" a call.
+    Raises:
+        InputError: words that are no likelihood.
     """
-    if likelihood == "bernoulli":
-        return _BINARIZED if datasets.is_grey(x[:_EXAMPLES]) else "Bernoulli()"
-    return {"normal": _NORMAL, "discretized_logistic": _LEVELLED}.get(likelihood, likelihood)
+    if words in (STANDARDIZED, "normal"):
+        return _standardized(x)
+    if words == "bernoulli":
+        words = _BINARIZED if datasets.is_grey(x[:_EXAMPLES]) else "Bernoulli()"
+    words = _LEVELLED if words == "discretized_logistic" else words
+    return expressions.piece(words, "likelihoods")
+
+
+def _standardized(x):
+    """Returns normals in units of the data, of each feature of a vector or each channel."""
+    from tfvae.likelihoods import Normal, Observed, Rescaled
+
+    each = x.ndim == 2 or x.shape[-1] <= _CHANNELS
+    axes = tuple(range(x.ndim - 1)) if each else None
+    mean, std = np.nanmean(x, axes, np.float64), np.nanstd(x, axes, np.float64)
+    std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)
+    made = Rescaled(Normal(_FIRST_SCALE, learn_scale=True), mean, std)
+    return Observed(made, fill=float(np.mean(mean))) if np.isnan(x).any() else made
 
 
 def _of_numbers(x):
     if x.min() >= 0 and x.max() > 1 and (x == np.round(x)).all():
         return "NegativeBinomial()", "every value is a count"
-    return _NORMAL, "the values are real numbers"
+    return STANDARDIZED, "the values are real numbers"
 
 
 def _has_levels(x):

@@ -64,3 +64,21 @@ def add_export(table: Table, exported: dict[str, Any]) -> None:
     table.add_row(
         "distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}"
     )
+
+
+def of_columns(found: list[dict[str, Any]]) -> Table:
+    """Returns a table that compares drawn rows with held-out ones.
+
+    Args:
+        found: what `rows.compared` returns.
+    """
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    for title, side in (("column", "left"), ("kind", "left"), ("distance", "right")):
+        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("mean, held out", justify="right")
+    table.add_column("mean, drawn", justify="right")
+    for column in found:
+        numbers = [column.get(key) for key in ("distance", "held_out", "drawn")]
+        shown = ["" if number is None else f"{number:,.4g}" for number in numbers]
+        table.add_row(column["name"], column["kind"], *shown)
+    return table

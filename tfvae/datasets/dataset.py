@@ -2,10 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfvae.errors import invalid
+
+if TYPE_CHECKING:
+    from tfvae.datasets.table import Table
 
 _SPLIT_SEED = 0
 _HELD_OUT = 6  # one example in six is held out; MNIST has 10,000 test images beside 60,000
@@ -25,6 +29,7 @@ class Dataset:
         y_test: labels of `x_test`, int32 `[N]`, or None.
         note: how the values were changed, in words for a report.
         classes: the names of the labels 0, 1, ..., where the data have names.
+        table: the columns of which x is made, or None.
     """
 
     name: str
@@ -34,6 +39,7 @@ class Dataset:
     y_test: np.ndarray | None = None
     note: str = ""
     classes: tuple[str, ...] = ()
+    table: "Table | None" = None
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields `(x_train, y_train)` and `(x_test, y_test)`."""
@@ -83,18 +89,29 @@ def split(
     Raises:
         InputError: fewer than two examples.
     """
-    if len(x) < 2:
-        raise invalid(
-            f"examples to train on and to hold out in {name}",
-            f"{len(x)} examples",
-            "give more data",
-        )
-
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
-    held_out = max(1, len(x) // _HELD_OUT)
-    test, train = order[:held_out], order[held_out:]
-    note = f"{note}; a random sixth held out, seed {_SPLIT_SEED}".lstrip("; ")
+    train, test, held_out = parts(name, len(x))
+    note = f"{note}; {held_out}".lstrip("; ")
 
     if y is None:
         return Dataset(name, x[train], x[test], note=note)
     return Dataset(name, x[train], x[test], y[train], y[test], note, classes)
+
+
+def parts(name: str, count: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Returns the numbers of the examples to train on and of those to hold out, and a note.
+
+    Args:
+        name: the name of the data, or their path.
+        count: how many examples there are.
+
+    Raises:
+        InputError: fewer than two examples.
+    """
+    if count < 2:
+        expected = f"examples to train on and to hold out in {name}"
+        raise invalid(expected, f"{count} examples", "give more data")
+
+    order = np.random.default_rng(_SPLIT_SEED).permutation(count)
+    held_out = max(1, count // _HELD_OUT)
+    note = f"a random sixth held out, seed {_SPLIT_SEED}"
+    return order[held_out:], order[:held_out], note

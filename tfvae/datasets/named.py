@@ -11,11 +11,12 @@ The data directory is `data_dir`, else `$TFVAE_DATA`, else the user's cache. It 
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tfvae.datasets import arrays, pictures, readers
+from tfvae.datasets import arrays, pictures, readers, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -24,19 +25,22 @@ def load(
     name_or_path: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Loads a data set by name, or a `.npz`, a `.npy` or a folder of images by path.
+    """Loads a data set by name, or by path a file of arrays, a table or a folder of images.
 
     A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array; labels `y_train`
     and `y_test`, or `y`, are read with them. A folder holds images of any sizes, see
-    `pictures.read`; folders in it are labels. A single array or a folder is split: a random
-    sixth is held out, always the same.
+    `pictures.read`; folders in it are labels. A table is a `.csv`, `.tsv` or `.parquet`; of what
+    kind each column is follows from its values, see `Table`. A single array, a table or a folder
+    is split: a random sixth is held out, always the same.
 
     Args:
         name_or_path: "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
+        kinds: kinds of a table's columns by name, where they are known, see `Table.of`.
 
     Returns:
         The data.
@@ -56,9 +60,12 @@ def load(
         return split(str(path), found.x, found.y, note, found.classes)
     if path.suffix in (".npz", ".npy"):
         return arrays.load(path)
+    if path.suffix in table_files.SUFFIXES:
+        return table_files.load(path, kinds)
 
+    known = ".npz, .npy, .csv, .tsv or .parquet file"
     raise invalid(
-        f"a data set ({', '.join(_NAMED)}), a .npz or .npy file, or a folder of images",
+        f"a data set ({', '.join(_NAMED)}), a {known}, or a folder of images",
         repr(str(name_or_path)) + ("" if path.exists() else ", which is no file or folder either"),
         "check the spelling, or give the path of your data",
     )

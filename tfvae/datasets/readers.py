@@ -35,7 +35,7 @@ def read_idx(file: str | os.PathLike[str]) -> np.ndarray:
         InputError: a file of another format, or one that is cut short.
     """
     try:
-        with gzip.open(_regular(file)) as stream:
+        with gzip.open(regular(file)) as stream:
             zero, code, rank = struct.unpack(">HBB", stream.read(4))
             shape = struct.unpack(f">{rank}I", stream.read(4 * rank))
             if zero != 0:
@@ -43,7 +43,7 @@ def read_idx(file: str | os.PathLike[str]) -> np.ndarray:
 
             dtype = _IDX_DTYPES[code]
             size = math.prod(shape) * dtype.itemsize
-            _check_unpacked(size, os.path.getsize(file))
+            check_unpacked(size, os.path.getsize(file))
             data = stream.read(size + 1)
 
         if len(data) != size:
@@ -67,10 +67,10 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         InputError: a file that cannot be read, or that holds pickled objects.
     """
     try:
-        with zipfile.ZipFile(_regular(path)) as archive:
+        with zipfile.ZipFile(regular(path)) as archive:
             members = archive.infolist()
             packed = sum(member.compress_size for member in members)
-            _check_unpacked(sum(member.file_size for member in members), packed)
+            check_unpacked(sum(member.file_size for member in members), packed)
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except Exception as error:  # of zipfile, pickle, OSError or ValueError
@@ -89,20 +89,32 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         # Mapped first: then a file that is shorter than it states is refused before any memory is
         # set aside.
-        return np.array(np.load(_regular(path), mmap_mode="r", allow_pickle=False))
+        return np.array(np.load(regular(path), mmap_mode="r", allow_pickle=False))
     except Exception as error:
         raise _unreadable(path, error) from error
 
 
-def _regular(path):
-    """Returns the path of a regular file. A pipe would be waited for, for ever."""
+def regular(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Returns the path of a regular file. A pipe would be waited for, for ever.
+
+    Raises:
+        ValueError: a folder, a pipe or a device.
+    """
     if Path(path).exists() and not Path(path).is_file():
         raise ValueError("it is no regular file")
     return path
 
 
-def _check_unpacked(size, packed):
-    """Refuses a file that unpacks to far more than data do, before it fills the memory."""
+def check_unpacked(size: int, packed: int) -> None:
+    """Refuses a file that unpacks to far more than data do, before it fills the memory.
+
+    Args:
+        size: bytes unpacked.
+        packed: bytes of the file.
+
+    Raises:
+        ValueError: sizes that are not those of data.
+    """
     if size > _LARGE and size > _RATIO * packed:
         raise ValueError(f"it unpacks to {size:,} bytes, {size // max(packed, 1):,} times its size")
 

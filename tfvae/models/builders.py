@@ -150,7 +150,9 @@ def _check_image(event_shape):
         raise invalid(
             f"images (H, W) or (H, W, C) of {_LEAST_SIDE} pixels a side or more",
             f"event_shape={event_shape}",
-            "move the channels last, np.moveaxis(x, 1, -1)" if first else "use mlp_vae for signals",
+            "move the channels last, np.moveaxis(x, 1, -1)"
+            if first
+            else "use conv1d_vae for signals",
         )
 
 

@@ -1,0 +1,82 @@
+"""Reads tables from CSV and Parquet files."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfvae.datasets import readers
+from tfvae.datasets.dataset import Dataset, parts
+from tfvae.datasets.table import Table
+from tfvae.errors import invalid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
+    """Loads a table, and holds a random sixth of its rows out.
+
+    Args:
+        path: a file with one of `SUFFIXES`, whose first row has the names of the columns.
+        kinds: kinds of columns that are known, see `Table.of`.
+
+    Returns:
+        The rows as arrays, and the table.
+
+    Raises:
+        InputError: a file that cannot be read, or a column that cannot be used; the message
+            names it.
+        InputTypeError: a column of neither numbers nor texts.
+    """
+    frame = read(path)
+    train, test, note = parts(str(path), len(frame))
+    table = Table.of(frame, kinds, measured_on=train.tolist())
+    x = table.to_array(frame)
+    return Dataset(str(path), x[train], x[test], note=note, table=table)
+
+
+def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
+    """Reads the table of a file.
+
+    Args:
+        path: a `.csv`, with commas or semicolons, a `.tsv`, or a `.parquet`.
+
+    Raises:
+        InputError: a file that cannot be read, or pandas or pyarrow that is not installed.
+    """
+    path = Path(path)
+    try:
+        readers.regular(path)
+        return _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    except ImportError as error:
+        fix = "pip install 'tfvae[tables]'"
+        raise invalid(
+            f"pandas, and pyarrow for Parquet, to read {path}", str(error), fix
+        ) from error
+    except Exception as error:  # of pandas, pyarrow or the disk
+        received = f"{type(error).__name__}: {str(error).strip()[:200]}"
+        fix = "save it with pandas' to_csv(path, index=False) or to_parquet(path)"
+        raise invalid(f"{path} to be a table that pandas reads", received, fix) from error
+
+
+def _csv(path):
+    import pandas as pd
+
+    mark = "\t" if path.suffix == ".tsv" else ","
+    frame = pd.read_csv(path, sep=mark)
+    if len(frame.columns) == 1 and ";" in str(frame.columns[0]):
+        return pd.read_csv(path, sep=";")
+    return frame
+
+
+def _parquet(path):
+    import pandas as pd
+    import pyarrow.parquet
+
+    groups = pyarrow.parquet.ParquetFile(path).metadata
+    size = sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+    readers.check_unpacked(size, os.path.getsize(path))
+    return pd.read_parquet(path)

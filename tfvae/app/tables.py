@@ -64,3 +64,21 @@ def add_export(table: Table, exported: dict[str, Any]) -> None:
     table.add_row(
         "distortion lost", f"{change:.4f}", f"nats, on {parity['distortion_measured_on']}"
     )
+
+
+def of_anomalies(found: dict[str, Any]) -> Table:
+    """Returns a table of the least likely examples that `anomalies.find` has found."""
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    for title in ("row", "log p(x), nats", "held-out below", ""):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+
+    for example in found["least_likely"]:
+        name = example.get("file", "")
+        mark = "below the threshold" if example["anomaly"] else ""
+        table.add_row(
+            str(example["row"]),
+            f"{example['log_likelihood']:.2f}",
+            f"{example['held_out_below']:.1%}",
+            "  ".join(filter(None, (name, mark))),
+        )
+    return table

@@ -25,6 +25,7 @@ class Dataset:
         y_test: labels of `x_test`, int32 `[N]`, or None.
         note: how the values were changed, in words for a report.
         classes: the names of the labels 0, 1, ..., where the data have names.
+        was_split: True if both parts are of one array, which `split` has split.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     y_test: np.ndarray | None = None
     note: str = ""
     classes: tuple[str, ...] = ()
+    was_split: bool = False
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields `(x_train, y_train)` and `(x_test, y_test)`."""
@@ -90,11 +92,36 @@ def split(
             "give more data",
         )
 
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(x))
-    held_out = max(1, len(x) // _HELD_OUT)
-    test, train = order[:held_out], order[held_out:]
+    test, train = _parts(len(x))
     note = f"{note}; a random sixth held out, seed {_SPLIT_SEED}".lstrip("; ")
 
     if y is None:
-        return Dataset(name, x[train], x[test], note=note)
-    return Dataset(name, x[train], x[test], y[train], y[test], note, classes)
+        return Dataset(name, x[train], x[test], note=note, was_split=True)
+    return Dataset(name, x[train], x[test], y[train], y[test], note, classes, True)
+
+
+def joined(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns examples to work on: all, in the order of their file, if `split` has split them.
+
+    Args:
+        dataset: the data.
+
+    Returns:
+        (x, y): `[N, *event]`, and `[N, ...]` or None. Of data that come in two parts, those held
+        out.
+    """
+    if not dataset.was_split:
+        return dataset.x_test, dataset.y_test
+
+    rows = np.argsort(np.concatenate(_parts(len(dataset.x_test) + len(dataset.x_train))))
+    x = np.concatenate([dataset.x_test, dataset.x_train])[rows]
+    if dataset.y_test is None or dataset.y_train is None:
+        return x, None
+    return x, np.concatenate([dataset.y_test, dataset.y_train])[rows]
+
+
+def _parts(count):
+    """Returns the numbers of the examples to hold out, and of those to train on."""
+    order = np.random.default_rng(_SPLIT_SEED).permutation(count)
+    held_out = max(1, count // _HELD_OUT)
+    return order[:held_out], order[held_out:]

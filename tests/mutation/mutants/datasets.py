@@ -14,14 +14,14 @@ MUTANTS = [
     Mutant(
         name="split-not-random",
         path="tfvae/datasets/dataset.py",
-        old="np.random.default_rng(_SPLIT_SEED).permutation(len(x))",
-        new="np.arange(len(x))",
+        old="np.random.default_rng(_SPLIT_SEED).permutation(count)",
+        new="np.arange(count)",
         note="The first sixth is held out and not a random one.",
     ),
     Mutant(
         name="split-labels-not-permuted",
         path="tfvae/datasets/dataset.py",
-        old="x[test], y[train], y[test], note, classes)",
+        old="x[test], y[train], y[test], note, classes, True)",
         new="x[test], y[: len(train)], y[len(train) :], note, classes)",
         note="Labels stay in the file's order while examples are permuted.",
     ),

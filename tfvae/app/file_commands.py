@@ -97,8 +97,7 @@ def export(
 
     table, found = tables.new_table(), dict[str, Any]()
     if out is not None:
-        with screen.waiting("Exporting"):
-            found["out"] = runs.export(vae, out, *how)
+        found["out"] = runs.export(vae, out, *how)
         tables.add_export(table, found["out"])
     if web is not None:
         with screen.waiting("Writing the page"):

@@ -56,16 +56,18 @@ def export(
     from tfvae.export import to_saved_model, to_tflite
 
     out = _files.local(out)
-    metadata = to_tflite(
-        vae,
-        out / TFLITE,
-        quantization,
-        batch_size,
-        include_encoder=include_encoder,
-        data=data,
-        max_quality_loss=max_quality_loss,
-    )
-    to_saved_model(vae, out / SAVED_MODEL)
+    with screen.waiting(f"Writing and measuring {TFLITE}"):
+        metadata = to_tflite(
+            vae,
+            out / TFLITE,
+            quantization,
+            batch_size,
+            include_encoder=include_encoder,
+            data=data,
+            max_quality_loss=max_quality_loss,
+        )
+    with screen.waiting(f"Writing {SAVED_MODEL}"):
+        to_saved_model(vae, out / SAVED_MODEL)
 
     return {
         "sizes": {

@@ -107,9 +107,11 @@ def _train(settings, say, overwrite, begun):
     check_place(unfinished.out, overwrite)
     say(describe(dataset, settings, reason))
 
-    vae = _compiled(settings, dataset)
+    with screen.waiting("Loading TensorFlow"):
+        vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)
-    used = fingerprints.compare(dataset.x_train, evaluated_on)
+    with screen.waiting("Comparing the examples"):
+        used = fingerprints.compare(dataset.x_train, evaluated_on)
     if begun is not None and begun["data"] != used:
         fix = "bring back the data, or train anew"
         raise invalid("the data of the unfinished run", "other examples", fix)
@@ -150,14 +152,20 @@ def _compiled(settings, dataset):
 
 def _fit(vae, dataset, settings, unfinished):
     """Trains a model, and returns the seconds that it took."""
+    from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
     from tfvae.training.alarm import NonFiniteLoss
 
     started = time.time()
-    kept = [Checkpoint(unfinished.checkpoints)]
     trained_on, batch_size = dataset.x_train, settings.batch_size
+    steps = math.ceil(len(trained_on) / batch_size)
     try:
-        vae.fit(trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=kept)
+        with screen.waiting("Compiling the first step") as advance:
+            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps)]
+            vae.fit(
+                trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
+                verbose=0,
+            )  # fmt: skip
     except NonFiniteLoss:
         unfinished.drop()
         raise
@@ -172,10 +180,14 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
     from tfvae import evaluation
 
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
-    found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
+    with screen.waiting("Evaluating") as advance:
+        found = evaluation.evaluate(
+            vae, evaluated_on, settings.num_samples, settings.seed, progress=advance
+        )
     say("Exporting ...")
     exported = export(vae, out)
-    draw_pictures(vae, dataset, out, settings.seed)
+    with screen.waiting("Drawing the pictures"):
+        draw_pictures(vae, dataset, out, settings.seed)
     return {
         "settings": dataclasses.asdict(settings),
         "versions": versions(),

@@ -54,7 +54,13 @@ class Advance(Protocol):
     """Tells how far a task is."""
 
     def __call__(self, done: float, total: float, text: str | None = None) -> None:
-        """Tells how much of a total is done, and what is being done if that has changed."""
+        """Tells how much is done.
+
+        Args:
+            done: how much.
+            total: of how much.
+            text: what is being done, if that has changed.
+        """
 
 
 def notes() -> Console:
@@ -66,6 +72,11 @@ def say(text: str) -> None:
     """Prints a line of text as it is, unless only results are to be printed."""
     if not mode.quiet:
         notes().print(text, soft_wrap=True, markup=False)
+
+
+def keeps_lines() -> bool:
+    """Returns True if what is printed is kept, so that it needs a line for each epoch."""
+    return mode.verbose or not notes().is_terminal
 
 
 def result(found: dict[str, Any], *shown: RenderableType) -> None:

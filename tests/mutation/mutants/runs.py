@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         name="held-out-trained-on",
         path="tfvae/app/runs.py",
-        old="vae.fit(trained_on, batch_size",
-        new="vae.fit(np.concatenate([trained_on, dataset.x_test]), batch_size",
+        old="trained_on, batch_size=",
+        new="np.concatenate([trained_on, dataset.x_test]), batch_size=",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
     ),
@@ -67,8 +67,8 @@ MUTANTS = [
     Mutant(
         name="run-evaluation-seed-ignored",
         path="tfvae/app/runs.py",
-        old="settings.num_samples, settings.seed)\n    say",
-        new="settings.num_samples)\n    say",
+        old="evaluated_on, settings.num_samples, settings.seed, progress",
+        new="evaluated_on, settings.num_samples, 0, progress",
         note="The report's evaluation has seed 0 whatever the run's.",
     ),
     Mutant(
@@ -95,8 +95,8 @@ MUTANTS = [
     Mutant(
         name="batch-size-not-passed",
         path="tfvae/app/runs.py",
-        old="vae.fit(trained_on, batch_size=batch_size, epochs",
-        new="vae.fit(trained_on, epochs",
+        old="trained_on, batch_size=batch_size, epochs",
+        new="trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
     ),
     Mutant(
@@ -109,8 +109,8 @@ MUTANTS = [
     Mutant(
         name="export-quality-loss-not-passed",
         path="tfvae/app/run_outputs.py",
-        old="max_quality_loss=max_quality_loss,\n    )\n    to_saved_model",
-        new=")\n    to_saved_model",
+        old="max_quality_loss=max_quality_loss,\n        )\n    with",
+        new=")\n    with",
         note="`tfvae export --max-quality-loss` refuses nothing.",
         about="max_quality_loss",
     ),

@@ -10,6 +10,7 @@ References:
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +91,8 @@ def log_likelihood(
     num_samples: int = 5000,
     seed: int = 0,
     y: np.ndarray | tf.Tensor | None = None,
+    *,
+    progress: Callable[[int, int], object] | None = None,
 ) -> np.ndarray:
     """Estimates log p(x) of each example by importance sampling from q(z|x).
 
@@ -103,6 +106,7 @@ def log_likelihood(
         num_samples: latents per example. Memory does not grow with it, nor with N.
         seed: the seed of the latents.
         y: conditions `[N, ...]` of a conditional model.
+        progress: called with how many of how many examples are done.
 
     Returns:
         Float64 NumPy `[N]`, in nats.
@@ -112,7 +116,7 @@ def log_likelihood(
             a posterior without a density.
         InputTypeError: a seed that is not a whole number.
     """
-    return estimate(vae, x, num_samples, seed, y).log_likelihood
+    return estimate(vae, x, num_samples, seed, y, progress=progress).log_likelihood
 
 
 def evaluate(
@@ -121,6 +125,8 @@ def evaluate(
     num_samples: int = 5000,
     seed: int = 0,
     y: np.ndarray | tf.Tensor | None = None,
+    *,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Report:
     """Evaluates a model on data it has not seen.
 
@@ -130,6 +136,7 @@ def evaluate(
         num_samples: latents per example.
         seed: the seed of the latents.
         y: conditions `[N, ...]` of a conditional model.
+        progress: as in `log_likelihood`.
 
     Returns:
         A `Report`.
@@ -140,7 +147,7 @@ def evaluate(
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     values = _countable(vae, num_samples)
     x, note = _prepared(vae, x, y)
-    found = _estimate(vae, x, num_samples, seed, y)
+    found = _estimate(vae, x, num_samples, seed, y, progress)
 
     nll, nll_stderr = mean_and_stderr(-found.log_likelihood)
     elbo, elbo_stderr = mean_and_stderr(found.elbo)
@@ -199,6 +206,8 @@ def estimate(
     num_samples: int = 5000,
     seed: int = 0,
     y: np.ndarray | tf.Tensor | None = None,
+    *,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Estimates:
     """Computes the `Estimates` behind `log_likelihood` and `evaluate`, in one pass.
 
@@ -208,6 +217,7 @@ def estimate(
         num_samples: latents per example.
         seed: the seed of the latents.
         y: conditions `[N, ...]` of a conditional model.
+        progress: as in `log_likelihood`.
 
     Returns:
         The `Estimates`.
@@ -215,7 +225,7 @@ def estimate(
     Raises:
         InputError: as in `log_likelihood`.
     """
-    return _estimate(vae, _prepared(vae, x, y)[0], num_samples, seed, y)
+    return _estimate(vae, _prepared(vae, x, y)[0], num_samples, seed, y, progress)
 
 
 def _prepared(vae, x, y):
@@ -226,7 +236,7 @@ def _prepared(vae, x, y):
     )
 
 
-def _estimate(vae, x, num_samples, seed, y):
+def _estimate(vae, x, num_samples, seed, y, progress=None):
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
@@ -256,6 +266,8 @@ def _estimate(vae, x, num_samples, seed, y):
         )
         found = accumulate(*given, *numbers)
         parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
+        if progress is not None:
+            progress(min(first + blocks * examples, len(x)), len(x))
 
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
 

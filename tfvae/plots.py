@@ -15,6 +15,7 @@ _GAP = 1  # pixels between cells, before enlarging
 _PAPER = 255  # the grey level of the gaps
 _LINES = (120, 60)  # pixels of a cell with lines
 _COLOURS = ("#1f4e9c", "#c1440e", "#2e7d32", "#6a1b9a", "#00838f", "#795548")
+_MISSING = 0.5  # what NaN is drawn as, between black and white
 _SIDE = 640  # pixels to which a small picture is enlarged, about
 
 
@@ -27,7 +28,7 @@ def grid(
 
     Args:
         examples: images `[N, h, w]` or `[N, h, w, 1 or 3]`, or vectors `[N, d]`, which are drawn
-            as strips.
+            as strips. NaN is drawn grey.
         columns: how many examples in a row. By default the picture is about square.
         value_range: the values drawn black and white. By default the lowest and the highest
             value of the examples.
@@ -159,6 +160,7 @@ def _cells(examples, value_range):
             InputError,
         )
 
-    low, high = value_range or (float(examples.min()), float(examples.max()))
+    low, high = value_range or (float(np.nanmin(examples)), float(np.nanmax(examples)))
     unit = (examples - low) / max(high - low, 1e-12)
+    unit = np.where(np.isnan(unit), _MISSING, unit)
     return np.round(np.clip(unit, 0, 1) * 255).astype(np.uint8)

@@ -5,6 +5,7 @@ default. What takes long is noted instead of done (tests/support/recording.py), 
 read off where it arrives.
 """
 
+import contextlib
 import http.server
 import json
 import socket
@@ -23,13 +24,14 @@ from tests.datasets.test_datasets import write_mnist
 from tests.export.test_web import fake_install
 from tests.support.recording import record, record_run
 from tfvae import plots
-from tfvae.app import cli, expressions
+from tfvae.app import anomalies, cli, expressions, screen, uses
 from tfvae.datasets import readers
 from tfvae.export import Sampler
 
 pytestmark = pytest.mark.xdist_group("options")  # one process makes the files they share
 
 COMMANDS = typer.main.get_command(cli.app).commands
+OF_ALL = ("help", "quiet", "json", "verbose")
 TYPED = {
     "train": {
         "data": "mnist",
@@ -55,8 +57,54 @@ TYPED = {
         "overwrite": True,
         "resume": None,
     },
-    "evaluate": {"run": "out/run", "num_samples": 11, "num_examples": 13, "data_dir": "moved"},
-    "sample": {"run_or_file": "files/decoder.tflite", "count": 3, "seed": 9, "out": "grid.png"},
+    "evaluate": {
+        "run": "out/run",
+        "data": None,
+        "num_samples": 11,
+        "num_examples": 13,
+        "data_dir": "moved",
+    },
+    "sample": {
+        "run_or_file": "files/decoder.tflite",
+        "count": 3,
+        "seed": 9,
+        "draw": True,
+        "out": "grid.png",
+    },
+    "reconstruct": {
+        "run": "out/run",
+        "data": "mnist",
+        "count": 3,
+        "out": "rows.csv",
+        "data_dir": "moved",
+    },
+    "interpolate": {
+        "run": "out/run",
+        "data": "mnist",
+        "pairs": 3,
+        "steps": 4,
+        "out": "strip.png",
+        "data_dir": "moved",
+    },
+    "encode": {"run": "out/run", "data": "mnist", "out": "rows.csv", "data_dir": "moved"},
+    "impute": {
+        "run": "out/run",
+        "data": "mnist",
+        "num_samples": 11,
+        "draws": 3,
+        "seed": 9,
+        "out": "rows.npz",
+        "data_dir": "moved",
+    },
+    "anomalies": {
+        "run": "out/run",
+        "data": "mnist",
+        "quantile": 0.25,
+        "num_samples": 11,
+        "num_examples": 13,
+        "out": "rows.csv",
+        "data_dir": "moved",
+    },
     "export": {
         "run": "out/run",
         "out": "exported",
@@ -75,7 +123,7 @@ TYPED = {
 
 def options(command):
     """The parameters of a command, as the command line reads them."""
-    return {option.name: option for option in COMMANDS[command].params if option.name != "help"}
+    return {option.name: option for option in COMMANDS[command].params if option.name not in OF_ALL}
 
 
 def words_of(command, **changes):
@@ -179,6 +227,7 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
     report = json.loads(Path("out/run/report.json").read_text())
     typed = {name: value for name, value in TYPED["train"].items() if name in report["settings"]}
     typed = {**typed, "epochs": 2, "hidden": [12, 8], "filters": [11, 13]}
+    typed["data_dir"] = str(Path("sets").absolute())
     assert report["settings"] == typed and len(typed) == len(TYPED["train"]) - 2
     assert report["data"]["trained_on"] == by_hand(fit["x"])
     assert report["data"]["evaluated_on"] == by_hand(evaluate["x"])
@@ -214,12 +263,32 @@ def test_without_its_options_evaluate_goes_by_the_run(trained, monkeypatch):
 
 def test_what_is_typed_for_sample_is_what_is_drawn():
     type_in("sample")
-    drawn = Sampler("files/decoder.tflite").sample(3, seed=9)
+    drawn = Sampler("files/decoder.tflite").sample(3, seed=9, draw=True)
     sheet = plots.grid(drawn, value_range=(0, 1))
     picture = np.asarray(Image.open("grid.png"))
     factor = 640 // max(sheet.shape)
     assert picture.shape == tuple(factor * side for side in sheet.shape)
     assert np.array_equal(picture[::factor, ::factor], sheet)
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "name"),
+    [
+        ("reconstruct", uses, "reconstruct"),
+        ("interpolate", uses, "interpolate"),
+        ("encode", uses, "encode"),
+        ("impute", uses, "impute"),
+        ("anomalies", anomalies, "find"),
+    ],
+)
+def test_what_is_typed_for_a_use_of_a_run_is_what_it_is_done_with(
+    monkeypatch, command, module, name
+):
+    calls = record(monkeypatch, module, name)
+    monkeypatch.setattr(screen, "result", lambda *_: None)
+    with contextlib.suppress(TypeError):  # of None, which is what was found
+        type_in(command)
+    assert dict(calls[0]) == TYPED[command]
 
 
 def test_what_is_typed_for_export_is_what_the_files_are_made_with(trained, monkeypatch):

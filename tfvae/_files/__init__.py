@@ -5,6 +5,7 @@ from tfvae._files.listing import foreign_to_mark as foreign_to_mark
 from tfvae._files.listing import hashes as hashes
 from tfvae._files.listing import mark as mark
 from tfvae._files.listing import named as named
+from tfvae._files.places import check_target as check_target
 from tfvae._files.places import local as local
 from tfvae._files.whole import Target as Target
 from tfvae._files.whole import whole_file as whole_file

@@ -42,6 +42,11 @@ Data = Annotated[
         "or folder of images."
     ),
 ]
+Run = Annotated[str, typer.Argument(help="Folder of a run.")]
+OptionalData = Annotated[
+    str | None,
+    typer.Argument(help="Name or path of data. Default: what the run has held out."),
+]
 Litert = Annotated[
     str | None,
     typer.Option(help="node_modules with @litertjs/core, to work offline. Default: from jsDelivr."),

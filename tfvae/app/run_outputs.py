@@ -1,14 +1,14 @@
 """Writes what a run holds beside its model: exported files, pages and pictures."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfvae import _files, datasets, plots
-from tfvae.app import rows, settings
+from tfvae.app import data_files, rows, screen, settings
 from tfvae.app.run_folder import (
     MODEL,
     RECONSTRUCTIONS,
@@ -19,9 +19,13 @@ from tfvae.app.run_folder import (
     TFLITE,
     opened,
 )
+from tfvae.errors import invalid
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
+
+_PAGE = 4096  # samples drawn at once
+_MOST_DRAWN = 10_000  # in a picture
 
 
 def export(
@@ -53,16 +57,18 @@ def export(
     from tfvae.export import to_saved_model, to_tflite
 
     out = _files.local(out)
-    metadata = to_tflite(
-        vae,
-        out / TFLITE,
-        quantization,
-        batch_size,
-        include_encoder=include_encoder,
-        data=data,
-        max_quality_loss=max_quality_loss,
-    )
-    to_saved_model(vae, out / SAVED_MODEL)
+    with screen.waiting(f"Writing and measuring {TFLITE}"):
+        metadata = to_tflite(
+            vae,
+            out / TFLITE,
+            quantization,
+            batch_size,
+            include_encoder=include_encoder,
+            data=data,
+            max_quality_loss=max_quality_loss,
+        )
+    with screen.waiting(f"Writing {SAVED_MODEL}"):
+        to_saved_model(vae, out / SAVED_MODEL)
 
     return {
         "sizes": {
@@ -143,15 +149,21 @@ def export_app(
 
 
 def sample(
-    run_or_file: str | os.PathLike[str], count: int, seed: int, out: str | os.PathLike[str]
+    run_or_file: str | os.PathLike[str],
+    count: int,
+    seed: int,
+    out: str | os.PathLike[str],
+    draw: bool = False,
 ) -> None:
-    """Draws a grid of samples from an exported file, without TensorFlow.
+    """Draws samples from an exported file, without TensorFlow.
 
     Args:
         run_or_file: folder of a run, or a `.tflite` with its sidecar beside it.
         count: how many samples.
         seed: seed of the samples, from -2^31 to 2^32 - 1.
-        out: the PNG file to write.
+        out: the file to write: `.png` for a grid of pictures, `.npz` with an array `x`, or `.csv`
+            with a row of numbers for each sample. Memory holds one page of them at a time.
+        draw: True to draw x from p(x|z), in place of its mean.
 
     Raises:
         InputError: no such file, a sidecar of another file, no LiteRT, or `out` that cannot be
@@ -159,9 +171,27 @@ def sample(
     """
     from tfvae.export import Sampler
 
+    suffix = data_files.suffix_of(str(out), (data_files.PICTURE, ".npz", ".csv"))
+    if suffix == data_files.PICTURE and count > _MOST_DRAWN:
+        fix = "write them as numbers, --out samples.npz or samples.csv"
+        raise invalid(f"at most {_MOST_DRAWN:,} samples in a picture", f"{count:,}", fix)
+
     sampler = Sampler(file_of(run_or_file))
-    images = sampler.sample(count, seed=seed)
-    plots.save_png(out, picture(np.asarray(images), sampler.metadata["value_range"]))
+    pages = _sampled(sampler, count, seed, draw)
+    if suffix == data_files.PICTURE:
+        images = np.concatenate(list(pages))
+        plots.save_png(out, picture(images, sampler.metadata["value_range"]))
+    else:
+        data_files.save_pages(str(out), count, sampler.metadata["event_shape"], pages)
+
+
+def _sampled(sampler, count, seed, draw) -> Iterator[np.ndarray]:
+    """Yields pages of the samples of a seed, in their order."""
+    with screen.waiting("Drawing samples") as advance:
+        for first in range(0, count, _PAGE):
+            size = min(_PAGE, count - first)
+            yield sampler.sample(size, seed=seed, start=first, draw=draw)
+            advance(first + size, count)
 
 
 def file_of(run_or_file: str | os.PathLike[str]) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfvae import _files, datasets
 from tfvae._version import __version__
-from tfvae.app import fingerprints
+from tfvae.app import fingerprints, given_data, screen
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -98,17 +98,20 @@ def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) ->
 def _train(settings, say, overwrite, begun):
     """Makes a run, anew or from where an unfinished one was stopped."""
     started = time.time()
-    dataset = load_data(settings)
-    settings, reason = with_likelihood(settings, dataset)
+    with screen.waiting("Reading the data"):
+        dataset = load_data(settings)
+    settings, reason = with_likelihood(given_data.located(settings), dataset)
     settings = choose(settings, dataset)
     datasets.check_batches(dataset, settings.batch_size)
     unfinished = Unfinished(settings.out)
     check_place(unfinished.out, overwrite)
     say(describe(dataset, settings, reason))
 
-    vae = _compiled(settings, dataset)
+    with screen.waiting("Loading TensorFlow"):
+        vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)
-    used = fingerprints.compare(dataset.x_train, evaluated_on)
+    with screen.waiting("Comparing the examples"):
+        used = fingerprints.compare(dataset.x_train, evaluated_on)
     if begun is not None and begun["data"] != used:
         fix = "bring back the data, or train anew"
         raise invalid("the data of the unfinished run", "other examples", fix)
@@ -149,14 +152,20 @@ def _compiled(settings, dataset):
 
 def _fit(vae, dataset, settings, unfinished):
     """Trains a model, and returns the seconds that it took."""
+    from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
     from tfvae.training.alarm import NonFiniteLoss
 
     started = time.time()
-    kept = [Checkpoint(unfinished.checkpoints)]
     trained_on, batch_size = dataset.x_train, settings.batch_size
+    steps = math.ceil(len(trained_on) / batch_size)
     try:
-        vae.fit(trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=kept)
+        with screen.waiting("Compiling the first step") as advance:
+            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps)]
+            vae.fit(
+                trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
+                verbose=0,
+            )  # fmt: skip
     except NonFiniteLoss:
         unfinished.drop()
         raise
@@ -171,10 +180,14 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
     from tfvae import evaluation
 
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
-    found = evaluation.evaluate(vae, evaluated_on, settings.num_samples, settings.seed)
+    with screen.waiting("Evaluating") as advance:
+        found = evaluation.evaluate(
+            vae, evaluated_on, settings.num_samples, settings.seed, progress=advance
+        )
     say("Exporting ...")
     exported = export(vae, out)
-    columns = draw_samples(vae, dataset, out, settings.seed)
+    with screen.waiting("Drawing samples"):
+        columns = draw_samples(vae, dataset, out, settings.seed)
     table = dataset.table and dataset.table.to_dict()
     return {
         "settings": dataclasses.asdict(settings),
@@ -203,14 +216,16 @@ def evaluate(
     num_samples: int,
     num_examples: int,
     data_dir: str | os.PathLike[str] | None = None,
+    data: str | None = None,
 ) -> "Report":
-    """Evaluates the model of a run on its held-out data.
+    """Evaluates the model of a run on its held-out data, or on other data.
 
     Args:
         run: folder of the run.
         num_samples: importance samples per example.
         num_examples: held-out examples to evaluate, from the first; 0 for all.
         data_dir: folder of named data sets; default the one of the run.
+        data: name or path of other data.
 
     Returns:
         The estimates, in nats per example.
@@ -219,11 +234,16 @@ def evaluate(
         InputError: a folder that is no run, or data that cannot be read.
     """
     vae, settings = load(run)
-    dataset = load_data(settings, data_dir)
+    found = given_data.examples(settings, vae.event_shape, data, data_dir)
+    chosen = slice(num_examples or None)
+    y = None if vae.condition_shape is None or found.y is None else found.y[chosen]
 
     from tfvae import evaluation
 
-    return evaluation.evaluate(vae, held_out(dataset, num_examples), num_samples, settings.seed)
+    with screen.waiting("Evaluating") as advance:
+        return evaluation.evaluate(
+            vae, found.x[chosen], num_samples, settings.seed, y, progress=advance
+        )
 
 
 def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = None) -> np.ndarray:
@@ -257,10 +277,12 @@ def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
     report = opened(run)
     run = _files.local(run)
 
-    from tfvae.models.files import load_model
+    with screen.waiting("Loading TensorFlow"):
+        from tfvae.models.files import load_model
 
     try:
-        return load_model(run / MODEL), Settings(**report["settings"])
+        with screen.waiting("Loading the model"):
+            return load_model(run / MODEL), Settings(**report["settings"])
     except Exception as error:  # of zipfile, HDF5 or Keras
         reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
         raise invalid(

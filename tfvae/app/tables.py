@@ -82,3 +82,21 @@ def of_columns(found: list[dict[str, Any]]) -> Table:
         shown = ["" if number is None else f"{number:,.4g}" for number in numbers]
         table.add_row(column["name"], column["kind"], *shown)
     return table
+
+
+def of_anomalies(found: dict[str, Any]) -> Table:
+    """Returns a table of the least likely examples that `anomalies.find` has found."""
+    table = Table(box=None, padding=(0, 3, 0, 0))
+    for title in ("row", "log p(x), nats", "held-out below", ""):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+
+    for example in found["least_likely"]:
+        name = example.get("file", "")
+        mark = "below the threshold" if example["anomaly"] else ""
+        table.add_row(
+            str(example["row"]),
+            f"{example['log_likelihood']:.2f}",
+            f"{example['held_out_below']:.1%}",
+            "  ".join(filter(None, (name, mark))),
+        )
+    return table

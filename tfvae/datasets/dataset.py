@@ -30,6 +30,7 @@ class Dataset:
         note: how the values were changed, in words for a report.
         classes: the names of the labels 0, 1, ..., where the data have names.
         table: the columns of which x is made, or None.
+        was_split: True if both parts are of one array, which `split` has split.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Dataset:
     note: str = ""
     classes: tuple[str, ...] = ()
     table: "Table | None" = None
+    was_split: bool = False
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Yields `(x_train, y_train)` and `(x_test, y_test)`."""
@@ -93,8 +95,9 @@ def split(
     note = f"{note}; {held_out}".lstrip("; ")
 
     if y is None:
-        return Dataset(name, x[train], x[test], note=note)
-    return Dataset(name, x[train], x[test], y[train], y[test], note, classes)
+        return Dataset(name, x[train], x[test], note=note, was_split=True)
+    labels = {"y_train": y[train], "y_test": y[test], "classes": classes}
+    return Dataset(name, x[train], x[test], note=note, was_split=True, **labels)
 
 
 def parts(name: str, count: int) -> tuple[np.ndarray, np.ndarray, str]:
@@ -115,3 +118,24 @@ def parts(name: str, count: int) -> tuple[np.ndarray, np.ndarray, str]:
     held_out = max(1, count // _HELD_OUT)
     note = f"a random sixth held out, seed {_SPLIT_SEED}"
     return order[held_out:], order[:held_out], note
+
+
+def joined(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns examples to work on: all, in the order of their file, if `split` has split them.
+
+    Args:
+        dataset: the data.
+
+    Returns:
+        (x, y): `[N, *event]`, and `[N, ...]` or None. Of data that come in two parts, those held
+        out.
+    """
+    if not dataset.was_split:
+        return dataset.x_test, dataset.y_test
+
+    train, test, _ = parts(dataset.name, len(dataset.x_test) + len(dataset.x_train))
+    rows = np.argsort(np.concatenate([test, train]))
+    x = np.concatenate([dataset.x_test, dataset.x_train])[rows]
+    if dataset.y_test is None or dataset.y_train is None:
+        return x, None
+    return x, np.concatenate([dataset.y_test, dataset.y_train])[rows]

@@ -168,6 +168,7 @@ _NAMED = {
     "fashion_mnist": _idx_images("fashion_mnist"),
     "binarized_mnist": _binarized_mnist,
 }
+NAMES = tuple(_NAMED)
 
 
 def _folder(data_dir):

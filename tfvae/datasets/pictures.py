@@ -64,7 +64,7 @@ def read(
         InputError: no picture, or one that cannot be read, is no regular file, has too many
             pixels, or values without a known range. The message names it.
     """
-    files = _files(Path(folder))
+    files = picture_files(folder)
     size, sized = _size(files, image_size)
     changes: collections.Counter[str] = collections.Counter()
     images = [_values(file, size if sized else None, fit, changes) for file in files]
@@ -80,9 +80,15 @@ def read(
     return Pictures(x if x.ndim == 4 else x[..., None], y, classes, "; ".join(notes))
 
 
-def _files(folder):
-    """Returns the files of pictures in a folder, sorted, all of them regular."""
-    found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the files of pictures in a folder, in the order in which `read` reads them.
+
+    Raises:
+        InputError: no picture, or one that is no regular file.
+    """
+    found = sorted(
+        f for f in Path(folder).expanduser().rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES
+    )
     files = [file for file in found if not file.is_dir()]
     if not files:
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))

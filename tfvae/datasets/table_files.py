@@ -35,7 +35,7 @@ def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
     train, test, note = parts(str(path), len(frame))
     table = Table.of(frame, kinds, measured_on=train.tolist())
     x = table.to_array(frame)
-    return Dataset(str(path), x[train], x[test], note=note, table=table)
+    return Dataset(str(path), x[train], x[test], note=note, table=table, was_split=True)
 
 
 def read(path: str | os.PathLike[str]) -> "pd.DataFrame":

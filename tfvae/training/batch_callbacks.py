@@ -18,14 +18,18 @@ def acts_on_batches(
     """Returns True if one of the callbacks acts on single batches.
 
     Keras' own callbacks act on batches if their arguments say so. A user's callback does if it
-    defines a hook for batches.
+    defines a hook for batches, unless its attribute `only_watches` is True.
 
     Args:
         callbacks: the callbacks of `fit` or `evaluate`.
         training: True for batches of training, False for batches of an evaluation.
     """
     hooks = _TRAIN_HOOKS if training else _TEST_HOOKS
-    return any(_acts(callback, hooks) for callback in flat(callbacks))
+    return any(
+        _acts(callback, hooks)
+        for callback in flat(callbacks)
+        if not getattr(callback, "only_watches", False)
+    )
 
 
 def handles_nan(

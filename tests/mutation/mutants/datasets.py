@@ -21,7 +21,7 @@ MUTANTS = [
     Mutant(
         name="split-labels-not-permuted",
         path="tfvae/datasets/dataset.py",
-        old="x[test], y[train], y[test], note, classes)",
+        old="x[test], y[train], y[test], note, classes, True)",
         new="x[test], y[: len(train)], y[len(train) :], note, classes)",
         note="Labels stay in the file's order while examples are permuted.",
     ),

@@ -118,15 +118,15 @@ MUTANTS = [
     Mutant(
         name="evaluate-seed-ignored",
         path="tfvae/evaluation.py",
-        old="found = _estimate(vae, x, num_samples, seed, y)",
-        new="found = _estimate(vae, x, num_samples, 0, y)",
+        old="found = _estimate(vae, x, num_samples, seed, y, progress)",
+        new="found = _estimate(vae, x, num_samples, 0, y, progress)",
         note="evaluate reports a seed that it did not use.",
         about="latents_of_its_seed",
     ),
     Mutant(
         name="log-likelihood-seed-ignored",
         path="tfvae/evaluation.py",
-        old="estimate(vae, x, num_samples, seed, y).log_likelihood",
+        old="estimate(vae, x, num_samples, seed, y, progress=progress).log_likelihood",
         new="estimate(vae, x, num_samples, y=y).log_likelihood",
         note="log_likelihood draws the same latents for every seed.",
         about="seed",

@@ -1,0 +1,154 @@
+"""The commands that write and use exported files.
+
+Typer shows the docstring of a command as its help, up to the form feed.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from tfvae.app import options, screen, tables
+from tfvae.app.commands import command
+
+
+@command
+def sample(
+    run_or_file: Annotated[str, typer.Argument(help="Folder of a run, or a .tflite file.")],
+    count: Annotated[int, typer.Option(min=1, help="How many; millions into a file.")] = 16,
+    seed: Annotated[int, typer.Option(min=-(2**31), max=2**32 - 1)] = 0,
+    draw: Annotated[
+        bool, typer.Option("--draw", help="Draw x from p(x|z), in place of its mean.")
+    ] = False,
+    out: Annotated[
+        str, typer.Option(help="A picture, .png, or numbers, .npz or .csv.")
+    ] = "samples.png",
+) -> None:
+    """Draw samples with LiteRT from an exported file, as a picture or as numbers.
+
+    \N{FORM FEED}
+
+    Args:
+        run_or_file: folder of a run, or a `.tflite`.
+        count: how many samples.
+        seed: seed of the samples.
+        draw: True to draw x from p(x|z), in place of its mean.
+        out: the file to write.
+    """
+    from tfvae.app import runs
+
+    runs.sample(run_or_file, count, seed, out, draw)
+    found = {"out": out, "count": count, "seed": seed, "draw": draw}
+    screen.result(found, f"{count:,} samples of seed {seed} in {out}")
+
+
+@command
+def export(
+    run: options.Run,
+    out: Annotated[str | None, typer.Option(help="Folder for the files.")] = None,
+    batch_size: options.BatchSizes = None,
+    encoder: Annotated[
+        bool, typer.Option("--encoder", help="Include encode, reconstruct and interpolate.")
+    ] = False,
+    quantization: Annotated[
+        options.Quantization, typer.Option(help="Precision of the networks in the TFLite file.")
+    ] = options.Quantization.none,
+    max_quality_loss: Annotated[
+        float | None, typer.Option(help="Refuse a file that loses more nats than this.")
+    ] = None,
+    data_dir: options.DataDir = None,
+    web: Annotated[
+        str | None, typer.Option(help="Folder for a page that samples in the browser.")
+    ] = None,
+    litert: options.Litert = None,
+    app_folder: Annotated[
+        str | None,
+        typer.Option("--app", help="Folder for the file with Kotlin, Swift and JavaScript."),
+    ] = None,
+) -> None:
+    """Write a trained model as a SavedModel and a measured TFLite file, as a page, or for an app.
+
+    \N{FORM FEED}
+
+    Args:
+        run: folder of the run.
+        out: folder for the files.
+        batch_size: static batch sizes of the TFLite file.
+        encoder: True to include the signatures that take x.
+        quantization: precision of the networks in the TFLite file.
+        max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+        data_dir: folder of named data sets; default the one of the run.
+        web: folder for a page that samples in the browser.
+        litert: `node_modules` folder with LiteRT.js for the page.
+        app_folder: folder for the TFLite file with sources for Android, iOS and the web.
+    """
+    if out is None and web is None and app_folder is None:
+        raise typer.BadParameter("give --out FOLDER, --web FOLDER, --app FOLDER, or several")
+    if litert is not None and web is None:
+        raise typer.BadParameter("--litert goes with --web FOLDER")
+    if out is None and app_folder is None and (batch_size or encoder):
+        raise typer.BadParameter("--batch-size and --encoder go with --out or --app FOLDER")
+
+    from tfvae.app import runs
+
+    vae, settings = runs.load(run)
+    data = runs.held_out_of(settings, data_dir) if encoder else None
+    precision = None if quantization is options.Quantization.none else quantization.value
+    how = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss)
+
+    table, found = tables.new_table(), dict[str, Any]()
+    if out is not None:
+        found["out"] = runs.export(vae, out, *how)
+        tables.add_export(table, found["out"])
+    if web is not None:
+        with screen.waiting("Writing the page"):
+            found["web"] = runs.export_web(vae, web, litert, precision, max_quality_loss)
+        table.add_row("the page", f"{found['web'] / 1000:,.0f} kB", "")
+    if app_folder is not None:
+        with screen.waiting("Writing the app"):
+            found["app"] = runs.export_app(vae, app_folder, *how)
+        table.add_row("for an app", f"{found['app'] / 1000:,.0f} kB", "")
+    screen.result(found, table)
+    if web is not None:
+        screen.say(f"To see it: tfvae demo {web}")
+    if app_folder is not None:
+        screen.say(f"What to do with it: {app_folder}/README.md")
+
+
+@command
+def demo(
+    run_or_folder: Annotated[
+        str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only serve; open nothing.")
+    ] = False,
+    litert: options.Litert = None,
+) -> None:
+    """Sample in the browser, from a server on this machine that only this machine reaches.
+
+    \N{FORM FEED}
+
+    Args:
+        run_or_folder: folder of a run or of a page, or a `.tflite`.
+        port: port of the server; 0 for a free one.
+        no_browser: True to serve only, and open nothing.
+        litert: `node_modules` folder with LiteRT.js for the page.
+    """
+    import webbrowser
+
+    from tfvae.app import demo_server
+
+    with (
+        demo_server.page_of(run_or_folder, litert) as folder,
+        demo_server.server_of(folder, port) as server,
+    ):
+        address = f"http://{demo_server.HOST}:{server.server_port}/"
+        screen.say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
+        if not no_browser:
+            webbrowser.open(address)
+
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            screen.say("Ended.")

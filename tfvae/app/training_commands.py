@@ -1,0 +1,117 @@
+"""The commands that train a model and measure it.
+
+Typer shows the docstring of a command as its help, up to the form feed.
+"""
+
+from typing import Annotated
+
+import typer
+
+from tfvae.app import options, screen, tables
+from tfvae.app.commands import command
+
+
+@command
+def train(
+    context: typer.Context,
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    latent_dim: options.LatentDim = None,
+    network: options.NetworkName = options.Network.auto,
+    likelihood: options.Likelihood = "auto",
+    prior: options.Prior = None,
+    posterior: options.Posterior = None,
+    objective: options.Objective = None,
+    estimator: options.Estimator = None,
+    hidden: options.Hidden = None,
+    filters: options.Filters = None,
+    image_size: options.ImageSize = None,
+    columns: options.Columns = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    num_samples: options.NumSamples = 500,
+    num_examples: options.NumExamples = 1000,
+    seed: options.Seed = 0,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = None,
+) -> None:
+    """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
+
+    \N{FORM FEED}
+
+    Args:
+        context: what was typed.
+        data: name or path of the data.
+        data_dir: folder of named data sets.
+        latent_dim: size of the latent, D.
+        network: kind of the networks.
+        likelihood: p(x|z) in Python's words, or "auto".
+        prior: p(z), likewise.
+        posterior: q(z|x), likewise.
+        objective: the bound, likewise.
+        estimator: the gradient estimator, likewise.
+        hidden: widths of the hidden layers, with commas.
+        filters: channels of the convolutions, with commas.
+        image_size: pixels a side of the images of a folder.
+        columns: kinds of a table's columns.
+        epochs: passes over the training examples.
+        steps: steps of training, in place of epochs.
+        batch_size: examples in a batch.
+        learning_rate: learning rate of Adam at the start.
+        num_samples: importance samples per held-out example.
+        num_examples: held-out examples to evaluate; 0 for all.
+        seed: seed of the weights, the noise and the pictures.
+        out: folder of the run.
+        overwrite: True to replace a run by the finished new one.
+        resume: folder of a run that was stopped, to go on with.
+    """
+    from tfvae.app import train_command
+    from tfvae.app.settings import Settings
+
+    settings = Settings(
+        data=data, data_dir=data_dir, latent_dim=latent_dim, network=network.value,
+        likelihood=likelihood, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
+        num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
+        posterior=posterior, objective=objective, estimator=estimator,
+        hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
+        image_size=image_size, steps=steps, columns=options.kinds(columns),
+    )  # fmt: skip
+    report = train_command.run(context, settings, overwrite, resume, screen.say)
+
+    table = tables.of_evaluation(report["evaluation"])
+    tables.add_export(table, report["export"])
+    shown = [table] if "columns" not in report else [table, tables.of_columns(report["columns"])]
+    screen.result(report, *shown)
+    screen.say(
+        f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/"
+    )
+
+
+@command
+def evaluate(
+    run: options.Run,
+    data: options.OptionalData = None,
+    num_samples: Annotated[
+        int, typer.Option(min=1, help="Importance samples per held-out example.")
+    ] = 5000,
+    num_examples: options.NumExamples = 1000,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Estimate the log-likelihood of held-out data under a trained model.
+
+    \N{FORM FEED}
+
+    Args:
+        run: folder of the run.
+        data: name or path of the data; default what the run has held out.
+        num_samples: importance samples per held-out example.
+        num_examples: held-out examples to evaluate; 0 for all.
+        data_dir: folder of named data sets; default the one of the run.
+    """
+    from tfvae.app import runs
+
+    found = runs.evaluate(run, num_samples, num_examples, data_dir, data).to_dict()
+    screen.result(found, tables.of_evaluation(found))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfvae import _files
+from tfvae.datasets import is_signal
 from tfvae.errors import InputError, invalid
 
 _MARK = b"tEXtSoftware\0tfvae"  # a chunk of the PNG files written here
@@ -17,6 +18,29 @@ _LINES = (120, 60)  # pixels of a cell with lines
 _COLOURS = ("#1f4e9c", "#c1440e", "#2e7d32", "#6a1b9a", "#00838f", "#795548")
 _MISSING = 0.5  # what NaN is drawn as, between black and white
 _SIDE = 640  # pixels to which a small picture is enlarged, about
+
+
+def picture(
+    examples: npt.ArrayLike,
+    columns: int | None = None,
+    value_range: Sequence[float] | None = None,
+) -> np.ndarray:
+    """Draws examples for what they are: signals by `lines`, all else by `grid`.
+
+    Args:
+        examples: signals `[N, T, C]` of at least 16 time steps and fewer channels, or what `grid`
+            takes.
+        columns: how many examples in a row. By default the picture is about square.
+        value_range: as in `lines` and `grid`.
+
+    Returns:
+        The picture, uint8 `[H, W]` or `[H, W, 3]`.
+
+    Raises:
+        InputError: examples of another shape, or no examples.
+    """
+    draw = lines if is_signal(np.shape(examples)[1:]) else grid
+    return draw(examples, columns, value_range)
 
 
 def grid(
@@ -63,7 +87,7 @@ def lines(
         signals: `[N, T, C]`; each channel is a line of one colour.
         columns: how many signals in a row. By default the picture is about square.
         value_range: the values at the bottom and the top of a cell. By default the lowest and
-            the highest of each channel.
+            the highest of each channel. NaN is left out.
 
     Returns:
         The picture, uint8 `[H, W, 3]`.
@@ -76,7 +100,7 @@ def lines(
         received = f"shape {list(signals.shape)}"
         raise invalid("signals [N, T, C], at least one", received, "reshape them", InputError)
 
-    low, high = value_range or (signals.min(axis=(0, 1)), signals.max(axis=(0, 1)))
+    low, high = value_range or (np.nanmin(signals, (0, 1)), np.nanmax(signals, (0, 1)))
     heights = (signals - low) / np.maximum(np.subtract(high, low), 1e-12)
     cells = np.stack([_cell_of_lines(np.clip(each, 0, 1)) for each in heights])
     return grid(cells / 255, columns, (0.0, 1.0))
@@ -91,8 +115,9 @@ def _cell_of_lines(heights):
     draw = ImageDraw.Draw(picture)
     across = np.linspace(1, width - 2, len(heights))
     for channel, line in enumerate(heights.T):
-        down = (height - 2) - line * (height - 3)
-        draw.line(list(zip(across, down)), fill=_COLOURS[channel % len(_COLOURS)])
+        known = ~np.isnan(line)
+        down = (height - 2) - line[known] * (height - 3)
+        draw.line(list(zip(across[known], down)), fill=_COLOURS[channel % len(_COLOURS)])
     return np.asarray(picture)
 
 

@@ -197,7 +197,7 @@ def trained(folders):
 
 
 def test_what_is_typed_for_train_is_what_the_run_uses(trained):
-    (fit,), (evaluate,), (pictures,) = trained.fit, trained.evaluate, trained.draw_pictures
+    (fit,), (evaluate,), (pictures,) = trained.fit, trained.evaluate, trained.draw_samples
     vae = fit["self"]
     layers = {type(layer).__name__ for layer in vae.decoder.layers}
     rate = vae.optimizer.get_config()["learning_rate"]["config"]

@@ -142,7 +142,7 @@ def test_a_training_that_fails_leaves_the_older_run_and_nothing_else(
     assert tree(older.parent) == before
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "export", "draw_pictures"])
+@pytest.mark.parametrize("stage", ["evaluate", "export", "draw_samples"])
 def test_what_fails_after_the_training_says_where_the_model_is(
     data, older, untrained, monkeypatch, stage
 ):

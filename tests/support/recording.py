@@ -41,7 +41,7 @@ def record_run(monkeypatch):
 
     Returns:
         The lists of calls by name: `fit`, `evaluate`, `to_tflite`, `to_saved_model`, `to_web`,
-        `to_app`, `draw_pictures`; and what the run is told: `report` of the evaluation, `parity` of
+        `to_app`, `draw_samples`; and what the run is told: `report` of the evaluation, `parity` of
         the file.
     """
     # No two numbers are equal, so that each can be told where it is printed or written.
@@ -58,7 +58,7 @@ def record_run(monkeypatch):
         to_saved_model=record(monkeypatch, export, "to_saved_model"),
         to_web=record(monkeypatch, export, "to_web"),
         to_app=record(monkeypatch, export, "to_app", {"bytes": 1}),
-        draw_pictures=record(monkeypatch, runs, "draw_pictures"),
+        draw_samples=record(monkeypatch, runs, "draw_samples"),
         report=report,
         parity=parity,
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tfvae import plots
-from tfvae.app import data_files, screen, uses
+from tfvae import datasets, plots
+from tfvae.app import data_files, loaded, screen
 from tfvae.app.settings import load_data
 
 _DRAWN = 64  # of the least likely examples
@@ -44,7 +44,7 @@ def find(
             written.
     """
     data_files.suffix_of(out, (".csv", ".parquet", ".npz"))
-    vae, settings, found, y = uses.opened(run, data, data_dir)
+    vae, settings, found, y = loaded.with_examples(run, data, data_dir)
     values = _log_likelihood(vae, found.x, num_samples, settings.seed, y, "Looking at the data")
     held_out = values
     if data is not None:
@@ -113,8 +113,9 @@ def _shown(values):
 
 def _draw(vae, x, out):
     """Draws examples beside the table, if they are pictures; returns the file, or None."""
-    if len(vae.event_shape) != 3 or vae.event_shape[-1] not in (1, 3):
+    image = len(vae.event_shape) == 3 and vae.event_shape[-1] in (1, 3)
+    if not image and not datasets.is_signal(vae.event_shape):
         return None
     path = str(out).rsplit(".", 1)[0] + data_files.PICTURE
-    plots.save_png(path, plots.grid(x, value_range=vae.likelihood.value_range))
+    plots.save_png(path, plots.picture(x, value_range=vae.likelihood.value_range))
     return path

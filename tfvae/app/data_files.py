@@ -8,12 +8,15 @@ import contextlib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfvae import _files
 from tfvae.errors import invalid
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PICTURE = ".png"
 _MARK = b"written by tfvae"  # the comment of an archive
@@ -102,6 +105,32 @@ def save_pages(
             np.lib.format.write_array_header_1_0(part, header)
             for page in pages:
                 part.write(np.ascontiguousarray(page, "<f4").tobytes())
+
+
+def save_frames(out: str, pages: "Iterable[pd.DataFrame]") -> None:
+    """Writes the rows of a table page by page, so that memory holds one page at a time.
+
+    Args:
+        out: the file, `.csv` or `.parquet`.
+        pages: the rows, in their order.
+
+    Raises:
+        InputError: a package that is needed and not installed.
+        WriteError: a place that is taken, or that cannot be written.
+    """
+    with _files.whole_file(_target(out)) as file:
+        if Path(out).suffix.lower() == ".csv":
+            for number, page in enumerate(pages):
+                page.to_csv(file, mode="a", header=number == 0, index=False, lineterminator="\n")
+            return
+
+        pyarrow, writer = _pyarrow(), None
+        for page in pages:
+            rows = pyarrow.Table.from_pandas(page, preserve_index=False)
+            writer = writer or pyarrow.parquet.ParquetWriter(file, rows.schema)
+            writer.write_table(rows)
+        if writer:
+            writer.close()
 
 
 def _target(out):

@@ -19,12 +19,14 @@ class Examples(NamedTuple):
         y: conditions `[N, ...]`, or None.
         files: the names of N pictures; empty where the examples are no pictures of a folder.
         source: what they are, in words.
+        table: the columns of which x is made; None of other data.
     """
 
     x: np.ndarray
     y: np.ndarray | None
     files: tuple[str, ...]
     source: str
+    table: datasets.Table | None = None
 
 
 def located(settings: Settings) -> Settings:
@@ -46,6 +48,7 @@ def examples(
     event_shape: tuple[int, ...],
     data: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    table: datasets.Table | None = None,
 ) -> Examples:
     """Loads the examples to work on.
 
@@ -54,6 +57,7 @@ def examples(
         event_shape: the shape of an example of its model.
         data: name or path of the data; None for what the run has held out.
         data_dir: folder of named data sets; default the one of the run.
+        table: the columns of the run, if it is one of a table.
 
     Returns:
         All examples of a file or folder; of data that come in two parts, those held out.
@@ -64,7 +68,9 @@ def examples(
     if data is None:
         dataset = load_data(settings, data_dir)
         source = f"held out of {dataset.name}"
-        return Examples(dataset.x_test, dataset.y_test, (), source)
+        return Examples(dataset.x_test, dataset.y_test, (), source, table)
+    if table is not None:
+        return Examples(table.to_array(datasets.read_table(data)), None, (), f"of {data}", table)
 
     folder = Path(data).expanduser()
     has_pictures = folder.is_dir() and len(event_shape) == 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import _files, datasets, plots
-from tfvae.app import data_files, rows, screen, settings
+from tfvae.app import data_files, rows, screen
 from tfvae.app.run_folder import (
     MODEL,
     RECONSTRUCTIONS,
@@ -162,8 +162,9 @@ def sample(
         count: how many samples.
         seed: seed of the samples, from -2^31 to 2^32 - 1.
         out: the file to write: `.png` for a grid of pictures, `.npz` with an array `x`, or `.csv`
-            with a row of numbers for each sample. Memory holds one page of them at a time.
-        draw: True to draw x from p(x|z), in place of its mean.
+            with a row of numbers for each sample. Memory holds one page of them at a time. Of a
+            table `.csv` or `.parquet`, with its columns.
+        draw: True to draw x from p(x|z), in place of its mean. Rows of a table are always drawn.
 
     Raises:
         InputError: no such file, a sidecar of another file, no LiteRT, or `out` that cannot be
@@ -171,16 +172,21 @@ def sample(
     """
     from tfvae.export import Sampler
 
+    file = file_of(run_or_file)
+    table = rows.table_of(file)
+    if table is not None:
+        rows.sample(file, table, count, seed, str(out))
+        return
     suffix = data_files.suffix_of(str(out), (data_files.PICTURE, ".npz", ".csv"))
     if suffix == data_files.PICTURE and count > _MOST_DRAWN:
         fix = "write them as numbers, --out samples.npz or samples.csv"
         raise invalid(f"at most {_MOST_DRAWN:,} samples in a picture", f"{count:,}", fix)
 
-    sampler = Sampler(file_of(run_or_file))
+    sampler = Sampler(file)
     pages = _sampled(sampler, count, seed, draw)
     if suffix == data_files.PICTURE:
         images = np.concatenate(list(pages))
-        plots.save_png(out, picture(images, sampler.metadata["value_range"]))
+        plots.save_png(out, plots.picture(images, value_range=sampler.metadata["value_range"]))
     else:
         data_files.save_pages(str(out), count, sampler.metadata["event_shape"], pages)
 
@@ -226,31 +232,14 @@ def draw_samples(
         Of a table how the rows compare with held-out ones, see `rows.compared`; else None.
     """
     if dataset.table is not None:
-        drawn = rows.drawn(out / TFLITE, dataset.table, rows.ROWS, seed)
-        rows.save(drawn, out / ROWS)
-        return rows.compared(dataset.table, dataset.x_test, drawn)
+        return rows.write(out / TFLITE, dataset.table, dataset.x_test, out / ROWS, seed)
 
     sample(out / TFLITE, 64, seed, out / SAMPLES)
     x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
     pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
-    plots.save_png(out / RECONSTRUCTIONS, picture(pairs, vae.likelihood.value_range, 16))
+    sheet = plots.picture(pairs, 16, vae.likelihood.value_range)
+    plots.save_png(out / RECONSTRUCTIONS, sheet)
     return None
-
-
-def picture(
-    examples: np.ndarray, value_range: Sequence[float] | None, columns: int | None = None
-) -> np.ndarray:
-    """Draws examples for what they are: signals as lines, all else as grey levels or colours.
-
-    Args:
-        examples: `[N, *event]`.
-        value_range: the values drawn darkest and brightest, or lowest and highest; None for
-            those of the examples.
-        columns: how many examples in a row.
-    """
-    if settings.is_signal(examples.shape[1:]):
-        return plots.lines(np.nan_to_num(examples), columns, value_range)
-    return plots.grid(np.nan_to_num(examples), columns, value_range)
 
 
 def _size(path):

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import _files, datasets
+from tfvae import datasets
 from tfvae._version import __version__
 from tfvae.app import fingerprints, given_data, screen
+from tfvae.app.loaded import load as load
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -38,7 +39,6 @@ from tfvae.errors import invalid
 
 if TYPE_CHECKING:
     from tfvae.evaluation import Report
-    from tfvae.models.vae import VAE
 
 
 def train(
@@ -260,34 +260,6 @@ def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = No
         InputError: data that cannot be read.
     """
     return held_out(load_data(settings, data_dir), 1000)
-
-
-def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
-    """Loads the model and the settings of a run.
-
-    Args:
-        run: folder of the run.
-
-    Returns:
-        The model, and its settings.
-
-    Raises:
-        InputError: a folder that is no run, or whose files are damaged or of two runs.
-    """
-    report = opened(run)
-    run = _files.local(run)
-
-    with screen.waiting("Loading TensorFlow"):
-        from tfvae.models.files import load_model
-
-    try:
-        with screen.waiting("Loading the model"):
-            return load_model(run / MODEL), Settings(**report["settings"])
-    except Exception as error:  # of zipfile, HDF5 or Keras
-        reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
-        raise invalid(
-            f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again"
-        ) from error
 
 
 def held_out(dataset: datasets.Dataset, num_examples: int) -> np.ndarray:

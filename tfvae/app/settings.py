@@ -10,7 +10,6 @@ from tfvae.app import expressions, suited
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
     from tfvae.models.vae import VAE
 
@@ -32,7 +31,6 @@ _SMALL = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
 _BATCHES = 4  # at least so many in an epoch
 _CONV_FROM = 16  # images of at least so many pixels a side get the convolutional network
-_CHANNELS = 16  # of a signal, fewer; of as many time steps as that it has at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,19 +162,10 @@ def _network(dataset):
     shape = dataset.event_shape
     if dataset.table is not None:
         return "table"
-    if is_signal(shape):
+    if datasets.is_signal(shape):
         return "conv1d"
     image = len(shape) in (2, 3) and min(shape[:2]) >= _CONV_FROM
     return "conv" if image else "mlp"
-
-
-def is_signal(event_shape: "Sequence[int]") -> bool:
-    """Returns True for the shape (T, C) of signals: many time steps of a few channels.
-
-    Args:
-        event_shape: the shape of one example.
-    """
-    return len(event_shape) == 2 and event_shape[1] < _CHANNELS <= event_shape[0]
 
 
 def _batch_size(count):

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfvae import datasets
 from tfvae.app import expressions
+from tfvae.datasets.binary import is_grey
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
@@ -80,7 +80,7 @@ def made(words: str, x: np.ndarray) -> "Likelihood":
     if words in (STANDARDIZED, "normal"):
         return _standardized(x)
     if words == "bernoulli":
-        words = _BINARIZED if datasets.is_grey(x[:_EXAMPLES]) else "Bernoulli()"
+        words = _BINARIZED if is_grey(x[:_EXAMPLES]) else "Bernoulli()"
     words = _LEVELLED if words == "discretized_logistic" else words
     return expressions.piece(words, "likelihoods")
 

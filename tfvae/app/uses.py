@@ -6,43 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import plots
-from tfvae.app import data_files, given_data, runs, screen
+from tfvae.app import data_files, loaded, screen
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
-    from tfvae.app.given_data import Examples
-    from tfvae.app.settings import Settings
-    from tfvae.models.vae import VAE
+    pass
 
 _PAGE = 256  # examples at once
 _DRAWN = 64  # examples in a picture
 _TABLES = (".npz", ".csv", ".parquet")
-
-
-def opened(
-    run: str, data: str | None, data_dir: str | None
-) -> "tuple[VAE, Settings, Examples, Any]":
-    """Loads a run and the examples to work on.
-
-    Args:
-        run: folder of the run.
-        data: name or path of the data; None for what the run has held out.
-        data_dir: folder of named data sets; default the one of the run.
-
-    Returns:
-        The model, the settings of the run, the examples, and the conditions of the examples or
-        None if the model has none.
-
-    Raises:
-        InputError: a folder that is no run, or examples that its model does not take.
-    """
-    from tfvae.validation import data_checks
-
-    vae, settings = runs.load(run)
-    with screen.waiting("Reading the data"):
-        found = given_data.examples(settings, vae.event_shape, data, data_dir)
-    data_checks.check_events(found.x, vae.likelihood, vae.event_shape)
-    return vae, settings, found, found.y if vae.condition_shape is not None else None
 
 
 def reconstruct(
@@ -66,7 +38,8 @@ def reconstruct(
             written.
     """
     suffix = data_files.suffix_of(out, (data_files.PICTURE, *_TABLES))
-    vae, _, found, y = opened(run, data, data_dir)
+    vae, _, found, y = loaded.with_examples(run, data, data_dir)
+    _check_picture(suffix, found.table, out)
     count = min(len(found.x), count or (_DRAWN if suffix == data_files.PICTURE else len(found.x)))
     x, y = _prepared(vae, found.x[:count]), None if y is None else y[:count]
     pages = [
@@ -76,8 +49,10 @@ def reconstruct(
 
     made = np.concatenate(pages)
     if suffix == data_files.PICTURE:
-        sheet = plots.grid(plots.beside(x, made), 16, vae.likelihood.value_range)
+        sheet = plots.picture(plots.beside(x, made), 16, vae.likelihood.value_range)
         plots.save_png(out, sheet)
+    elif found.table is not None and suffix != ".npz":
+        data_files.save_frames(out, [found.table.to_frame(made)])
     else:
         both = {"x": x} if suffix == ".npz" else {}
         data_files.save(out, {**both, "reconstruction": made})
@@ -100,12 +75,12 @@ def encode(run: str, data: str | None, out: str, data_dir: str | None = None) ->
         InputError: as `reconstruct`.
     """
     data_files.suffix_of(out, _TABLES)
-    vae, _, found, y = opened(run, data, data_dir)
+    vae, _, found, y = loaded.with_examples(run, data, data_dir)
     x = _prepared(vae, found.x)
     pages = []
-    for rows in _pages(len(x), "Encoding"):
-        condition = None if y is None else vae.condition(y[rows])
-        summary = vae.posterior.summary(vae.encoder_params(x[rows], condition, training=False))
+    for part in _pages(len(x), "Encoding"):
+        condition = None if y is None else vae.condition(y[part])
+        summary = vae.posterior.summary(vae.encoder_params(x[part], condition, training=False))
         pages.append({name: np.asarray(value) for name, value in summary.items()})
 
     columns = {name: np.concatenate([page[name] for page in pages]) for name in pages[0]}
@@ -141,7 +116,8 @@ def interpolate(
         InputError: as `reconstruct`, or too few examples.
     """
     suffix = data_files.suffix_of(out, (data_files.PICTURE, ".npz"))
-    vae, _, found, y = opened(run, data, data_dir)
+    vae, _, found, y = loaded.with_examples(run, data, data_dir)
+    _check_picture(suffix, found.table, out)
     if vae.condition_shape is not None:
         fix = "use tfvae sample, or VAE.decode in Python"
         raise invalid("a model without conditions to interpolate with", "one with them", fix)
@@ -152,8 +128,8 @@ def interpolate(
     x = _prepared(vae, found.x[: 2 * pairs])
     made = _between(vae, x[0::2], x[1::2], steps)
     if suffix == data_files.PICTURE:
-        rows = made.reshape(-1, *vae.event_shape)
-        plots.save_png(out, plots.grid(rows, steps, vae.likelihood.value_range))
+        strips = made.reshape(-1, *vae.event_shape)
+        plots.save_png(out, plots.picture(strips, steps, vae.likelihood.value_range))
     else:
         data_files.save(out, {"x": made})
     return {"out": out, "strips": pairs, "steps": steps, "source": found.source}
@@ -193,18 +169,22 @@ def impute(
     from tfvae.likelihoods import Observed
 
     with screen.waiting("Loading the model"):
-        vae, settings = runs.load(run)
-    if not isinstance(vae.likelihood, Observed):
+        vae, settings = loaded.load(run)
+    parts = getattr(vae.likelihood, "likelihoods", [vae.likelihood])  # of columns, if it has some
+    if not any(isinstance(part, Observed) for part in parts):
         fix = f'train with --likelihood "Observed({settings.likelihood})", on data with NaN'
         raise invalid("a model that knows missing elements", f"{settings.likelihood}", fix)
 
-    vae, settings, found, y = opened(run, data, data_dir)
+    vae, settings, found, y = loaded.with_examples(run, data, data_dir)
+    _check_picture(suffix, found.table, out)
     with screen.waiting("Filling in"):
         made = imputation.impute(vae, found.x, num_samples, seed, y, draws=draws)
     if suffix == data_files.PICTURE:
         pairs = plots.beside(found.x[:_DRAWN], made[:_DRAWN])
-        sheet = plots.grid(pairs, 16, vae.likelihood.value_range)
+        sheet = plots.picture(pairs, 16, vae.likelihood.value_range)
         plots.save_png(out, sheet)
+    elif found.table is not None and suffix != ".npz":
+        data_files.save_frames(out, [found.table.to_frame(made)])
     else:
         data_files.save(out, {"x": made})
     missing = np.isnan(found.x)
@@ -229,6 +209,12 @@ def _between(vae, first, second, steps):
         params = vae.decode_batch(vae.prior.for_decoder(z), None, training=False)
         made.append(np.asarray(vae.likelihood.mean(params)))
     return np.stack(made, axis=1)
+
+
+def _check_picture(suffix, table, out):
+    """Refuses pictures of rows."""
+    if table is not None and suffix == data_files.PICTURE:
+        raise invalid("a file of rows, for a table", out, "give --out NAME.npz or NAME.csv")
 
 
 def _prepared(vae, x):

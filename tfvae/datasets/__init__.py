@@ -6,9 +6,11 @@ from tfvae.datasets.binary import binarize_examples as binarize_examples
 from tfvae.datasets.binary import is_grey as is_grey
 from tfvae.datasets.dataset import Dataset as Dataset
 from tfvae.datasets.dataset import check_batches as check_batches
+from tfvae.datasets.dataset import is_signal as is_signal
 from tfvae.datasets.dataset import joined as joined
 from tfvae.datasets.named import NAMES as NAMES
 from tfvae.datasets.named import load as load
 from tfvae.datasets.pictures import picture_files as picture_files
 from tfvae.datasets.table import Column as Column
 from tfvae.datasets.table import Table as Table
+from tfvae.datasets.table_files import read_table as read_table

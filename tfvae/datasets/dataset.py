@@ -1,7 +1,7 @@
 """Data of a run: examples to train on, and examples held out."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tfvae.datasets.table import Table
 
 _SPLIT_SEED = 0
+_CHANNELS = 16  # of a signal, fewer; it has as many time steps at least
 _HELD_OUT = 6  # one example in six is held out; MNIST has 10,000 test images beside 60,000
 
 
@@ -51,6 +52,15 @@ class Dataset:
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
         return self.x_train.shape[1:]
+
+
+def is_signal(event_shape: Sequence[int]) -> bool:
+    """Returns True for the shape (T, C) of signals: many time steps of a few channels.
+
+    Args:
+        event_shape: the shape of one example.
+    """
+    return len(event_shape) == 2 and event_shape[1] < _CHANNELS <= event_shape[0]
 
 
 def check_batches(dataset: Dataset, batch_size: int) -> None:

@@ -271,5 +271,5 @@ def _values(column, block):
         return np.array(column.labels, object)[(block[:, 0] >= 0.5).astype(int)]
     if column.kind == COUNT:
         return np.round(block[:, 0]).astype(np.int64)
-    numbers = np.clip(block[:, 0], *column.ends)
+    numbers = np.clip(block[:, 0], *column.ends) if column.ends else block[:, 0]
     return np.round(numbers).astype(np.int64) if column.whole else numbers

@@ -31,14 +31,14 @@ def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
             names it.
         InputTypeError: a column of neither numbers nor texts.
     """
-    frame = read(path)
+    frame = read_table(path)
     train, test, note = parts(str(path), len(frame))
     table = Table.of(frame, kinds, measured_on=train.tolist())
     x = table.to_array(frame)
     return Dataset(str(path), x[train], x[test], note=note, table=table, was_split=True)
 
 
-def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
+def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
     """Reads the table of a file.
 
     Args:

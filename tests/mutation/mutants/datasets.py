@@ -21,8 +21,8 @@ MUTANTS = [
     Mutant(
         name="split-labels-not-permuted",
         path="tfvae/datasets/dataset.py",
-        old="x[test], y[train], y[test], note, classes, True)",
-        new="x[test], y[: len(train)], y[len(train) :], note, classes)",
+        old='"y_train": y[train], "y_test": y[test],',
+        new='"y_train": y[: len(train)], "y_test": y[len(train) :],',
         note="Labels stay in the file's order while examples are permuted.",
     ),
     Mutant(

@@ -117,8 +117,8 @@ MUTANTS = [
     Mutant(
         name="picture-range-guessed",
         path="tfvae/app/run_outputs.py",
-        old='picture(np.asarray(images), sampler.metadata["value_range"])',
-        new="picture(np.asarray(images), None)",
+        old='plots.picture(images, value_range=sampler.metadata["value_range"])',
+        new="plots.picture(images)",
         note="Samples are drawn with their own range and not the data's.",
     ),
     Mutant(

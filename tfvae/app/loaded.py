@@ -1,0 +1,69 @@
+"""Loads what a run holds: its model, its settings, and the examples to use them on."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfvae import _files
+from tfvae.app import given_data, rows, screen
+from tfvae.app.run_folder import MODEL, REPORT, TFLITE, opened
+from tfvae.app.settings import Settings
+from tfvae.errors import invalid
+
+if TYPE_CHECKING:
+    from tfvae.app.given_data import Examples
+    from tfvae.models.vae import VAE
+
+
+def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
+    """Loads the model and the settings of a run.
+
+    Args:
+        run: folder of the run.
+
+    Returns:
+        The model, and its settings.
+
+    Raises:
+        InputError: a folder that is no run, or whose files are damaged or of two runs.
+    """
+    report = opened(run)
+    run = _files.local(run)
+
+    with screen.waiting("Loading TensorFlow"):
+        from tfvae.models.files import load_model
+
+    try:
+        with screen.waiting("Loading the model"):
+            return load_model(run / MODEL), Settings(**report["settings"])
+    except Exception as error:  # of zipfile, HDF5 or Keras
+        reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
+        raise invalid(
+            f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again"
+        ) from error
+
+
+def with_examples(
+    run: str, data: str | None, data_dir: str | None
+) -> "tuple[VAE, Settings, Examples, Any]":
+    """Loads a run and the examples to work on.
+
+    Args:
+        run: folder of the run.
+        data: name or path of the data; None for what the run has held out.
+        data_dir: folder of named data sets; default the one of the run.
+
+    Returns:
+        The model, the settings of the run, the examples, and the conditions of the examples or
+        None if the model has none.
+
+    Raises:
+        InputError: a folder that is no run, or examples that its model does not take.
+    """
+    from tfvae.validation import data_checks
+
+    vae, settings = load(run)
+    table = rows.table_of(_files.local(run) / TFLITE)
+    with screen.waiting("Reading the data"):
+        found = given_data.examples(settings, vae.event_shape, data, data_dir, table)
+    data_checks.check_events(found.x, vae.likelihood, vae.event_shape)
+    return vae, settings, found, found.y if vae.condition_shape is not None else None

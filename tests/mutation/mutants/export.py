@@ -150,7 +150,7 @@ MUTANTS = [
         old='vae.encoder_params(inputs["x"], inputs.get("y"), training=False)',
         new='vae.encoder_params(inputs["x"], inputs.get("y"), training=True)',
         note="Dropout is on in exported encoders.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="exported-decoder-in-training-mode",
@@ -158,7 +158,7 @@ MUTANTS = [
         old='vae.decode_batch(z, inputs.get("y"), training=False)',
         new='vae.decode_batch(z, inputs.get("y"), training=True)',
         note="Dropout is on in exported decoders.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="sidecar-loses-classes",

@@ -28,7 +28,7 @@ MUTANTS = [
         new='seed_for(seed, "binarization")',
         note="In a step, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
-        about="dynamic_binarization|binariz",
+        about="stream|independent_of_the_latents",
     ),
     Mutant(
         name="second-compile-keeps-update",
@@ -57,6 +57,7 @@ MUTANTS = [
         old="tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)])",
         new="tf.constant([0, 0])",
         note="Every batch of an evaluation has the same noise.",
+        about="stream|batches",
     ),
     Mutant(
         name="evaluate-in-training-mode",
@@ -64,7 +65,7 @@ MUTANTS = [
         old="training=False, estimator=estimator, weights",
         new="training=True, estimator=estimator, weights",
         note="Dropout is on in `evaluate`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="fit-in-inference-mode",
@@ -72,7 +73,7 @@ MUTANTS = [
         old="training=True, estimator=model.estimator, weights",
         new="training=False, estimator=model.estimator, weights",
         note="Dropout is off in `fit`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="penalties-left-out",

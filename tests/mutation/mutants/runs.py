@@ -2,6 +2,9 @@
 
 from tests.mutation.mutant import Mutant
 
+# What tests of a run or of a command name: the run, or the note of what it did.
+RUN = r"record_run|\btrained\b|\(run\b|type_in"
+
 MUTANTS = [
     Mutant(
         name="held-out-trained-on",
@@ -10,6 +13,7 @@ MUTANTS = [
         new="vae.fit(np.concatenate([trained_on, dataset.x_test]), batch_size",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
+        about=RUN,
     ),
     Mutant(
         name="evaluates-training-data",
@@ -18,6 +22,7 @@ MUTANTS = [
         new="dataset.x_train[: num_examples or None]",
         note="The report is of training data.",
         row="evaluation takes training data for held-out",
+        about=RUN,
     ),
     Mutant(
         name="train-counts-swapped",
@@ -26,6 +31,7 @@ MUTANTS = [
         new="num_samples=num_examples, num_examples=num_samples,",
         note="`tfvae train` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
+        about=RUN,
     ),
     Mutant(
         name="evaluate-counts-swapped",
@@ -34,6 +40,7 @@ MUTANTS = [
         new="runs.evaluate(run, num_examples, num_samples, data_dir)",
         note="`tfvae evaluate` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
+        about=RUN,
     ),
     Mutant(
         name="sample-seed-ignored",
@@ -42,6 +49,7 @@ MUTANTS = [
         new="runs.sample(run_or_file, count, 0, out)",
         note="`tfvae sample` draws seed 0 and says another.",
         row="`tfvae sample --seed` ignored",
+        about=RUN,
     ),
     Mutant(
         name="epochs-and-batch-size-swapped",
@@ -49,6 +57,7 @@ MUTANTS = [
         old="epochs=epochs, batch_size=batch_size,",
         new="epochs=batch_size, batch_size=epochs,",
         note="--epochs and --batch-size are exchanged.",
+        about=RUN,
     ),
     Mutant(
         name="evaluate-data-dir-ignored",
@@ -56,6 +65,7 @@ MUTANTS = [
         old="dataset = load_data(settings, data_dir)",
         new="dataset = load_data(settings)",
         note="`tfvae evaluate --data-dir` is ignored.",
+        about=RUN,
     ),
     Mutant(
         name="run-seed-ignored",
@@ -63,6 +73,7 @@ MUTANTS = [
         old="keras.utils.set_random_seed(settings.seed)",
         new="keras.utils.set_random_seed(0)",
         note="Weights and order of examples are those of seed 0.",
+        about=RUN,
     ),
     Mutant(
         name="run-evaluation-seed-ignored",
@@ -70,6 +81,7 @@ MUTANTS = [
         old="settings.num_samples, settings.seed)\n    say",
         new="settings.num_samples)\n    say",
         note="The report's evaluation has seed 0 whatever the run's.",
+        about=RUN,
     ),
     Mutant(
         name="evaluate-run-seed-ignored",
@@ -77,6 +89,7 @@ MUTANTS = [
         old="held_out(dataset, num_examples), num_samples, settings.seed)",
         new="held_out(dataset, num_examples), num_samples)",
         note="A run evaluated again has seed 0 whatever its own.",
+        about=RUN,
     ),
     Mutant(
         name="learning-rate-ignored",
@@ -84,6 +97,7 @@ MUTANTS = [
         old="CosineDecay(settings.learning_rate, steps)",
         new='CosineDecay(_DEFAULTS["learning_rate"], steps)',
         note="--learning-rate is ignored.",
+        about=RUN,
     ),
     Mutant(
         name="decay-ends-after-one-epoch",
@@ -91,6 +105,7 @@ MUTANTS = [
         old="settings.epochs * math.ceil(len(",
         new="math.ceil(len(",
         note="The learning rate is 0 after the first epoch.",
+        about=RUN,
     ),
     Mutant(
         name="batch-size-not-passed",
@@ -98,6 +113,7 @@ MUTANTS = [
         old="vae.fit(trained_on, batch_size=batch_size, epochs",
         new="vae.fit(trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
+        about=RUN,
     ),
     Mutant(
         name="zero-examples-means-none",
@@ -105,6 +121,7 @@ MUTANTS = [
         old="[: num_examples or None]",
         new="[:num_examples]",
         note="--num-examples 0 is no example and not all.",
+        about=RUN,
     ),
     Mutant(
         name="export-quality-loss-not-passed",
@@ -120,6 +137,7 @@ MUTANTS = [
         old='plots.grid(images, value_range=sampler.metadata["value_range"])',
         new="plots.grid(images)",
         note="Samples are drawn with their own range and not the data's.",
+        about=RUN,
     ),
     Mutant(
         name="picture-seed-ignored",
@@ -127,6 +145,7 @@ MUTANTS = [
         old="sample(out / TFLITE, 64, seed, out / SAMPLES)",
         new="sample(out / TFLITE, 64, 0, out / SAMPLES)",
         note="The run's picture has seed 0 whatever the run's.",
+        about=RUN,
     ),
     Mutant(
         name="reconstructs-training-data",
@@ -134,6 +153,7 @@ MUTANTS = [
         old="dataset.x_test[:64]",
         new="dataset.x_train[:64]",
         note="The reconstructions shown are of training data.",
+        about=RUN,
     ),
     Mutant(
         name="likelihood-option-ignored",
@@ -141,6 +161,7 @@ MUTANTS = [
         old='if settings.likelihood != "auto":',
         new="if not settings.likelihood:",
         note="--likelihood is ignored.",
+        about=RUN,
     ),
     Mutant(
         name="sixteen-pixels-too-few",
@@ -148,6 +169,7 @@ MUTANTS = [
         old="min(shape[:2]) >= _CONV_FROM",
         new="min(shape[:2]) > _CONV_FROM",
         note="Images of just 16 pixels a side get the dense network.",
+        about=RUN,
     ),
     Mutant(
         name="report-counts-swapped",
@@ -155,6 +177,7 @@ MUTANTS = [
         old='{"train": len(dataset.x_train), "held_out": len(dataset.x_test)}',
         new='{"train": len(dataset.x_test), "held_out": len(dataset.x_train)}',
         note="The report swaps how many were trained on and held out.",
+        about=RUN,
     ),
     Mutant(
         name="export-encoder-not-passed",
@@ -162,6 +185,7 @@ MUTANTS = [
         old="tuple(batch_size or [1]), encoder, precision",
         new="tuple(batch_size or [1]), False, precision",
         note="`tfvae export --encoder` leaves the encoder out.",
+        about=RUN,
     ),
     Mutant(
         name="export-quantization-ignored",
@@ -169,6 +193,7 @@ MUTANTS = [
         old="None if quantization is options.Quantization.none else quantization.value",
         new="None",
         note="`tfvae export --quantization` is ignored.",
+        about=RUN,
     ),
     Mutant(
         name="page-litert-not-passed",
@@ -176,6 +201,7 @@ MUTANTS = [
         old="runs.export_web(vae, web, litert, precision",
         new="runs.export_web(vae, web, None, precision",
         note="`tfvae export --litert` writes a page that loads LiteRT from elsewhere.",
+        about=RUN,
     ),
     Mutant(
         name="hashes-of-a-run-not-compared",
@@ -183,6 +209,7 @@ MUTANTS = [
         old="    if wrong:\n",
         new="    if False:\n",
         note="A run whose files are of two trainings is opened.",
+        about=RUN,
     ),
     Mutant(
         name="run-replaced-unasked",
@@ -190,6 +217,7 @@ MUTANTS = [
         old="return others or (None if overwrite else",
         new="return others or (None if True else",
         note="A second `tfvae train` replaces the first run.",
+        about=RUN,
     ),
     Mutant(
         name="failed-run-kept",
@@ -197,6 +225,7 @@ MUTANTS = [
         old="        unfinished.drop()\n",
         new="",
         note="What a training that ran away has kept stays, to run away again.",
+        about=RUN,
     ),
     Mutant(
         name="resumed-on-other-data",
@@ -204,6 +233,7 @@ MUTANTS = [
         old='begun["data"] != used',
         new='begun["data"] == 0',
         note="A run goes on with other examples than those it was begun with.",
+        about=RUN,
     ),
     Mutant(
         name="demo-port-ignored",
@@ -211,5 +241,6 @@ MUTANTS = [
         old="demo_server.server_of(folder, port)",
         new="demo_server.server_of(folder)",
         note="`tfvae demo --port` is ignored.",
+        about=RUN,
     ),
 ]

@@ -18,7 +18,7 @@ MUTANTS = [
         old="        if getattr(model, stop):\n            break\n\n    run",
         new="\n    run",
         note="`stop_training` set at a batch stops only after the epoch.",
-        about="stop_training|stop_evaluating",
+        about="stop_training|stop_evaluating|stop/",
     ),
     Mutant(
         name="evaluation-stopped-by-training",
@@ -26,7 +26,7 @@ MUTANTS = [
         old='_epoch(model, run, hooks, "stop_evaluating")',
         new='_epoch(model, run, hooks, "stop_training")',
         note="After a fit that was stopped early, `evaluate` ends with its first call.",
-        about="stop_training|stop_evaluating|EarlyStopping",
+        about="stop_training|stop_evaluating|EarlyStopping|stop/",
     ),
     Mutant(
         name="validation-goes-on-where-it-ended",
@@ -34,7 +34,7 @@ MUTANTS = [
         old="    run.reader.begin_anew()\n",
         new="",
         note="With `validation_steps` each epoch is validated on other batches.",
-        about="validation_steps",
+        about="validation_steps|validation/",
     ),
     Mutant(
         name="backed-up-epoch-ignored",
@@ -70,7 +70,7 @@ MUTANTS = [
         ),
         new="        self._begin_pass()",
         note="With `steps_per_epoch` each epoch trains on the first batches, never on the others.",
-        about="steps_per_epoch",
+        about="steps_per_epoch|/steps_",
     ),
     Mutant(
         name="finished-pass-not-begun-anew",
@@ -78,7 +78,7 @@ MUTANTS = [
         old="        if self._left_of_pass() == 0:\n            self._batches = None\n",
         new="        return\n",
         note="With `steps_per_epoch` an epoch after one that ended with the data has no batch.",
-        about="steps_per_epoch",
+        about="steps_per_epoch|/steps_",
     ),
     Mutant(
         name="last-partial-batch-dropped",
@@ -86,7 +86,7 @@ MUTANTS = [
         old="self.num_batches = math.ceil(self.num_examples / batch_size)",
         new="self.num_batches = max(1, self.num_examples // batch_size)",
         note="The last batch of an epoch is left out where it is not full.",
-        about="partial|last batch|remainder",
+        about="partial|last batch|remainder|/batch_3",
     ),
     Mutant(
         name="bytes-by-the-first-block",
@@ -114,7 +114,7 @@ MUTANTS = [
         old='"steps": call["validation_steps"],',
         new='"steps": None,',
         note="Each validation goes over all of its data, whatever `validation_steps` says.",
-        about="validation_steps",
+        about="validation_steps|validation/",
     ),
     Mutant(
         name="validation-weights-ignored",
@@ -122,7 +122,7 @@ MUTANTS = [
         old='"sample_weight": sample_weight,',
         new='"sample_weight": None,',
         note="Weights in `validation_data` have no effect.",
-        about="validation_data",
+        about="validation_data|validation/weights",
     ),
     Mutant(
         name="split-loses-weights",
@@ -130,7 +130,7 @@ MUTANTS = [
         old="parts = (x, y, sample_weight)",
         new="parts = (x, y, None)",
         note="Beside `validation_split`, `sample_weight` is ignored.",
-        about="validation_split",
+        about="validation_split|validation/",
     ),
     Mutant(
         name="own-train-function-unused",

@@ -9,7 +9,7 @@ MUTANTS = [
         old="self.encoder_params(events, y, training=False)",
         new="self.encoder_params(events, y, training=True)",
         note="Dropout is on in `encode`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="decode-in-training-mode",
@@ -17,7 +17,7 @@ MUTANTS = [
         old="self.decode_batch(z, y, training=False)",
         new="self.decode_batch(z, y, training=True)",
         note="Dropout is on in `decode`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="terms-in-training-mode",
@@ -25,7 +25,7 @@ MUTANTS = [
         old="batch_terms(self, prepared, y, num_samples, latents, training=False)",
         new="batch_terms(self, prepared, y, num_samples, latents, training=True)",
         note="Dropout is on in `log_weights`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="terms-binarization-shares-seed",
@@ -34,7 +34,7 @@ MUTANTS = [
         new='latents = seed_for(pair, "binarization")',
         note="In `log_weights`, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
-        about="dynamic_binarization|binariz",
+        about="stream",
     ),
     Mutant(
         name="decoder-never-in-training-mode",
@@ -42,7 +42,7 @@ MUTANTS = [
         old="vae.prior.for_decoder(drawn.z), y, training)",
         new="vae.prior.for_decoder(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="encoder-never-in-training-mode",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="networks.network_input(x, y), training=training)",
         new="networks.network_input(x, y), training=False)",
         note="The encoder's dropout is off in training too.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="closed-form-brings-score-back",
@@ -116,7 +116,7 @@ MUTANTS = [
         old="keras.random.SeedGenerator(seed)",
         new="keras.random.SeedGenerator()",
         note="Training noise does not follow from the model's seed.",
-        about="seed",
+        about="vae.seed|seed.*weights|same_seed|seeds?_",
     ),
     Mutant(
         name="sample-condition-of-first-page",
@@ -148,7 +148,7 @@ MUTANTS = [
         old="vae.decode_batch(vae.prior.for_decoder(z), y, training=False)\n    if draw",
         new="vae.decode_batch(vae.prior.for_decoder(z), y, training=True)\n    if draw",
         note="Dropout is on in `sample`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="stream-range-of-lowest-layer",

@@ -16,6 +16,7 @@ LAST = (
 )
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
 _USUAL = 0.5  # seconds of a test of which none are known
+_FEW = 6  # files of tests that are run before all others
 _SPECIFIC = 2  # the rank up to which a test names the class that is changed, see `_rank`
 
 # How tests name what they do not import, by the start of a path.
@@ -84,7 +85,9 @@ def target_of(mutant, root):
     path = Path(mutant.path)
     words = [pattern for start, pattern in _WORDS.items() if mutant.path.startswith(start)]
     if path.suffix != ".py":
-        return Target(None, None, "|".join(words[-1:]), None, "browser", frozenset())
+        return Target(
+            None, None, "|".join(words[-1:]), mutant.about or None, "browser", frozenset()
+        )
 
     text = (root / path).read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -104,8 +107,7 @@ def target_of(mutant, root):
     module = "|".join([imports, *names, *words])
 
     homes = "|".join({path.stem, path.parent.name} - {"base", "tfvae"})
-    about = mutant.about or None
-    return Target(owner, method, module, about, homes, _aliases(root, classes))
+    return Target(owner, method, module, mutant.about or None, homes, _aliases(root, classes))
 
 
 def _public(nodes):
@@ -132,20 +134,28 @@ def _entries(node):
     return [(key, value) for key, value in entries if isinstance(key, ast.Constant)]
 
 
-def files_for(target, root):
-    """The test files that name what a mutant changes, from the root of the tree."""
-    found = []
+def rounds_for(target, root):
+    """The test files that name what a mutant changes, from the root of the tree, in two rounds.
+
+    The first has those that name what it is about, if there are any, the second has all.
+    """
+    named, about = [], []
     for file in sorted((root / "tests").rglob("test_*.py")):
         name = file.relative_to(root).as_posix()
         text = file.read_text(encoding="utf-8")
-        if name not in NEVER and _rank(target, "", text, "") is not None:
-            found.append(name)
+        if name in NEVER or _rank(target, "", text, "") is None:
+            continue
+        named.append(name)
+        if target.about is not None and re.search(target.about, text):
+            about.append(name)
 
-    return found
+    return [about, named] if 0 < len(about) < _FEW else [named]
 
 
 def chosen(items, target, seconds, sources, skip, usual):
     """The tests to run, in order: those of the class before others, of both the quick ones first.
+
+    Before all of them come those that name what the mutant is about.
 
     Args:
         items: `[(test id, name of its file), ...]`.
@@ -161,8 +171,8 @@ def chosen(items, target, seconds, sources, skip, usual):
         if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
             continue
         took = seconds.get(test, _USUAL)
-        # One that names what the mutant is about may take longer than those that only may notice.
-        slow = sum(took > limit for limit in (_SLOW if rank else _SLOW[1:]))
+        # One that names what the mutant is about may take long: it is the likeliest to notice.
+        slow = sum(took > limit for limit in _SLOW) if rank else 0
         ranked.append(((rank > _SPECIFIC, file in LAST, slow, rank, file), took, test))
 
     means: dict = {}

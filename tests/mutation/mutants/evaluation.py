@@ -66,7 +66,7 @@ MUTANTS = [
         old="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)",
         new="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=True)",
         note="Dropout is on in the decoder while log p(x) is estimated.",
-        about="[Dd]ropout|moving_",
+        about="dropout_is_inert|formula_of_the_latents",
     ),
     Mutant(
         name="log-mean-without-log-count",

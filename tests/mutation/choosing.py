@@ -146,10 +146,17 @@ def rounds_for(target, root):
         if name in NEVER or _rank(target, "", text, "") is None:
             continue
         named.append(name)
-        if target.about is not None and re.search(target.about, text):
+        if target.about is not None and re.search(target.about, text + _helpers(file, text)):
             about.append(name)
 
     return [about, named] if 0 < len(about) < _FEW else [named]
+
+
+def _helpers(file, text):
+    """The text of the modules beside a test file that it names: its cases may be in them."""
+    beside = [path for path in sorted(file.parent.glob("*.py")) if "test" not in path.stem]
+    named = [path for path in beside if re.search(rf"\b{path.stem}\b", text)]
+    return "".join(path.read_text(encoding="utf-8") for path in named)
 
 
 def chosen(items, target, seconds, sources, skip, usual):

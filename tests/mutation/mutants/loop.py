@@ -105,7 +105,7 @@ MUTANTS = [
         old="for part in (model.encoder, model.posterior)",
         new="for part in (model.encoder,)",
         note="The posterior's own weights are trained by the decoder's loss.",
-        about="(?i)piwae",
+        about="piwae_gives",
     ),
     Mutant(
         name="random-state-not-restored",

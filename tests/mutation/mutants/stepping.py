@@ -18,7 +18,7 @@ MUTANTS = [
         old="        if getattr(model, stop):\n            break\n\n    run",
         new="\n    run",
         note="`stop_training` set at a batch stops only after the epoch.",
-        about="stop/",
+        about="stop/.*batch",
     ),
     Mutant(
         name="evaluation-stopped-by-training",
@@ -26,7 +26,7 @@ MUTANTS = [
         old='_epoch(model, run, hooks, "stop_evaluating")',
         new='_epoch(model, run, hooks, "stop_training")',
         note="After a fit that was stopped early, `evaluate` ends with its first call.",
-        about="stop/",
+        about="sequence/stop_evaluate",
     ),
     Mutant(
         name="validation-goes-on-where-it-ended",
@@ -34,7 +34,7 @@ MUTANTS = [
         old="    run.reader.begin_anew()\n",
         new="",
         note="With `validation_steps` each epoch is validated on other batches.",
-        about="validation/",
+        about="validation/array/steps_1|validation/\\{data",
     ),
     Mutant(
         name="backed-up-epoch-ignored",
@@ -42,7 +42,7 @@ MUTANTS = [
         old='keeper.first_epoch(internals.first_epoch(model, call["initial_epoch"]))',
         new='keeper.first_epoch(call["initial_epoch"])',
         note="After an interruption `BackupAndRestore` trains all epochs again.",
-        about="BackupAndRestore|backup|initial_epoch",
+        about="callback/backup",
     ),
     Mutant(
         name="metrics-run-over-epochs",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="        model.reset_metrics()\n        callbacks.on_epoch_begin",
         new="        callbacks.on_epoch_begin",
         note="What an epoch logs is the mean over all epochs before it too.",
-        about="epochs_3|epochs=",
+        about="batch_5/epochs_3|fit/\\{data\\}/batch",
     ),
     Mutant(
         name="averaged-weights-not-taken",
@@ -58,7 +58,7 @@ MUTANTS = [
         old="        model.optimizer.finalize_variable_values(model.trainable_weights)\n",
         new="        pass\n",
         note="With `use_ema=True` the model does not end with the averaged weights.",
-        about="use_ema|ema",
+        about="averaged_weights",
     ),
     # ---- what is read
     Mutant(
@@ -70,7 +70,7 @@ MUTANTS = [
         ),
         new="        self._begin_pass()",
         note="With `steps_per_epoch` each epoch trains on the first batches, never on the others.",
-        about="steps_per_epoch|/steps_",
+        about="fit/known/steps_2|fit/\\{data\\}/steps",
     ),
     Mutant(
         name="finished-pass-not-begun-anew",
@@ -78,7 +78,7 @@ MUTANTS = [
         old="        if self._left_of_pass() == 0:\n            self._batches = None\n",
         new="        return\n",
         note="With `steps_per_epoch` an epoch after one that ended with the data has no batch.",
-        about="steps_per_epoch|/steps_",
+        about="fit/known/steps_[25]|fit/\\{data\\}/steps",
     ),
     Mutant(
         name="last-partial-batch-dropped",
@@ -86,7 +86,7 @@ MUTANTS = [
         old="self.num_batches = math.ceil(self.num_examples / batch_size)",
         new="self.num_batches = max(1, self.num_examples // batch_size)",
         note="The last batch of an epoch is left out where it is not full.",
-        about="fit/array/batch_3",
+        about="fit/array/batch_3|fit/\\{data\\}/batch",
     ),
     Mutant(
         name="bytes-by-the-first-block",
@@ -114,7 +114,7 @@ MUTANTS = [
         old='"steps": call["validation_steps"],',
         new='"steps": None,',
         note="Each validation goes over all of its data, whatever `validation_steps` says.",
-        about="validation/",
+        about="validation/array/steps_1|validation/\\{data",
     ),
     Mutant(
         name="validation-weights-ignored",
@@ -122,7 +122,7 @@ MUTANTS = [
         old='"sample_weight": sample_weight,',
         new='"sample_weight": None,',
         note="Weights in `validation_data` have no effect.",
-        about="validation/weights|weights_and_validation",
+        about="validation/weights",
     ),
     Mutant(
         name="split-loses-weights",
@@ -130,7 +130,7 @@ MUTANTS = [
         old="parts = (x, y, sample_weight)",
         new="parts = (x, y, None)",
         note="Beside `validation_split`, `sample_weight` is ignored.",
-        about="weights_and_validation|validation/split",
+        about="split/weights",
     ),
     Mutant(
         name="own-train-function-unused",
@@ -161,7 +161,7 @@ MUTANTS = [
         ),
         new="",
         note="The optimizer of a loaded model begins anew, its moments and step forgotten.",
-        about="fresh_process|load_model",
+        about="fresh_process",
     ),
     Mutant(
         name="only-first-epoch-found-empty",
@@ -180,7 +180,7 @@ MUTANTS = [
             "A later fit in Keras' loop is validated on the data of an earlier one, "
             "which stay in memory."
         ),
-        about="validation/stream_fit|same_as_keras.*validation",
+        about="sequence/fit_validations",
     ),
     Mutant(
         name="alarm-rings-into-the-next-fit",
@@ -239,7 +239,7 @@ MUTANTS = [
             "        function = self._functions.get(key, lambda: self._make(plan, source.dtypes))\n"
         ),
         note="After a fit on uint8 a fit on floats casts them to uint8.",
-        about="uint8|in_bytes",
+        about="sequence/fit_bytes_fit",
     ),
     Mutant(
         name="refused-function-asked-again",
@@ -266,7 +266,7 @@ MUTANTS = [
             "When another layer of the same shape is frozen, "
             "the update goes to the weights of before."
         ),
-        about="frozen_between|trainable",
+        about="trained_now",
     ),
     Mutant(
         name="freezing-not-noticed",
@@ -296,7 +296,7 @@ MUTANTS = [
             "Whatever is traced after a fit, an export too, "
             "is traced as if it were for the fit's compiler."
         ),
-        about="tracing_for|current_plan|step_in_pieces",
+        about="for_no_compiler",
     ),
     # ---- steps that are not finite
     Mutant(
@@ -321,7 +321,7 @@ MUTANTS = [
         old="    iterations.assign(tf.where(clear, iterations.value, before))\n",
         new="",
         note="A step that is left out moves the optimizer's count, and so its schedules.",
-        about="left_out_and_are_counted|skip",
+        about="left_out_and_are_counted",
     ),
     Mutant(
         name="bad-gradient-accumulated",
@@ -332,7 +332,7 @@ MUTANTS = [
             "With `gradient_accumulation_steps` a gradient that was to be left out spoils the "
             "next update."
         ),
-        about="gradient_accumulation_steps|another_way_to_meet",
+        about="accumulating",
     ),
     Mutant(
         name="skipped-step-decays-weights",
@@ -343,7 +343,7 @@ MUTANTS = [
         ),
         new="",
         note="A step that is left out still shrinks the weights by weight decay.",
-        about="weight_decay|left_out_and_are_counted",
+        about="weight_decay",
     ),
     # ---- the optimizer's update
     Mutant(
@@ -379,7 +379,7 @@ MUTANTS = [
         ),
         new="",
         note="Variables of a regularizer within an objective are neither trained nor saved.",
-        about="objective_state|Stateful",
+        about="multiplier_is_a_variable",
     ),
     Mutant(
         name="loss-over-sum-of-weights",

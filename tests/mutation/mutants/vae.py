@@ -58,7 +58,7 @@ MUTANTS = [
         old="rate = None if estimator is not None and estimator.stops_density else",
         new="rate =",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
-        about="StickingTheLanding",
+        about="sticking_the_landing_has_no_noise",
     ),
     Mutant(
         name="terms-without-weights",
@@ -77,7 +77,7 @@ MUTANTS = [
         ),
         new="",
         note="An evaluation fits the scale to the batch it measures.",
-        about="optimal_scale",
+        about="optimal_scale_is_the_first",
     ),
     Mutant(
         name="encoder-view-skipped",
@@ -85,7 +85,7 @@ MUTANTS = [
         old="self.likelihood.encoder_view(tf.cast(x, tf.float32))",
         new="tf.cast(x, tf.float32)",
         note="The encoder is shown the data and not the likelihood's view of them.",
-        about="Poisson|NegativeBinomial|encoder_view",
+        about="sees_the_logarithm",
     ),
     Mutant(
         name="config-loses-estimator",
@@ -116,7 +116,7 @@ MUTANTS = [
         old="keras.random.SeedGenerator(seed)",
         new="keras.random.SeedGenerator()",
         note="Training noise does not follow from the model's seed.",
-        about="same_seed|of_one_seed|seed_of",
+        about="binarization_draws_anew",
     ),
     Mutant(
         name="sample-condition-of-first-page",
@@ -140,7 +140,7 @@ MUTANTS = [
         old="generate(vae, noise, y, draw=draw)[1]",
         new="generate(vae, noise, y)[1]",
         note="draw=True gives the mean.",
-        about="draws_are_binary|draw=True",
+        about="draws_are_binary",
     ),
     Mutant(
         name="sample-in-training-mode",
@@ -164,7 +164,7 @@ MUTANTS = [
         old="y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))",
         new="y = tf.repeat(y, copies, axis=0)",
         note="With several latents an example's latents meet other examples' conditions.",
-        about="follow_their_rows|condition_reaches|is_the_exact_one",
+        about="follow_their_rows|joint_gaussian",
     ),
     Mutant(
         name="half-precision-probabilities",
@@ -220,7 +220,7 @@ MUTANTS = [
         old="and not piece.factorized:",
         new="and not posterior.factorized:",
         note="Free bits accept a prior that does not factorize.",
-        about="free_bits",
+        about="take_latents_apart",
     ),
     Mutant(
         name="encoder-activation-ignored",
@@ -258,7 +258,7 @@ MUTANTS = [
         old='"trainable": False, "name": "label"',
         new='"trainable": True, "name": "label"',
         note="The one-hot vectors of labels are trained.",
-        about="condition_joins|labels",
+        about="condition_joins_the",
     ),
     Mutant(
         name="enumerates-one-value-less",

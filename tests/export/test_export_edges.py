@@ -62,12 +62,17 @@ class OfLayers(tfvae.posteriors.Posterior):
 
 @pytest.fixture(scope="module")
 def eleven(tmp_path_factory):
-    """A linear model of eleven layers, and its file with the encoder."""
+    """A linear model of eleven layers, and its file with the encoder.
+
+    A file runs as in evaluation, so that nothing is dropped.
+    """
     keras.utils.set_random_seed(0)
     inputs = [keras.Input((size,)) for size in SIZES]
-    decoder = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.concatenate(inputs)))
+    outputs = keras.layers.Dense(4)(keras.layers.concatenate(inputs))
+    decoder = keras.Model(inputs, keras.layers.Dropout(0.5)(outputs))
     x = keras.Input((4,))
-    encoder = keras.Model(x, [keras.layers.Dense(size)(x) for size in SIZES])
+    kept = keras.layers.Dropout(0.5)(x)
+    encoder = keras.Model(x, [keras.layers.Dense(size)(kept) for size in SIZES])
     likelihood = tfvae.likelihoods.Normal()
     vae = tfvae.VAE(encoder, decoder, OfLayers(), Layers(), likelihood, seed=0)
     path = tmp_path_factory.mktemp("eleven") / "m.tflite"

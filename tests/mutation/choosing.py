@@ -16,6 +16,7 @@ LAST = (
 )
 _SLOW = (1.0, 5.0)  # seconds from which a test is slow, and very slow
 _USUAL = 0.5  # seconds of a test of which none are known
+_FEW = 6  # files of tests that are run before all others
 _SPECIFIC = 2  # the rank up to which a test names the class that is changed, see `_rank`
 
 # How tests name what they do not import, by the start of a path.
@@ -31,7 +32,9 @@ _WORDS = {
     "tfvae/gradients/": r"\b(gradients|Terms)\b",
     "tfvae/ops/noise.py": r"\.(terms|log_weights|fit|evaluate)\(|\bnoise\b",
     "tfvae/distributions/simplex.py": r"\b(Relaxed)?Categorical\b",
-    "tfvae/ops/inverse_cdf.py": r"\b(Poisson|NegativeBinomial|Categorical|Discretized\w+)\b",
+    "tfvae/ops/inverse_cdf.py": (
+        r"\b(Poisson|NegativeBinomial|Categorical|ContinuousBernoulli|Discretized\w+)\b"
+    ),
     "tfvae/seeds.py": r"\bseed=",
     "tfvae/evaluation.py": r"\bevaluation\b",
     "tfvae/models/block_estimates.py": r"\bevaluation\b",
@@ -85,7 +88,9 @@ def target_of(mutant, root):
     path = Path(mutant.path)
     words = [pattern for start, pattern in _WORDS.items() if mutant.path.startswith(start)]
     if path.suffix != ".py":
-        return Target(None, None, "|".join(words[-1:]), None, "browser", frozenset())
+        return Target(
+            None, None, "|".join(words[-1:]), mutant.about or None, "browser", frozenset()
+        )
 
     text = (root / path).read_text(encoding="utf-8")
     tree = ast.parse(text)
@@ -105,8 +110,7 @@ def target_of(mutant, root):
     module = "|".join([imports, *names, *words])
 
     homes = "|".join({path.stem, path.parent.name} - {"base", "tfvae"})
-    about = mutant.about or None
-    return Target(owner, method, module, about, homes, _aliases(root, classes))
+    return Target(owner, method, module, mutant.about or None, homes, _aliases(root, classes))
 
 
 def _public(nodes):
@@ -133,20 +137,35 @@ def _entries(node):
     return [(key, value) for key, value in entries if isinstance(key, ast.Constant)]
 
 
-def files_for(target, root):
-    """The test files that name what a mutant changes, from the root of the tree."""
-    found = []
+def rounds_for(target, root):
+    """The test files that name what a mutant changes, from the root of the tree, in two rounds.
+
+    The first has those that name what it is about, if there are any, the second has all.
+    """
+    named, about = [], []
     for file in sorted((root / "tests").rglob("test_*.py")):
         name = file.relative_to(root).as_posix()
         text = file.read_text(encoding="utf-8")
-        if name not in NEVER and _rank(target, "", text, "") is not None:
-            found.append(name)
+        if name in NEVER or _rank(target, "", text, "") is None:
+            continue
+        named.append(name)
+        if target.about is not None and re.search(target.about, text + _helpers(file, text)):
+            about.append(name)
 
-    return found
+    return [about, named] if 0 < len(about) < _FEW else [named]
+
+
+def _helpers(file, text):
+    """The text of the modules beside a test file that it names: its cases may be in them."""
+    beside = [path for path in sorted(file.parent.glob("*.py")) if "test" not in path.stem]
+    named = [path for path in beside if re.search(rf"\b{path.stem}\b", text)]
+    return "".join(path.read_text(encoding="utf-8") for path in named)
 
 
 def chosen(items, target, seconds, sources, skip, usual):
     """The tests to run, in order: those of the class before others, of both the quick ones first.
+
+    Before all of them come those that name what the mutant is about.
 
     Args:
         items: `[(test id, name of its file), ...]`.
@@ -162,7 +181,8 @@ def chosen(items, target, seconds, sources, skip, usual):
         if rank is None or test in skip or not _is_composed_of(target, test, file, usual):
             continue
         took = seconds.get(test, _USUAL)
-        slow = sum(took > limit for limit in _SLOW)
+        # One that names what the mutant is about may take long: it is the likeliest to notice.
+        slow = sum(took > limit for limit in _SLOW) if rank else 0
         ranked.append(((rank > _SPECIFIC, file in LAST, slow, rank, file), took, test))
 
     means: dict = {}
@@ -176,7 +196,7 @@ def chosen(items, target, seconds, sources, skip, usual):
 
 def _rank(target, source, text, test):
     """How specific a test is to what is changed, 0 the most, or None where it does not name it."""
-    if target.about is not None and re.search(target.about, source):
+    if target.about is not None and re.search(target.about, f"{test} {source}"):
         return 0
     owned = target.owner is not None and re.search(target.owner, source)
     at_home = re.search(rf"tests/[\w/]*({target.home})", test)

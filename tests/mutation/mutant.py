@@ -13,7 +13,8 @@ class Mutant(NamedTuple):
         new: what it is replaced by.
         note: the mistake, as a reviewer would say it.
         row: the phrase for it in the table of issue 15, where the issue has planted it.
-        about: a pattern for what tests of it would name besides the code around it; they run first.
+        about: a pattern for what tests of it would name, or be named, besides the code around it;
+            they run first.
         equivalent: why nothing can notice it, where that is so.
     """
 

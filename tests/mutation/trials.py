@@ -67,24 +67,32 @@ def trial(copy, mutant, state, limit):
     """
     started = time.monotonic()
     target = choosing.target_of(mutant, copy.folder)
-    files = choosing.files_for(target, copy.folder)
     red: list = []
-    while True:
-        with copy.planted(mutant):
-            found = _run(copy, files, target, state, red, limit)
-        state.learn(found["tests"])
-        failed = [test for test, outcome, _ in found["tests"] if outcome == "failed"]
-        if not failed or _is_green(copy, failed[0], state, limit):
+    # Reading a hundred files takes longer than running the one test that a mutant is about.
+    for files in choosing.rounds_for(target, copy.folder):
+        found, failed = _round(copy, mutant, files, target, state, red, limit)
+        if failed or found["code"] is None:
             break
-        if "::" not in failed[0]:  # it would fail again and again
-            raise RuntimeError(f"{failed[0]} cannot be collected:\n{found['failure']}")
-        red.append(failed[0])
 
     ran = sum(outcome != "skipped" for _, outcome, _ in found["tests"])
     status, by = _verdict(found, failed)
     took = round(time.monotonic() - started, 1)
     tests = {"ran": ran, "chosen": found["chosen"], "red": red, "seconds": took}
     return {"status": status, "by": by, **tests, "digest": digest_of(mutant, copy.folder)}
+
+
+def _round(copy, mutant, files, target, state, red, limit):
+    """Runs the tests of some files until one fails that passes without the mutant."""
+    while True:
+        with copy.planted(mutant):
+            found = _run(copy, files, target, state, red, limit)
+        state.learn(found["tests"])
+        failed = [test for test, outcome, _ in found["tests"] if outcome == "failed"]
+        if not failed or _is_green(copy, failed[0], state, limit):
+            return found, failed
+        if "::" not in failed[0]:  # it would fail again and again
+            raise RuntimeError(f"{failed[0]} cannot be collected:\n{found['failure']}")
+        red.append(failed[0])
 
 
 def measure(copy, file, state):

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tests.ops.test_networks_in_pieces import affine
 from tests.support import scales, zoo
 from tfvae import gradients, objectives, posteriors, priors, random
 from tfvae.objectives.terms import Terms
@@ -135,6 +136,31 @@ def test_mmd_gives_a_prior_over_classes_the_gradient_of_its_weights():
     exact = [tape.gradient(value, wide)]
 
     assert_unbiased(gradients_of_draws(prior, [prior.logits.value], z, 800), exact)
+
+
+def test_mmd_trains_the_top_of_a_hierarchy_by_the_score_alone():
+    """Draws of a mixture have a part of their gradient, which may not be added to the score's.
+
+    z_2 is of the mixture and z_1 = z_2 + N(0, width^2), so that both are known at the nodes.
+    """
+    top = priors.GaussianMixture(2)
+    prior = priors.Hierarchy([affine(1, 1, raw_scale=0.0)], top=top)
+    prior.build([1, 1])
+    top.loc.assign([[-1.0], [1.5]])
+    z = np.random.default_rng(5).normal(0.4, 0.8, (200, 2))
+    nodes, shares = np.polynomial.hermite_e.hermegauss(12)
+    shares = shares / shares.sum()
+    loc = tf.constant(top.loc.numpy(), tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        above = (loc + scales.exact_scale_of(top.raw_scale.numpy()) * nodes)[..., None]
+        below = above + scales.exact_scale_of(0.0, scales.LEAST_OF_LAYER) * nodes
+        points = tf.stack([tf.broadcast_to(above, below.shape), below], axis=-1)
+        both = np.tile(np.outer(shares, shares).ravel() / 2, 2)
+        value = expectation_of_mmd(tf.reshape(points, [-1, 2]), tf.constant(both), z)
+
+    exact = [tape.gradient(value, loc)]
+    assert_unbiased(gradients_of_draws(prior, [top.loc.value], z, 100), exact)
 
 
 def test_mmd_of_a_flow_over_a_mixture_trains_the_mixture_too():

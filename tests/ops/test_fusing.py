@@ -43,6 +43,12 @@ def test_a_piece_has_the_values_and_gradients_of_its_function(wrap):
     assert constant
 
 
+def test_what_is_traced_after_a_step_is_for_no_compiler():
+    with xla.tracing_for(IN_PIECES):
+        assert xla.current_plan() is IN_PIECES
+    assert xla.current_plan() is None
+
+
 @pytest.mark.parametrize(
     ("compiler", "has_pieces"), [(IN_PIECES, True), (xla.GRAPH, False), (xla.XLA, False)]
 )

@@ -154,10 +154,16 @@ def test_a_mixture_has_its_components_and_starts_with_its_spread(num_components)
 
 
 def encoded(seed, count):
-    """A model with a VampPrior that has seen `fit`, and the data."""
+    """A model with a VampPrior that has seen `fit`, and the data.
+
+    Dropout in its encoder is for x in training alone, and never for the pseudo-inputs.
+    """
     x = np.random.default_rng(0).random((20, 4), np.float32)
-    prior = priors.VampPrior(count, seed=seed)
-    vae = tfvae.mlp_vae((4,), 2, (3,), prior=prior, likelihood=likelihoods.Normal(), seed=0)
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input((4,)), layers.Dropout(0.5), layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(4)])
+    pieces = {"prior": priors.VampPrior(count, seed=seed), "likelihood": likelihoods.Normal()}
+    vae = tfvae.VAE(encoder, decoder, **pieces, seed=0)
     vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     vae.fit(x, batch_size=20, verbose=0)
     return vae, x

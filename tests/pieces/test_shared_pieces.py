@@ -7,7 +7,7 @@ import pytest
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
-from tfvae import flows, likelihoods, objectives, posteriors, priors
+from tfvae import flows, gradients, likelihoods, objectives, posteriors, priors
 
 
 def numbers(vae, x):
@@ -57,6 +57,19 @@ def test_a_ladder_with_another_prior_leaves_the_first_model_as_it_was(x, tmp_pat
     second.save(tmp_path / "second.keras")
     assert_same(numbers(tfvae.load_model(tmp_path / "second.keras"), x), expected)
     assert first.with_prior(first.prior).posterior is first.posterior
+
+
+def test_a_model_with_another_prior_keeps_all_else():
+    pieces = {
+        "likelihood": likelihoods.Normal(),
+        "objective": objectives.ELBO(3),
+        "estimator": gradients.StickingTheLanding(),
+    }
+    first = tfvae.mlp_vae((4,), 2, (3,), **pieces, seed=4)
+    second = first.with_prior(priors.GaussianMixture(2))
+    for name in ("encoder", "decoder", "posterior", *pieces):
+        assert getattr(second, name) is getattr(first, name)
+    assert second.seed == 4
 
 
 def vamp():

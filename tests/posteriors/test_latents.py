@@ -68,6 +68,22 @@ def test_an_ex_post_mixture_has_the_density_that_scikit_learn_fitted(digits_vae,
     assert np.isfinite(ours) and abs(ours - theirs) < 3
 
 
+def test_an_ex_post_mixture_draws_each_of_many_examples_on_its_own():
+    """q = N(+-100, I), by turns of 1,024 examples: the means of the two are independent."""
+    count, size = 1024, 2
+    encoder = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2 * size)])
+    kernel, bias = [100.0] * size + [0.0] * size, [0.0] * size + [np.log(np.e - 1)] * size
+    encoder.set_weights([np.array([kernel]), np.array(bias)])
+    decoder = keras.Sequential([keras.Input((size,)), keras.layers.Dense(1)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    x = np.repeat([[-1.0], [1.0]], count, axis=0).astype(np.float32)
+
+    found = np.sort(priors.ExPostMixture(2).fit(vae, x).loc.numpy(), axis=0)
+    difference = found[1] - found[0] - 200.0
+    stderr = np.sqrt(2 / count)
+    assert 0.01 * stderr < np.abs(difference).max() < 4 * stderr
+
+
 @pytest.mark.parametrize(
     "objective",
     [

@@ -9,7 +9,7 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tests.conftest import largest_difference
+from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates
 from tests.support import scales
 from tests.support.noise import N, stream
@@ -142,6 +142,14 @@ def test_layers_of_posterior_and_prior_have_noise_of_their_own(ladder):
     drawn = [*vae.posterior.sample(params, noise), *vae.prior.sample(noise)]
     found = np.corrcoef(np.concatenate([part.numpy() for part in drawn], axis=1).T)
     assert np.abs(found - np.eye(12)).max() < 6 / np.sqrt(N)
+
+
+def test_the_stream_of_a_seed_ends_where_its_numbers_are_drawn_for_all_layers():
+    vae = tfvae.hierarchical_vae((4,), (5, 3, 2), (4,))
+    last = 2**32 // (5 + 3 + 2) - 1
+    vae.sample_latent(1, seed=0, start=last)
+    with pytest.raises(ValueError, match=matches(r"n\) \* 10 of")):
+        vae.sample_latent(1, seed=0, start=last + 1)
 
 
 def test_the_scales_of_a_bottom_up_summary_are_in_the_order_of_its_layers():

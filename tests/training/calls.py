@@ -1,6 +1,7 @@
 """The table of calls that our loop and Keras' own run alike: name -> function of a model."""
 
 import itertools
+import tempfile
 
 import keras
 import numpy as np
@@ -68,6 +69,7 @@ DATA = {
     "tensor": lambda reads: tf.constant(X),
     "float64": lambda reads: X.astype(np.float64),
     "float16": lambda reads: X.astype(np.float16),
+    "bytes": lambda reads: np.arange(X.size, dtype=np.uint8).reshape(X.shape) % 5,
     "known": lambda reads: dataset(),
     "known_dividing": lambda reads: dataset(5),
     "unknown": lambda reads: dataset().filter(lambda x: True),
@@ -159,6 +161,8 @@ def _validations():
     for split, size in itertools.product((0.2, 0.5), (None, 3)):
         options = {"validation_split": split, "batch_size": size}
         yield f"split/{split}/batch_{size}", _fit("array", EPOCH_HOOKS, epochs=2, **options)
+    options = {"validation_split": 0.5, "sample_weight": WEIGHT}
+    yield "split/weights", _fit("array", epochs=2, **options)
     kinds = ("array", "known", "unknown", "infinite", "mixed")
     for data, steps, freq in itertools.product(kinds, (None, 1, 3), (1, 2)):
         if not steps and data == "infinite":
@@ -212,12 +216,36 @@ def _single_batches():
     yield "sequence/fit_evaluate_fit", _sequence(fit, evaluate, fit, evaluate)
     yield "sequence/single_fit_single", _sequence(single, fit, single)
     yield "sequence/fit_stream_fit", _sequence(fit, _fit("unknown"), fit)
+    yield "sequence/fit_bytes_fit", _sequence(_fit("bytes", batch_size=4), fit)
+    first = _fit("array", batch_size=4, validation_data=X[:5])
+    yield "sequence/fit_validations", _sequence(first, _fit("pydataset", validation_data=X[5:]))
+    yield (
+        "sequence/stop_evaluate",
+        _sequence(_with(lambda model: subjects.StopAt(batch=1)), evaluate),
+    )
 
 
 def _stopped_evaluation(model, recorder, reads):
     callbacks = [subjects.StopAt(batch=1, evaluating=True)]
     options = {"batch_size": 2, "verbose": 0, "return_dict": True}
     return model.evaluate(X, callbacks=callbacks, **options)
+
+
+def _interrupted(model, recorder, reads):
+    """A fit that ends by an error in its second epoch, and one that goes on after it."""
+
+    def fail(epoch, logs):
+        if epoch == 1:
+            raise InterruptedError
+
+    given = {"epochs": 3, "batch_size": 4, "shuffle": False, "verbose": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        backups = [keras.callbacks.BackupAndRestore(folder) for _ in range(2)]
+        try:
+            failing = keras.callbacks.LambdaCallback(on_epoch_begin=fail)
+            model.fit(X, callbacks=[backups[0], failing], **given)
+        except InterruptedError:
+            return model.fit(X, callbacks=[backups[1]], **given)
 
 
 def _callbacks():
@@ -251,6 +279,7 @@ def _callbacks():
     rates = lambda model: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)  # noqa: E731
     yield "callback/learning_rate", _with(rates, epochs=3, batch_size=4)
     on_nan = lambda model: keras.callbacks.TerminateOnNaN()  # noqa: E731
+    yield "callback/backup", _interrupted
     yield "callback/nan", _with(on_nan, epochs=2, batch_size=4)
 
 

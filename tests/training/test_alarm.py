@@ -111,6 +111,8 @@ def test_steps_that_are_not_finite_can_be_left_out_and_are_counted(jit_compile):
     assert np.isfinite(history["loss"]).all()
     assert int(vae.optimizer.iterations) == 2 * (len(X) // 4 - 1)
     assert all(np.isfinite(value).all() for value in state_of(vae))
+    vae.fit(X, batch_size=4, verbose=0)
+    assert vae.alarm.skipped() == 0  # each fit counts its own
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

@@ -125,6 +125,25 @@ def test_a_layer_that_is_frozen_between_two_fits_stays_as_it_is():
     assert any(not np.array_equal(v.numpy(), w) for v, w in zip(vae.decoder.weights, moved))
 
 
+def test_an_update_by_xla_is_of_the_layers_that_are_trained_now():
+    """Of two layers of the same shapes one after the other is frozen."""
+    layers = keras.layers
+    first, second = layers.Dense(16), layers.Dense(16)
+    convolved = [layers.Conv2D(1, 3, padding="same"), layers.Flatten()]
+    encoder = keras.Sequential([keras.Input(zoo.SHAPE), *convolved, first, second, layers.Dense(4)])
+    decoder = model().decoder
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(1.0), seed=0)
+    vae.compile(keras.optimizers.SGD(0.1))
+    assert vae.compilation_plan(8).update
+    vae.optimizer.build(vae.trainable_variables)
+    for frozen, trained in ((second, first), (first, second)):
+        frozen.trainable, trained.trainable = False, True
+        before = [layer.kernel.numpy() for layer in (frozen, trained)]
+        logs_of_fit(vae)
+        after = [layer.kernel.numpy() for layer in (frozen, trained)]
+        assert [np.array_equal(a, b) for a, b in zip(after, before)] == [True, False]
+
+
 def test_a_second_fit_of_an_unchanged_model_traces_nothing():
     vae = model()
     logs_of_fit(vae)
@@ -144,7 +163,7 @@ def test_a_warm_up_goes_on_after_a_new_compile():
     assert logs["loss"] == pytest.approx(logs["distortion"] + 0.5 * logs["rate"], rel=1e-5)
 
 
-@pytest.mark.parametrize("refused", ["layer", "operation"])
+@pytest.mark.parametrize("refused", ["layer", "operation", "evaluation"])
 def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplog):
     class Sorted(keras.layers.Layer):
         def call(self, x):
@@ -164,12 +183,16 @@ def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplo
     vae.compile()
     x = zoo.binary(24)
     with caplog.at_level(logging.WARNING, "tfvae"):
+        if refused == "evaluation":
+            tfvae.evaluation.log_likelihood(vae, x, 5)
         for _ in range(2):
             vae.fit(x, batch_size=8, verbose=0)
         tfvae.evaluation.log_likelihood(vae, x, 5)
     said = [record for record in caplog.records if "XLA cannot compile" in record.getMessage()]
-    assert len(said) == (refused == "operation")
-    assert int(vae.optimizer.iterations) == 6
+    assert len(said) == (refused != "layer")
+    # In Keras' loop, which cannot go back to a graph, XLA is not tried.
+    assert np.isfinite(vae.train_on_batch(x[:8], return_dict=True)["loss"])
+    assert int(vae.optimizer.iterations) == 7
 
 
 def test_batches_of_several_sizes_are_not_padded():

@@ -4,6 +4,7 @@ What may differ is named: the loop begins an epoch that turns out to have no bat
 but reports it as NaN, where Keras says 0.0.
 """
 
+import keras
 import numpy as np
 import pytest
 
@@ -41,6 +42,22 @@ def test_a_call_is_seen_to_do_what_it_does_in_keras_own_loop(name, ours, keras_o
     subjects.assert_seen_alike(found, expected)
     if "unknown" not in name:
         assert found.reads[: len(expected.reads)] == expected.reads[: len(found.reads)]
+
+
+def averaging(run_eagerly):
+    """The model by an optimizer that averages the weights."""
+    model = subjects.vae(run_eagerly)
+    optimizer = keras.optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer, run_eagerly=run_eagerly, jit_compile=False)
+    return model
+
+
+def test_a_fit_ends_with_averaged_weights_as_it_does_in_keras_own_loop():
+    found, expected = (
+        subjects.Subject(averaging, own).run(TABLE["fit/array/batch_5/epochs_3"])
+        for own in (False, True)
+    )
+    subjects.assert_seen_alike(found, expected)
 
 
 @pytest.mark.filterwarnings("ignore")

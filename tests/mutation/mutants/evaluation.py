@@ -27,7 +27,7 @@ MUTANTS = [
         new="params = vae.encoder_params(x, y, training=True)",
         note="Dropout is on in the encoder while log p(x) is estimated.",
         row="the encoder in training mode in an evaluation",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="standard-error-ddof-zero",
@@ -66,7 +66,7 @@ MUTANTS = [
         old="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)",
         new="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=True)",
         note="Dropout is on in the decoder while log p(x) is estimated.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert|formula_of_the_latents",
     ),
     Mutant(
         name="log-mean-without-log-count",

@@ -10,7 +10,7 @@ MUTANTS = [
         new="    if not limit:\n",
         note="A limit of 0.0 is taken for none.",
         row="`max_quality_loss=0.0` refuses nothing",
-        about="max_quality_loss",
+        about="limit_of_zero",
     ),
     Mutant(
         name="distortion-change-sign",
@@ -18,7 +18,7 @@ MUTANTS = [
         old="of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x)",
         new="of(tf.constant(found)).log_prob(x) - of(expected).log_prob(x)",
         note="A file that is worse counts as better.",
-        about="max_quality_loss",
+        about="quality_in_the_sidecar|limit_takes_its_own|quality_that_the_file_has",
     ),
     Mutant(
         name="draws-that-are-not-finite-pass",
@@ -26,6 +26,7 @@ MUTANTS = [
         old="~(np.abs(found - expected) <= allowed)",
         new="np.abs(found - expected) > allowed",
         note="Draws that are NaN in the file count as the model's.",
+        about="draws_differ|not_finite",
     ),
     Mutant(
         name="softplus-as-converted",
@@ -33,7 +34,7 @@ MUTANTS = [
         old="        safe_ops.make_safe(folder)\n",
         new="",
         note="Softplus overflows in files where its argument is above 88.",
-        about="softplus|per_element_scale",
+        about="beyond_88|overflows",
     ),
     Mutant(
         name="only-first-batch-size-measured",
@@ -41,7 +42,7 @@ MUTANTS = [
         old='for size in metadata["batch_sizes"]\n',
         new='for size in metadata["batch_sizes"][:1]\n',
         note="Signatures of other batch sizes are not measured.",
-        about="batch_size=\\(",
+        about="quality_in_the_sidecar",
     ),
     Mutant(
         name="conditions-all-zero",
@@ -49,7 +50,7 @@ MUTANTS = [
         old="np.arange(count) % (vae.num_classes or 1)",
         new="np.zeros(count, int)",
         note="Files are measured and calibrated with label 0 alone.",
-        about="condition|\\by=",
+        about="calibrated_with_every_label|conditions_given",
     ),
     Mutant(
         name="calibration-pairs-misplaced",
@@ -57,7 +58,7 @@ MUTANTS = [
         old="np.asarray(y)[chosen] if of_data",
         new="np.asarray(y)[: len(chosen)] if of_data",
         note="The encoder is calibrated on examples beside other examples' conditions.",
-        about="condition|\\by=",
+        about="examples_of_the_data_and_their_labels",
     ),
     Mutant(
         name="calibration-of-raw-data",
@@ -65,7 +66,7 @@ MUTANTS = [
         old="np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)",
         new="np.asarray(x)[chosen].astype(np.float32)",
         note="The encoder is calibrated on grey data that it never sees.",
-        about="dynamic_binarization|binariz",
+        about="examples_of_the_data",
     ),
     Mutant(
         name="scalars-halved-too",
@@ -73,7 +74,7 @@ MUTANTS = [
         old="len(data) < 4 * HALVED_FROM",
         new="len(data) < 4",
         note="float16 rounds the small constants as well.",
-        about="float16",
+        about="bit_for_bit|latents_are_those",
     ),
     Mutant(
         name="everything-halved",
@@ -81,7 +82,7 @@ MUTANTS = [
         old="if definition.signatureKey.decode() in networks:",
         new="if definition.signatureKey:",
         note="float16 rounds the prior's weights, so that z moves.",
-        about="float16",
+        about="priors_stay_in_float32|latents_are_those",
     ),
     Mutant(
         name="part-runs-first-rows-again",
@@ -89,6 +90,7 @@ MUTANTS = [
         old="np.arange(first, first + batch) % length",
         new="np.arange(batch) % length",
         note="A part is measured on its first rows over and over.",
+        about="read_off_the_file|quality_in_the_sidecar|exactly_as_it_is_computed",
     ),
     Mutant(
         name="sampler-condition-of-first-page",
@@ -96,7 +98,7 @@ MUTANTS = [
         old="_fill(y[first : first + count], batch)",
         new="_fill(y, batch)",
         note="Every page has the conditions of the first.",
-        about="condition|\\by=",
+        about="label_wherever|follow_their_rows",
     ),
     Mutant(
         name="sampler-decodes-first-page",
@@ -104,6 +106,7 @@ MUTANTS = [
         old="_fill(part[first : first + count], batch)",
         new="_fill(part, batch)",
         note="Every page of decode has the latents of the first.",
+        about="decoded_in_their_order",
     ),
     Mutant(
         name="sampler-ends-swapped",
@@ -119,7 +122,7 @@ MUTANTS = [
         old="CompiledRuntime(model) if compiled else InterpreterRuntime(model)",
         new="InterpreterRuntime(model)",
         note="compiled=True runs the interpreter.",
-        about="compiled=True",
+        about="compiled_model_runs|compiled=True",
     ),
     Mutant(
         name="hash-not-compared",
@@ -127,6 +130,7 @@ MUTANTS = [
         old='if sha256(data) != metadata.get("sha256"):',
         new='if not metadata.get("sha256"):',
         note="A file that is not the sidecar's is read.",
+        about="another_is_refused|sidecar_of_another",
     ),
     Mutant(
         name="device-draw-shares-noise",
@@ -134,7 +138,7 @@ MUTANTS = [
         old='noise(inputs).fold_in(random.TAGS["draw"])',
         new="noise(inputs)",
         note="On a device, draws of x share the stream of z.",
-        about="draw=|draws",
+        about="draws_on_the_device|not_that_of_its_latent|draws_what",
     ),
     Mutant(
         name="between-ends-swapped",
@@ -142,7 +146,7 @@ MUTANTS = [
         old='for spec in latents] for end in ("from", "to")]',
         new='for spec in latents] for end in ("to", "from")]',
         note="The file interpolates from x_to to x_from.",
-        about="interpolate",
+        about="signatures_of_the_encoder|interpolate",
     ),
     Mutant(
         name="exported-encoder-in-training-mode",
@@ -150,7 +154,7 @@ MUTANTS = [
         old='vae.encoder_params(inputs["x"], inputs.get("y"), training=False)',
         new='vae.encoder_params(inputs["x"], inputs.get("y"), training=True)',
         note="Dropout is on in exported encoders.",
-        about="Dropout|BatchNormalization|training",
+        about="encoded_in_their_order",
     ),
     Mutant(
         name="exported-decoder-in-training-mode",
@@ -158,7 +162,7 @@ MUTANTS = [
         old='vae.decode_batch(z, inputs.get("y"), training=False)',
         new='vae.decode_batch(z, inputs.get("y"), training=True)',
         note="Dropout is on in exported decoders.",
-        about="Dropout|BatchNormalization|training",
+        about="decoded_in_their_order",
     ),
     Mutant(
         name="sidecar-loses-classes",
@@ -166,7 +170,7 @@ MUTANTS = [
         old='"num_classes": vae.num_classes',
         new='"num_classes": None',
         note="The sidecar does not say how many labels there are.",
-        about="condition|\\by=",
+        about="read_off_the_file",
     ),
     Mutant(
         name="page-limit-not-passed",
@@ -179,7 +183,7 @@ MUTANTS = [
         ),
         new="    return to_tflite(vae, folder / _MODEL, quantization, batch_size=(1, 16))\n",
         note="to_web ignores its max_quality_loss.",
-        about="max_quality_loss",
+        about="options_of_a_page",
     ),
     Mutant(
         name="title-not-escaped",
@@ -195,7 +199,7 @@ MUTANTS = [
         old="None if sha256(path) == ours.get(path.name) else",
         new="None if sha256(path) else",
         note="A README or a source of the user's is overwritten.",
-        about="to_app",
+        about="and_nothing_else|own_readme|replaced_and",
     ),
     Mutant(
         name="untried-operators-have-runtimes",
@@ -203,7 +207,7 @@ MUTANTS = [
         old="    if not tried:\n",
         new="    if False:\n",
         note="A least runtime is named for operators that it never ran.",
-        about="least_runtimes",
+        about="not_tried_has_no",
     ),
     Mutant(
         name="apps-labels-unchecked",
@@ -211,7 +215,7 @@ MUTANTS = [
         old='f" && value < {classes}"',
         new='""',
         note="The JavaScript of an app draws of a label beyond the classes.",
-        about="to_app|app_sources",
+        about="checks_conditions",
     ),
     Mutant(
         name="saved-models-written-at-once",
@@ -219,7 +223,7 @@ MUTANTS = [
         old="    with _WRITING:\n        level",
         new="    with contextlib.nullcontext():\n        level",
         note="Two threads that write leave warnings and absl silent for the process.",
-        about="thread",
+        about="threads_leave_the_process",
     ),
     Mutant(
         name="refused-op-without-layer",
@@ -227,7 +231,7 @@ MUTANTS = [
         old="users = _users(wanted, parts)",
         new="users: dict = {}",
         note="The message on a refused op does not name the layer that uses it.",
-        about="Igamma|device",
+        about="op_and_its_layer|op_that_no_device",
     ),
     Mutant(
         name="worst-layer-of-decoder-alone",
@@ -235,7 +239,7 @@ MUTANTS = [
         old="[vae.decoder, vae.encoder] if encoder else [vae.decoder]",
         new="[vae.decoder]",
         note="The layer that loses most is not sought in the encoder.",
-        about="worst|max_quality_loss",
+        about="encoder_is_searched",
     ),
     Mutant(
         name="dtype-without-its-name",
@@ -243,7 +247,7 @@ MUTANTS = [
         old='getattr(value, "name", None)',
         new="None",
         note="quantization=tf.float16 is refused without the text to pass.",
-        about="quantization",
+        about="option_of_another_kind",
     ),
     Mutant(
         name="foreign-folder-replaced",
@@ -251,6 +255,7 @@ MUTANTS = [
         old="_files.named(others) or sidecar",
         new="sidecar",
         note="A folder that holds other files is replaced by the page.",
+        about="replaced_whole_and_any_other|own_with_our_names",
     ),
     Mutant(
         name="inner-layers-keep-half-precision",
@@ -258,7 +263,7 @@ MUTANTS = [
         old="layers = internals.flatten_layers(vae)",
         new="layers = [vae]",
         note="The layers within a mixed-precision model compute in half precision in its file.",
-        about="mixed_|float16",
+        about="float32_for_a_file|files_are_float32",
     ),
     Mutant(
         name="vectors-keyed-without-dtype",
@@ -266,6 +271,7 @@ MUTANTS = [
         old="key = (x.dtype.str, x.tobytes())",
         new="key = x.tobytes()",
         note="Vectors of equal bytes and different types are written once.",
+        about="equal_vectors_once",
     ),
     Mutant(
         name="saved-model-keeps-half-precision",
@@ -273,7 +279,7 @@ MUTANTS = [
         old="with in_float32(vae), _files.whole_folder",
         new="with _files.whole_folder",
         note="The SavedModel of a mixed-precision model computes in half precision.",
-        about="mixed_|float16",
+        about="float32_for_a_file|files_are_float32",
     ),
     Mutant(
         name="lengths-of-loops-dropped",
@@ -281,7 +287,7 @@ MUTANTS = [
         old="if signature is not None and np.min(signature, initial=0) >= 0:",
         new="if signature is not None:",
         note="Recurrent networks do not run in a file.",
-        about="recurrent|LSTM|GRU",
+        about="recurrent_networks",
     ),
     Mutant(
         name="halves-beyond-range",
@@ -289,7 +295,7 @@ MUTANTS = [
         old="return half if error <= 2.0**-10 * np.abs(values).max() else None",
         new="return half",
         note="Weights beyond float16 become infinite.",
-        about="float16",
+        about="beyond_float16",
     ),
     Mutant(
         name="quality-of-guessed-conditions",
@@ -297,7 +303,7 @@ MUTANTS = [
         old="return quality if examples.are_known(vae, data[1]) else None",
         new="return quality",
         note="The sidecar tells a quality at conditions that nobody gave.",
-        about="data_y|condition",
+        about="nobody_gave",
     ),
     Mutant(
         name="shapes-of-sidecar-unchecked",
@@ -305,6 +311,6 @@ MUTANTS = [
         old="        schema.check_file(metadata, self._runtime.ports())\n",
         new="",
         note="A sidecar of another file is read.",
-        about="sidecar",
+        about="sidecar_of_another_file",
     ),
 ]

@@ -69,7 +69,7 @@ MUTANTS = [
         old='seed_for(seed, "latents"), training=False',
         new='seed_for(seed, "latents"), training=True',
         note="Dropout is on while the weights are computed.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="imputation-decoder-in-training-mode",
@@ -77,7 +77,7 @@ MUTANTS = [
         old="vae.decode_batch(z, y, training=False)",
         new="vae.decode_batch(z, y, training=True)",
         note="Dropout is on while the means are computed.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="imputation-draws-unweighted",

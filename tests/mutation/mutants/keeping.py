@@ -9,7 +9,7 @@ MUTANTS = [
         old='self._begin_pass(position["order"])',
         new="self._begin_pass()",
         note="A training that goes on within an epoch takes the examples in another order.",
-        about="Checkpoint",
+        about="goes_on_bit_for_bit",
     ),
     Mutant(
         name="batches-read-again",
@@ -17,7 +17,7 @@ MUTANTS = [
         old='itertools.islice(self._batches, position["read"])',
         new="itertools.islice(self._batches, 0)",
         note="A training that goes on within an epoch takes its first batches again.",
-        about="Checkpoint",
+        about="goes_on_bit_for_bit",
     ),
     Mutant(
         name="dataset-not-read-up-to-there",
@@ -25,7 +25,7 @@ MUTANTS = [
         old="        for _ in range(count):\n            for _",
         new="        for _ in range(0):\n            for _",
         note="A shuffled dataset has the order of its first pass again.",
-        about="Checkpoint",
+        about="goes_on_bit_for_bit",
     ),
     Mutant(
         name="sign-of-min-delta-flipped",
@@ -33,6 +33,7 @@ MUTANTS = [
         old='if "min_delta" in attributes:',
         new="if False:",
         note="Callbacks that monitor a metric take worse values for better ones.",
+        about="goes_on_bit_for_bit|min_delta",
     ),
     Mutant(
         name="metrics-not-kept",
@@ -40,6 +41,7 @@ MUTANTS = [
         old="        *model.metrics_variables,\n",
         new="",
         note="The logs of an epoch that goes on are those of its later part.",
+        about="goes_on_bit_for_bit",
     ),
     Mutant(
         name="altered-checkpoint-taken",
@@ -47,6 +49,7 @@ MUTANTS = [
         old="if hashlib.sha256(data).hexdigest() != named:",
         new="if False:",
         note="An altered checkpoint is taken for whole.",
+        about="damaged_checkpoint|none_of_its_mutants|torn",
     ),
     Mutant(
         name="trainings-not-told-apart",
@@ -54,6 +57,7 @@ MUTANTS = [
         old="        if differing:\n",
         new="        if False:\n",
         note="A training goes on from the checkpoint of another.",
+        about="checkpoint_of_another",
     ),
     Mutant(
         name="interrupt-not-heard",
@@ -61,6 +65,7 @@ MUTANTS = [
         old="        if self._interrupt.came:\n            told",
         new="        if False:\n            told",
         note="Ctrl-C writes a checkpoint after every step and ends nothing.",
+        about="ctrl_c_ends",
     ),
     Mutant(
         name="changed-file-replaced",
@@ -68,6 +73,7 @@ MUTANTS = [
         old="found[name] != listed.get(name)})",
         new="name not in listed})",
         note="A file that was changed in a SavedModel is lost when the next one takes its place.",
+        about="notes_in_it|known_by_all",
     ),
     Mutant(
         name="links-replaced",
@@ -75,7 +81,7 @@ MUTANTS = [
         old='    if kind == "a symbolic link":',
         new='    if kind == "no link":',
         note="The message of a link says nothing of where it leads.",
-        about="symlink",
+        about="where_it_leads",
     ),
     Mutant(
         name="left-by-living-writers-removed",
@@ -83,7 +89,7 @@ MUTANTS = [
         old="if _runs(int(found[1])) and",
         new="if False and",
         note="A writer's folder is removed before it holds its lock.",
-        about="whole_file",
+        about="killed_writer_left|another_machine_holds",
     ),
     Mutant(
         name="pictures-not-told-apart",
@@ -91,5 +97,6 @@ MUTANTS = [
         old='start.startswith(b"\\x89PNG") and _MARK in start',
         new='start.startswith(b"\\x89PNG")',
         note="Any picture of the user's is replaced.",
+        about="picture_of_ours",
     ),
 ]

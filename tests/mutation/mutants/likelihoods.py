@@ -30,6 +30,7 @@ MUTANTS = [
         old="tf.where(logit > 0, 1.0 - low, low)",
         new="low",
         note="Draws for positive logits are those of the negative ones.",
+        about="ContinuousBernoulli",
     ),
     Mutant(
         name="categorical-counts-every-class",

@@ -28,7 +28,7 @@ MUTANTS = [
         new='seed_for(seed, "binarization")',
         note="In a step, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
-        about="dynamic_binarization|binariz",
+        about="share_a_stream|independent_of_the_latents",
     ),
     Mutant(
         name="second-compile-keeps-update",
@@ -57,6 +57,7 @@ MUTANTS = [
         old="tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)])",
         new="tf.constant([0, 0])",
         note="Every batch of an evaluation has the same noise.",
+        about="share_a_stream",
     ),
     Mutant(
         name="evaluate-in-training-mode",
@@ -64,7 +65,7 @@ MUTANTS = [
         old="training=False, estimator=estimator, weights",
         new="training=True, estimator=estimator, weights",
         note="Dropout is on in `evaluate`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="fit-in-inference-mode",
@@ -72,7 +73,7 @@ MUTANTS = [
         old="training=True, estimator=model.estimator, weights",
         new="training=False, estimator=model.estimator, weights",
         note="Dropout is off in `fit`.",
-        about="Dropout|BatchNormalization|training",
+        about="[Dd]ropout|moving_",
     ),
     Mutant(
         name="penalties-left-out",
@@ -80,7 +81,7 @@ MUTANTS = [
         old="totals = [weighting.batch_loss(loss, weights) + penalty for",
         new="totals = [weighting.batch_loss(loss, weights) for",
         note="Weight decay of the networks' layers is not trained by.",
-        about="regularizer",
+        about="penalties_and_is_what",
     ),
     Mutant(
         name="loss-scale-left-out",
@@ -104,7 +105,7 @@ MUTANTS = [
         old="for part in (model.encoder, model.posterior)",
         new="for part in (model.encoder,)",
         note="The posterior's own weights are trained by the decoder's loss.",
-        about="PIWAE",
+        about="piwae_gives",
     ),
     Mutant(
         name="random-state-not-restored",
@@ -112,7 +113,7 @@ MUTANTS = [
         old='state.assign(stored.pop(f"random_state_{i}"))',
         new='stored.pop(f"random_state_{i}")',
         note="A reloaded model repeats the noise of its first steps.",
-        about="load_model|get_config|from_config",
+        about="goes_on_in_a_fresh_process|resume",
     ),
     Mutant(
         name="exact-estimator-not-evaluated",
@@ -128,7 +129,7 @@ MUTANTS = [
         old="return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)",
         new="return dataset",
         note="Only the first batch of a dataset is checked.",
-        about="Dataset",
+        about="later_batches|in_every_later_one",
     ),
     Mutant(
         name="label-equal-to-classes-accepted",
@@ -136,7 +137,7 @@ MUTANTS = [
         old="np.inf if num_classes is None else num_classes - 1",
         new="np.inf if num_classes is None else num_classes",
         note="A label one too large is accepted.",
-        about="condition|\\by=",
+        about="labels_out_of_range",
     ),
     Mutant(
         name="adam-second-decay",
@@ -144,7 +145,7 @@ MUTANTS = [
         old="beta2_power=tf.pow(tf.cast(optimizer.beta_2,",
         new="beta2_power=tf.pow(tf.cast(optimizer.beta_1,",
         note="Adam's second moment is corrected by the first one's decay.",
-        about="Adam",
+        about="adam_in_one_pass",
     ),
     Mutant(
         name="epochs-in-one-order",
@@ -152,6 +153,6 @@ MUTANTS = [
         old="return lambda: (seed, int(internals.update_counter(model.optimizer)))",
         new="return lambda: (seed, 0)",
         note="Examples are never shuffled.",
-        about="shuffle",
+        about="order_of_its_own",
     ),
 ]

@@ -10,6 +10,7 @@ MUTANTS = [
         new="value * Math.sqrt(temperature))",
         note="z is multiplied by the root of the temperature.",
         row="the page multiplies z by the square root of the temperature",
+        about="page_and_a_temperature",
     ),
     Mutant(
         name="temperature-first-samples",
@@ -18,6 +19,7 @@ MUTANTS = [
         new="{ k, z } of this.model.samples(seed, 0, labels)",
         note="At any temperature but 1 the page stays at the first 16.",
         row="shows the first 16 samples at any other",
+        about="page_and_a_temperature",
     ),
     Mutant(
         name="temperature-own-range",
@@ -25,6 +27,7 @@ MUTANTS = [
         old="temperature === 1 ? null : this.sheet.range",
         new="null",
         note="The range of the pictures changes with the temperature.",
+        about="page_and_a_temperature",
     ),
     Mutant(
         name="temperature-keeps-old-latent",
@@ -32,6 +35,7 @@ MUTANTS = [
         old="yield { k, x, z: scaled }",
         new="yield { k, x, z }",
         note="The sliders start at the z before the temperature.",
+        about="move_two_numbers",
     ),
     Mutant(
         name="temperature-first-label",
@@ -39,6 +43,7 @@ MUTANTS = [
         old="[scaled], [labels[k]]",
         new="[scaled], [labels[0]]",
         note="At any temperature but 1 all pictures have the first label.",
+        about="label_or_of_each",
     ),
     Mutant(
         name="labels-start-again-on-each-page",
@@ -46,6 +51,7 @@ MUTANTS = [
         old="(this.first + k) % classes",
         new="k % classes",
         note="The labels in turn start again at 0 on each page.",
+        about="label_or_of_each",
     ),
     Mutant(
         name="next-skips-back-one",
@@ -53,6 +59,7 @@ MUTANTS = [
         old="this.#go(this.first + COUNT)",
         new="this.#go(this.first + COUNT - 1)",
         note="The last picture of a page is shown again on the next.",
+        about="page_and_a_temperature",
     ),
     Mutant(
         name="previous-off-on-second-page",
@@ -60,6 +67,7 @@ MUTANTS = [
         old="first < COUNT",
         new="first <= COUNT",
         note="There is no way back from the second page.",
+        about="every_control",
     ),
     Mutant(
         name="next-beyond-the-stream",
@@ -67,6 +75,7 @@ MUTANTS = [
         old="(first + 2 * COUNT) * this.model",
         new="(first + COUNT) * this.model",
         note="The last page leaves the stream of the seed.",
+        about="every_control",
     ),
     Mutant(
         name="seed-keeps-the-page",
@@ -74,6 +83,7 @@ MUTANTS = [
         old="this.#go(0);",
         new="this.#go(this.first);",
         note="A new seed does not start at its first sample.",
+        about="every_control|page_and_a_temperature",
     ),
     Mutant(
         name="sample-index-of-page",
@@ -81,6 +91,7 @@ MUTANTS = [
         old="index: int32([(first + k) | 0])",
         new="index: int32([first | 0])",
         note="All pictures of a page are its first.",
+        about="samples_of_the_seed|page_and_a_temperature",
     ),
     Mutant(
         name="sample-label-of-first",
@@ -88,6 +99,7 @@ MUTANTS = [
         old="| 0]), ...this.#condition(labels.slice(k, k + batch), batch)",
         new="| 0]), ...this.#condition(labels, batch)",
         note="All pictures are drawn with the first label.",
+        about="label_or_of_each",
     ),
     Mutant(
         name="hash-never-checked",
@@ -95,6 +107,7 @@ MUTANTS = [
         old="if (!globalThis.crypto?.subtle) return;",
         new="if (globalThis.crypto?.subtle) return;",
         note="A file that is not the sidecar's is run.",
+        about="another_hash|what_is_missing",
     ),
     Mutant(
         name="sphere-has-sliders",
@@ -102,6 +115,7 @@ MUTANTS = [
         old='"The latent of this model lies on a sphere"',
         new="null",
         note="The latent of a sphere may be moved off it.",
+        about="without_temperature",
     ),
     Mutant(
         name="slider-moves-its-own-number",
@@ -109,6 +123,7 @@ MUTANTS = [
         old="this.z[this.axes[axis]] = find",
         new="this.z[axis] = find",
         note="A slider moves dimension 0 or 1 whatever was chosen.",
+        about="move_two_numbers",
     ),
     Mutant(
         name="slider-label-zero",
@@ -116,6 +131,7 @@ MUTANTS = [
         old="decoded([this.z], [label])",
         new="decoded([this.z], [0])",
         note="Sliders decode with label 0.",
+        about="label_of_its_picture",
     ),
     Mutant(
         name="slider-starts-at-first-picture",
@@ -123,6 +139,7 @@ MUTANTS = [
         old="this.page.pictures[this.base].z)",
         new="this.page.pictures[0].z)",
         note="The sliders start at the first picture whichever was chosen.",
+        about="move_two_numbers|label_of_its_picture",
     ),
     Mutant(
         name="weakest-dimension-first",
@@ -130,6 +147,7 @@ MUTANTS = [
         old="effects[b] - effects[a]",
         new="effects[a] - effects[b]",
         note="The weakest dimensions are offered first.",
+        about="strongest_numbers",
     ),
     Mutant(
         name="range-low-ignored",
@@ -137,6 +155,7 @@ MUTANTS = [
         old="(value - low) * scale",
         new="value * scale",
         note="The least value is not drawn black.",
+        about="samples_of_the_seed|bars_of_their_height",
     ),
     Mutant(
         name="click-picks-transposed",
@@ -144,5 +163,6 @@ MUTANTS = [
         old="row * this.columns + column",
         new="column * this.columns + row",
         note="A click starts at the picture mirrored about the diagonal.",
+        about="move_two_numbers|label_of_its_picture",
     ),
 ]

@@ -46,7 +46,7 @@ MUTANTS = [
         old="vae.condition(y), False)",
         new="vae.condition(y), True)",
         note="Pseudo-inputs pass through the encoder with dropout on.",
-        about="Dropout|BatchNormalization|training",
+        about="VampPrior",
     ),
     Mutant(
         name="vamp-pseudo-inputs-not-clipped",

@@ -10,6 +10,7 @@ MUTANTS = [
         new="np.concatenate([trained_on, dataset.x_test]), batch_size=",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
+        about="on_the_training_examples_alone|typed_for_train",
     ),
     Mutant(
         name="evaluates-training-data",
@@ -18,6 +19,7 @@ MUTANTS = [
         new="dataset.x_train[: num_examples or None]",
         note="The report is of training data.",
         row="evaluation takes training data for held-out",
+        about="typed_for_train|held_out_examples",
     ),
     Mutant(
         name="train-counts-swapped",
@@ -26,6 +28,7 @@ MUTANTS = [
         new="num_samples=num_examples, num_examples=num_samples,",
         note="`tfvae train` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
+        about="typed_for_train",
     ),
     Mutant(
         name="evaluate-counts-swapped",
@@ -34,6 +37,7 @@ MUTANTS = [
         new="runs.evaluate(run, num_examples, num_samples, data_dir, data)",
         note="`tfvae evaluate` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
+        about="typed_for_evaluate",
     ),
     Mutant(
         name="sample-seed-ignored",
@@ -42,6 +46,7 @@ MUTANTS = [
         new="runs.sample(run_or_file, count, 0, out, draw)",
         note="`tfvae sample` draws seed 0 and says another.",
         row="`tfvae sample --seed` ignored",
+        about="typed_for_sample",
     ),
     Mutant(
         name="epochs-and-batch-size-swapped",
@@ -49,6 +54,7 @@ MUTANTS = [
         old="epochs=epochs, batch_size=batch_size,",
         new="epochs=batch_size, batch_size=epochs,",
         note="--epochs and --batch-size are exchanged.",
+        about="typed_for_train",
     ),
     Mutant(
         name="evaluate-data-dir-ignored",
@@ -56,6 +62,7 @@ MUTANTS = [
         old="given_data.examples(settings, vae.event_shape, data, data_dir)",
         new="given_data.examples(settings, vae.event_shape, data)",
         note="`tfvae evaluate --data-dir` is ignored.",
+        about="typed_for_evaluate",
     ),
     Mutant(
         name="run-seed-ignored",
@@ -63,6 +70,7 @@ MUTANTS = [
         old="keras.utils.set_random_seed(settings.seed)",
         new="keras.utils.set_random_seed(0)",
         note="Weights and order of examples are those of seed 0.",
+        about="same_seed_ends|seed_of_train",
     ),
     Mutant(
         name="run-evaluation-seed-ignored",
@@ -70,6 +78,7 @@ MUTANTS = [
         old="evaluated_on, settings.num_samples, settings.seed, progress",
         new="evaluated_on, settings.num_samples, 0, progress",
         note="The report's evaluation has seed 0 whatever the run's.",
+        about="typed_for_train",
     ),
     Mutant(
         name="evaluate-run-seed-ignored",
@@ -77,6 +86,7 @@ MUTANTS = [
         old="vae, found.x[chosen], num_samples, settings.seed, y",
         new="vae, found.x[chosen], num_samples, 0, y",
         note="A run evaluated again has seed 0 whatever its own.",
+        about="typed_for_evaluate",
     ),
     Mutant(
         name="learning-rate-ignored",
@@ -84,6 +94,7 @@ MUTANTS = [
         old="CosineDecay(settings.learning_rate, steps)",
         new='CosineDecay(_DEFAULTS["learning_rate"], steps)',
         note="--learning-rate is ignored.",
+        about="typed_for_train",
     ),
     Mutant(
         name="decay-ends-after-one-epoch",
@@ -91,6 +102,7 @@ MUTANTS = [
         old="settings.epochs * math.ceil(len(",
         new="math.ceil(len(",
         note="The learning rate is 0 after the first epoch.",
+        about="typed_for_train",
     ),
     Mutant(
         name="batch-size-not-passed",
@@ -98,6 +110,7 @@ MUTANTS = [
         old="trained_on, batch_size=batch_size, epochs",
         new="trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
+        about="typed_for_train",
     ),
     Mutant(
         name="zero-examples-means-none",
@@ -105,6 +118,7 @@ MUTANTS = [
         old="[: num_examples or None]",
         new="[:num_examples]",
         note="--num-examples 0 is no example and not all.",
+        about="goes_by_the_run",
     ),
     Mutant(
         name="export-quality-loss-not-passed",
@@ -112,7 +126,7 @@ MUTANTS = [
         old="max_quality_loss=max_quality_loss,\n        )\n    with",
         new=")\n    with",
         note="`tfvae export --max-quality-loss` refuses nothing.",
-        about="max_quality_loss",
+        about="typed_for_export",
     ),
     Mutant(
         name="picture-range-guessed",
@@ -120,6 +134,7 @@ MUTANTS = [
         old='plots.picture(images, value_range=sampler.metadata["value_range"])',
         new="plots.picture(images)",
         note="Samples are drawn with their own range and not the data's.",
+        about="typed_for_sample|picture_of_a_run",
     ),
     Mutant(
         name="picture-seed-ignored",
@@ -127,6 +142,7 @@ MUTANTS = [
         old="sample(out / TFLITE, 64, seed, out / SAMPLES)",
         new="sample(out / TFLITE, 64, 0, out / SAMPLES)",
         note="The run's picture has seed 0 whatever the run's.",
+        about="picture_of_a_run",
     ),
     Mutant(
         name="reconstructs-training-data",
@@ -134,6 +150,7 @@ MUTANTS = [
         old="dataset.x_test[:64]",
         new="dataset.x_train[:64]",
         note="The reconstructions shown are of training data.",
+        about="picture_of_reconstructions",
     ),
     Mutant(
         name="likelihood-option-ignored",
@@ -141,6 +158,7 @@ MUTANTS = [
         old='if settings.likelihood != "auto":',
         new="if not settings.likelihood:",
         note="--likelihood is ignored.",
+        about="likelihood_that_is_named|typed_for_train",
     ),
     Mutant(
         name="sixteen-pixels-too-few",
@@ -148,6 +166,7 @@ MUTANTS = [
         old="min(shape[:2]) >= _CONV_FROM",
         new="min(shape[:2]) > _CONV_FROM",
         note="Images of just 16 pixels a side get the dense network.",
+        about="left_open_is_chosen",
     ),
     Mutant(
         name="report-counts-swapped",
@@ -155,6 +174,7 @@ MUTANTS = [
         old='{"train": len(dataset.x_train), "held_out": len(dataset.x_test)}',
         new='{"train": len(dataset.x_test), "held_out": len(dataset.x_train)}',
         note="The report swaps how many were trained on and held out.",
+        about="trained_on_and_evaluated_on",
     ),
     Mutant(
         name="export-encoder-not-passed",
@@ -162,6 +182,7 @@ MUTANTS = [
         old="tuple(batch_size or [1]), encoder, precision",
         new="tuple(batch_size or [1]), False, precision",
         note="`tfvae export --encoder` leaves the encoder out.",
+        about="typed_for_export",
     ),
     Mutant(
         name="export-quantization-ignored",
@@ -169,6 +190,7 @@ MUTANTS = [
         old="None if quantization is options.Quantization.none else quantization.value",
         new="None",
         note="`tfvae export --quantization` is ignored.",
+        about="typed_for_export",
     ),
     Mutant(
         name="page-litert-not-passed",
@@ -176,6 +198,7 @@ MUTANTS = [
         old="runs.export_web(vae, web, litert, precision",
         new="runs.export_web(vae, web, None, precision",
         note="`tfvae export --litert` writes a page that loads LiteRT from elsewhere.",
+        about="typed_for_export",
     ),
     Mutant(
         name="hashes-of-a-run-not-compared",
@@ -183,6 +206,7 @@ MUTANTS = [
         old="    if wrong:\n",
         new="    if False:\n",
         note="A run whose files are of two trainings is opened.",
+        about="file_of_another|altered_report",
     ),
     Mutant(
         name="run-replaced-unasked",
@@ -190,6 +214,7 @@ MUTANTS = [
         old="return others or (None if overwrite else",
         new="return others or (None if True else",
         note="A second `tfvae train` replaces the first run.",
+        about="replaced_if_asked",
     ),
     Mutant(
         name="failed-run-kept",
@@ -197,6 +222,7 @@ MUTANTS = [
         old="        unfinished.drop()\n",
         new="",
         note="What a training that ran away has kept stays, to run away again.",
+        about="training_that_fails",
     ),
     Mutant(
         name="resumed-on-other-data",
@@ -204,6 +230,7 @@ MUTANTS = [
         old='begun["data"] != used',
         new='begun["data"] == 0',
         note="A run goes on with other examples than those it was begun with.",
+        about="go_on_with_and_its_data",
     ),
     Mutant(
         name="demo-port-ignored",
@@ -211,5 +238,6 @@ MUTANTS = [
         old="demo_server.server_of(folder, port)",
         new="demo_server.server_of(folder)",
         note="`tfvae demo --port` is ignored.",
+        about="typed_for_demo",
     ),
 ]

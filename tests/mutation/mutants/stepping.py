@@ -10,7 +10,7 @@ MUTANTS = [
         old="on_end(done - 1, logs)",
         new="on_end(done, logs)",
         note="Callbacks are told the number of the next batch at the end of one.",
-        about="on_train_batch_end|on_test_batch_end",
+        about="number_of_the_last_batch|hooks_",
     ),
     Mutant(
         name="stop-waits-for-the-epoch",
@@ -18,7 +18,7 @@ MUTANTS = [
         old="        if getattr(model, stop):\n            break\n\n    run",
         new="\n    run",
         note="`stop_training` set at a batch stops only after the epoch.",
-        about="stop_training|stop_evaluating",
+        about="stop/.*batch",
     ),
     Mutant(
         name="evaluation-stopped-by-training",
@@ -26,7 +26,7 @@ MUTANTS = [
         old='_epoch(model, run, hooks, "stop_evaluating")',
         new='_epoch(model, run, hooks, "stop_training")',
         note="After a fit that was stopped early, `evaluate` ends with its first call.",
-        about="stop_training|stop_evaluating|EarlyStopping",
+        about="sequence/stop_evaluate",
     ),
     Mutant(
         name="validation-goes-on-where-it-ended",
@@ -34,7 +34,7 @@ MUTANTS = [
         old="    run.reader.begin_anew()\n",
         new="",
         note="With `validation_steps` each epoch is validated on other batches.",
-        about="validation_steps",
+        about="validation/array/steps_1|validation/\\{data",
     ),
     Mutant(
         name="backed-up-epoch-ignored",
@@ -42,7 +42,7 @@ MUTANTS = [
         old='keeper.first_epoch(internals.first_epoch(model, call["initial_epoch"]))',
         new='keeper.first_epoch(call["initial_epoch"])',
         note="After an interruption `BackupAndRestore` trains all epochs again.",
-        about="BackupAndRestore|initial_epoch",
+        about="callback/backup",
     ),
     Mutant(
         name="metrics-run-over-epochs",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="        model.reset_metrics()\n        callbacks.on_epoch_begin",
         new="        callbacks.on_epoch_begin",
         note="What an epoch logs is the mean over all epochs before it too.",
-        about="history|reset_metrics",
+        about="batch_5/epochs_3|fit/\\{data\\}/batch",
     ),
     Mutant(
         name="averaged-weights-not-taken",
@@ -58,7 +58,7 @@ MUTANTS = [
         old="        model.optimizer.finalize_variable_values(model.trainable_weights)\n",
         new="        pass\n",
         note="With `use_ema=True` the model does not end with the averaged weights.",
-        about="use_ema|finalize",
+        about="averaged_weights",
     ),
     # ---- what is read
     Mutant(
@@ -70,7 +70,7 @@ MUTANTS = [
         ),
         new="        self._begin_pass()",
         note="With `steps_per_epoch` each epoch trains on the first batches, never on the others.",
-        about="steps_per_epoch",
+        about="fit/known/steps_2|fit/\\{data\\}/steps",
     ),
     Mutant(
         name="finished-pass-not-begun-anew",
@@ -78,7 +78,7 @@ MUTANTS = [
         old="        if self._left_of_pass() == 0:\n            self._batches = None\n",
         new="        return\n",
         note="With `steps_per_epoch` an epoch after one that ended with the data has no batch.",
-        about="steps_per_epoch",
+        about="fit/known/steps_[25]|fit/\\{data\\}/steps",
     ),
     Mutant(
         name="last-partial-batch-dropped",
@@ -86,7 +86,7 @@ MUTANTS = [
         old="self.num_batches = math.ceil(self.num_examples / batch_size)",
         new="self.num_batches = max(1, self.num_examples // batch_size)",
         note="The last batch of an epoch is left out where it is not full.",
-        about="partial|last batch|remainder",
+        about="fit/array/batch_3|fit/\\{data\\}/batch",
     ),
     Mutant(
         name="bytes-by-the-first-block",
@@ -94,7 +94,7 @@ MUTANTS = [
         old="        if not np.array_equal(as_bytes[block], array[block]):",
         new="        if first == 0 and not np.array_equal(as_bytes[block], array[block]):",
         note="Large arrays whose first numbers are whole lose the fractions of all others.",
-        about="uint8|bytes|whole numbers",
+        about="stay_on_the_device_in_bytes",
     ),
     Mutant(
         name="dataset-read-beyond-stated-steps",
@@ -105,7 +105,7 @@ MUTANTS = [
             "With `steps_per_epoch` prefetching reads a dataset further than the steps that were "
             "asked for."
         ),
-        about="steps_per_epoch|prefetch",
+        about="read_no_further",
     ),
     # ---- the arguments of fit
     Mutant(
@@ -114,7 +114,7 @@ MUTANTS = [
         old='"steps": call["validation_steps"],',
         new='"steps": None,',
         note="Each validation goes over all of its data, whatever `validation_steps` says.",
-        about="validation_steps",
+        about="validation/array/steps_1|validation/\\{data",
     ),
     Mutant(
         name="validation-weights-ignored",
@@ -122,7 +122,7 @@ MUTANTS = [
         old='"sample_weight": sample_weight,',
         new='"sample_weight": None,',
         note="Weights in `validation_data` have no effect.",
-        about="validation_data",
+        about="validation/weights",
     ),
     Mutant(
         name="split-loses-weights",
@@ -130,7 +130,7 @@ MUTANTS = [
         old="parts = (x, y, sample_weight)",
         new="parts = (x, y, None)",
         note="Beside `validation_split`, `sample_weight` is ignored.",
-        about="validation_split",
+        about="split/weights",
     ),
     Mutant(
         name="own-train-function-unused",
@@ -138,7 +138,7 @@ MUTANTS = [
         old="return made == (CompiledFit.make_train_function, CompiledFit.make_test_function)",
         new="return True",
         note="A subclass' own `make_train_function` is never called.",
-        about="make_train_function|make_test_function",
+        about="make_train_function|function_of_the_users_own",
     ),
     # ---- between runs, and in files
     Mutant(
@@ -150,7 +150,7 @@ MUTANTS = [
             "A loaded model has lost `on_nonfinite`, and what was chosen on one machine stays on "
             "another."
         ),
-        about="get_compile_config|load_model",
+        about="on_nonfinite|kept_when_stated|fresh_process",
     ),
     Mutant(
         name="loaded-optimizer-not-built",
@@ -161,7 +161,7 @@ MUTANTS = [
         ),
         new="",
         note="The optimizer of a loaded model begins anew, its moments and step forgotten.",
-        about="load_model|compile_from_config",
+        about="fresh_process",
     ),
     Mutant(
         name="only-first-epoch-found-empty",
@@ -169,7 +169,7 @@ MUTANTS = [
         old="        self._runs.steps = 0\n",
         new="",
         note="A generator that is used up after one epoch gives a loss of 0 in the others.",
-        about="generator|ran out of data|nan",
+        about="epoch_that_did_not_happen|short_generator",
     ),
     Mutant(
         name="validation-of-the-last-fit",
@@ -180,7 +180,7 @@ MUTANTS = [
             "A later fit in Keras' loop is validated on the data of an earlier one, "
             "which stay in memory."
         ),
-        about="validation_data|class_weight|weakref",
+        about="sequence/fit_validations",
     ),
     Mutant(
         name="alarm-rings-into-the-next-fit",
@@ -188,7 +188,7 @@ MUTANTS = [
         old="        self.alarm.reset()\n",
         new="",
         note="`skipped()` counts over all fits, and after a quiet stop at NaN no later fit trains.",
-        about="skipped|TerminateOnNaN",
+        about="not_raised_by_the_next|left_out_and_are_counted",
     ),
     Mutant(
         name="terminate-on-nan-preempted",
@@ -196,7 +196,7 @@ MUTANTS = [
         old="self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))",
         new="self._runs.begin(quiet=False)",
         note="With `TerminateOnNaN` a fit raises, although the callback is to stop it.",
-        about="TerminateOnNaN",
+        about="callback_for_nan",
     ),
     Mutant(
         name="lambda-hooks-not-seen",
@@ -207,7 +207,7 @@ MUTANTS = [
         ),
         new="return _class_of(callback, hook) is not keras.callbacks.Callback",
         note="A `LambdaCallback` at batches is called once for many of them.",
-        about="LambdaCallback",
+        about="LambdaCallback|users_own_is_called",
     ),
     # ---- programs
     Mutant(
@@ -216,7 +216,7 @@ MUTANTS = [
         old="arguments = (stacked, tf.constant(len(batches)))",
         new="arguments = (stacked, tf.constant(height))",
         note="The copies of the last batch that fill a stack are trained on as well.",
-        about="steps_per_execution",
+        about="steps_of_one_call|several_sizes",
     ),
     Mutant(
         name="changed-settings-keep-the-programs",
@@ -224,7 +224,7 @@ MUTANTS = [
         old="        if run.acts or done == start:\n            run.programs.refresh()\n",
         new="",
         note="An attribute such as beta that is changed between two fits has no effect.",
-        about="traced|attribute|beta",
+        about="takes_effect",
     ),
     Mutant(
         name="programs-keyed-without-dtypes",
@@ -239,7 +239,7 @@ MUTANTS = [
             "        function = self._functions.get(key, lambda: self._make(plan, source.dtypes))\n"
         ),
         note="After a fit on uint8 a fit on floats casts them to uint8.",
-        about="uint8|dtype",
+        about="sequence/fit_bytes_fit",
     ),
     Mutant(
         name="refused-function-asked-again",
@@ -247,7 +247,7 @@ MUTANTS = [
         old="function = self._functions.get((key, plan), lambda: make(plan))",
         new="function = self._functions.get(key, lambda: make(plan))",
         note="An evaluation that XLA refuses gets the refused function again in place of a graph.",
-        about="XLA cannot|refus",
+        about="xla_cannot_compile",
     ),
     Mutant(
         name="xla-refusal-forgotten",
@@ -255,7 +255,7 @@ MUTANTS = [
         old="self._runs.refused_by_xla = True",
         new="self._runs.refused_by_xla = False",
         note="What XLA has refused is given to it again in every call.",
-        about="XLA cannot|refus",
+        about="xla_cannot_compile",
     ),
     Mutant(
         name="update-kept-for-other-weights",
@@ -266,7 +266,7 @@ MUTANTS = [
             "When another layer of the same shape is frozen, "
             "the update goes to the weights of before."
         ),
-        about="trainable|update_by_xla",
+        about="trained_now",
     ),
     Mutant(
         name="freezing-not-noticed",
@@ -274,7 +274,7 @@ MUTANTS = [
         old="yield id(part), part.trainable",
         new="yield id(part)",
         note="A layer that is frozen between two fits is trained on.",
-        about="trainable|frozen|freez",
+        about="frozen_between",
     ),
     Mutant(
         name="unknown-layers-trusted",
@@ -285,7 +285,7 @@ MUTANTS = [
             "In Keras' loop, which cannot go back, XLA is given a user's layer that it cannot "
             "compile."
         ),
-        about="Lambda|py_function|generator",
+        about="xla_cannot_compile|own_loop",
     ),
     Mutant(
         name="plan-left-behind",
@@ -296,7 +296,7 @@ MUTANTS = [
             "Whatever is traced after a fit, an export too, "
             "is traced as if it were for the fit's compiler."
         ),
-        about="tracing_for|current_plan",
+        about="for_no_compiler",
     ),
     # ---- steps that are not finite
     Mutant(
@@ -305,7 +305,7 @@ MUTANTS = [
         old="return finite & (self._record[_COUNT] == 0.0)",
         new="return finite",
         note="The weights after a raise are not those before the bad step: the call has gone on.",
-        about="NonFiniteLoss",
+        about="last_finite_step",
     ),
     Mutant(
         name="last-bad-step-named",
@@ -313,7 +313,7 @@ MUTANTS = [
         old="row = tf.where(first & ~clear, row",
         new="row = tf.where(~clear, row",
         note="The step and terms that are told are those of the end of the call.",
-        about="NonFiniteLoss|in step",
+        about="last_finite_step",
     ),
     Mutant(
         name="skipped-step-counted",
@@ -321,7 +321,7 @@ MUTANTS = [
         old="    iterations.assign(tf.where(clear, iterations.value, before))\n",
         new="",
         note="A step that is left out moves the optimizer's count, and so its schedules.",
-        about="skip|iterations",
+        about="left_out_and_are_counted",
     ),
     Mutant(
         name="bad-gradient-accumulated",
@@ -332,7 +332,7 @@ MUTANTS = [
             "With `gradient_accumulation_steps` a gradient that was to be left out spoils the "
             "next update."
         ),
-        about="gradient_accumulation_steps",
+        about="accumulating",
     ),
     Mutant(
         name="skipped-step-decays-weights",
@@ -343,7 +343,7 @@ MUTANTS = [
         ),
         new="",
         note="A step that is left out still shrinks the weights by weight decay.",
-        about="weight_decay|AdamW",
+        about="weight_decay",
     ),
     # ---- the optimizer's update
     Mutant(
@@ -352,7 +352,7 @@ MUTANTS = [
         old=" and not optimizer.amsgrad",
         new="",
         note="In a graph, `Adam(amsgrad=True)` updates as plain Adam.",
-        about="amsgrad",
+        about="amsgrad|taken_for_it",
     ),
     # ---- chains, state and weights
     Mutant(
@@ -361,7 +361,7 @@ MUTANTS = [
         old="before, self._training = self._training, False",
         new="before = self._training",
         note="Samples that TFP draws for shapes move the statistics of BatchNorm in training.",
-        about="BatchNormalization|training=True",
+        about="moving_statistics",
     ),
     Mutant(
         name="chain-stays-in-evaluation",
@@ -369,7 +369,7 @@ MUTANTS = [
         old="            self._training = before",
         new="            pass",
         note="Once shapes are known, dropout in the networks between layers is off in training.",
-        about="Dropout|training=True",
+        about="dropout_acts",
     ),
     Mutant(
         name="state-of-parts-not-found",
@@ -379,7 +379,7 @@ MUTANTS = [
         ),
         new="",
         note="Variables of a regularizer within an objective are neither trained nor saved.",
-        about="Stateful|state_of",
+        about="multiplier_is_a_variable",
     ),
     Mutant(
         name="loss-over-sum-of-weights",
@@ -389,7 +389,7 @@ MUTANTS = [
         note=(
             "The loss is divided by the sum of weights, so that weights of 2 train as weights of 1."
         ),
-        about="sample_weight",
+        about="divided_by_the_examples|sample_weights",
     ),
     Mutant(
         name="weightless-examples-enter-networks",
@@ -397,6 +397,6 @@ MUTANTS = [
         old="return tf.where(_beside(weights, values) != 0.0, values, first)",
         new="return values",
         note="An example of weight 0 whose loss is infinite makes the gradient no number.",
-        about="sample_weight",
+        about="no_finite_loss",
     ),
 ]

@@ -9,7 +9,7 @@ MUTANTS = [
         old="self.encoder_params(events, y, training=False)",
         new="self.encoder_params(events, y, training=True)",
         note="Dropout is on in `encode`.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="decode-in-training-mode",
@@ -17,7 +17,7 @@ MUTANTS = [
         old="self.decode_batch(z, y, training=False)",
         new="self.decode_batch(z, y, training=True)",
         note="Dropout is on in `decode`.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="terms-in-training-mode",
@@ -25,7 +25,7 @@ MUTANTS = [
         old="batch_terms(self, prepared, y, num_samples, latents, training=False)",
         new="batch_terms(self, prepared, y, num_samples, latents, training=True)",
         note="Dropout is on in `log_weights`.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="terms-binarization-shares-seed",
@@ -34,7 +34,7 @@ MUTANTS = [
         new='latents = seed_for(pair, "binarization")',
         note="In `log_weights`, the binarization and the latents share a seed.",
         row="binarization and latents share a seed",
-        about="dynamic_binarization|binariz",
+        about="share_a_stream|independent_of_the_latents",
     ),
     Mutant(
         name="decoder-never-in-training-mode",
@@ -42,7 +42,7 @@ MUTANTS = [
         old="vae.prior.for_decoder(drawn.z), y, training)",
         new="vae.prior.for_decoder(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
-        about="Dropout|BatchNormalization|training",
+        about="batch_norm_and_dropout|dropout_acts",
     ),
     Mutant(
         name="encoder-never-in-training-mode",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="networks.network_input(x, y), training=training)",
         new="networks.network_input(x, y), training=False)",
         note="The encoder's dropout is off in training too.",
-        about="Dropout|BatchNormalization|training",
+        about="batch_norm_and_dropout",
     ),
     Mutant(
         name="closed-form-brings-score-back",
@@ -58,7 +58,7 @@ MUTANTS = [
         old="rate = None if estimator is not None and estimator.stops_density else",
         new="rate =",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
-        about="StickingTheLanding",
+        about="sticking_the_landing_has_no_noise",
     ),
     Mutant(
         name="terms-without-weights",
@@ -77,7 +77,7 @@ MUTANTS = [
         ),
         new="",
         note="An evaluation fits the scale to the batch it measures.",
-        about="optimal_scale",
+        about="optimal_scale_is_the_first",
     ),
     Mutant(
         name="encoder-view-skipped",
@@ -85,7 +85,7 @@ MUTANTS = [
         old="self.likelihood.encoder_view(tf.cast(x, tf.float32))",
         new="tf.cast(x, tf.float32)",
         note="The encoder is shown the data and not the likelihood's view of them.",
-        about="Poisson|NegativeBinomial|encoder_view",
+        about="sees_the_logarithm",
     ),
     Mutant(
         name="config-loses-estimator",
@@ -100,7 +100,7 @@ MUTANTS = [
             '            if name != "estimator"\n'
         ),
         note="A reloaded model has the default estimator.",
-        about="load_model|get_config|from_config",
+        about="estimator.*(load_model|get_config)|returns_from|goes_on_in_a_fresh",
     ),
     Mutant(
         name="with-prior-loses-estimator",
@@ -108,7 +108,7 @@ MUTANTS = [
         old="self.objective, self.estimator)",
         new="self.objective)",
         note="with_prior gives a model of the default estimator.",
-        about="with_prior",
+        about="keeps_all_else",
     ),
     Mutant(
         name="model-seed-ignored",
@@ -116,7 +116,7 @@ MUTANTS = [
         old="keras.random.SeedGenerator(seed)",
         new="keras.random.SeedGenerator()",
         note="Training noise does not follow from the model's seed.",
-        about="seed",
+        about="binarization_draws_anew",
     ),
     Mutant(
         name="sample-condition-of-first-page",
@@ -124,7 +124,7 @@ MUTANTS = [
         old="tf.gather(y, rows)",
         new="tf.gather(y, rows - first)",
         note="Samples beyond the first page have the conditions of the first.",
-        about="condition|\\by=",
+        about="follow_their_rows",
     ),
     Mutant(
         name="draw-shares-latent-noise",
@@ -132,7 +132,7 @@ MUTANTS = [
         old='noise.fold_in(random.TAGS["draw"])',
         new="noise",
         note="Draws of x share the stream of z.",
-        about="draw=|draws",
+        about="share_a_stream|not_that_of_its_latent",
     ),
     Mutant(
         name="draw-option-not-passed",
@@ -140,7 +140,7 @@ MUTANTS = [
         old="generate(vae, noise, y, draw=draw)[1]",
         new="generate(vae, noise, y)[1]",
         note="draw=True gives the mean.",
-        about="draw=|draws",
+        about="draws_are_binary",
     ),
     Mutant(
         name="sample-in-training-mode",
@@ -148,7 +148,7 @@ MUTANTS = [
         old="vae.decode_batch(vae.prior.for_decoder(z), y, training=False)\n    if draw",
         new="vae.decode_batch(vae.prior.for_decoder(z), y, training=True)\n    if draw",
         note="Dropout is on in `sample`.",
-        about="Dropout|BatchNormalization|training",
+        about="dropout_is_inert",
     ),
     Mutant(
         name="stream-range-of-lowest-layer",
@@ -156,7 +156,7 @@ MUTANTS = [
         old="sum(tf.nest.flatten(vae.latent_sizes))",
         new="tf.nest.flatten(vae.latent_sizes)[-1]",
         note="The end of the stream is checked for the lowest layer alone.",
-        about="hierarchical_vae",
+        about="drawn_for_all_layers",
     ),
     Mutant(
         name="conditions-repeated-not-tiled",
@@ -164,7 +164,7 @@ MUTANTS = [
         old="y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))",
         new="y = tf.repeat(y, copies, axis=0)",
         note="With several latents an example's latents meet other examples' conditions.",
-        about="condition|\\by=",
+        about="follow_their_rows|joint_gaussian",
     ),
     Mutant(
         name="half-precision-probabilities",
@@ -172,7 +172,7 @@ MUTANTS = [
         old="tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)",
         new="params",
         note="Log-probabilities are computed in the networks' precision.",
-        about="mixed_|float16",
+        about="16_bits|log_probabilities_in",
     ),
     Mutant(
         name="conditions-of-any-number",
@@ -180,7 +180,7 @@ MUTANTS = [
         old=" or rows not in (None, given)",
         new="",
         note="Conditions for fewer or more samples than asked for are taken.",
-        about="condition|\\by=",
+        about="refuses_what_is_wrong",
     ),
     Mutant(
         name="one-label-too-many",
@@ -188,7 +188,7 @@ MUTANTS = [
         old="(labels <= high)",
         new="(labels <= high + 1)",
         note="The label beyond the last class is taken.",
-        about="condition|\\by=",
+        about="labels_out_of_range|refuses_what_is_wrong",
     ),
     Mutant(
         name="classes-of-the-larger-network",
@@ -196,7 +196,7 @@ MUTANTS = [
         old="return min(found, default=None)",
         new="return max(found, default=None)",
         note="Labels are taken that one of the two networks does not know.",
-        about="condition|\\by=",
+        about="number_of_classes",
     ),
     Mutant(
         name="bounded-branch-overlooked",
@@ -204,7 +204,7 @@ MUTANTS = [
         old="for tensor in inputs if moves(operation) else []:",
         new="for tensor in inputs[:1] if moves(operation) else []:",
         note="Of several outputs joined, the first one alone is asked for its activation.",
-        about="allow_bounded_outputs",
+        about="least_or_a_greatest|locations_alone",
     ),
     Mutant(
         name="batch-of-a-prior-unchecked",
@@ -212,7 +212,7 @@ MUTANTS = [
         old="if batch is not None and any",
         new="if batch is None and any",
         note="A distribution of another batch than the model's is taken.",
-        about="Independent",
+        about="wrong_event_or_batch",
     ),
     Mutant(
         name="prior-not-asked-to-factorize",
@@ -220,7 +220,7 @@ MUTANTS = [
         old="and not piece.factorized:",
         new="and not posterior.factorized:",
         note="Free bits accept a prior that does not factorize.",
-        about="free_bits|rate_per_latent",
+        about="take_latents_apart",
     ),
     Mutant(
         name="encoder-activation-ignored",
@@ -228,7 +228,7 @@ MUTANTS = [
         old="[*parts.dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]",
         new='[*_dense(hidden, "relu"), layers.Dense(posterior.params_size(latent_dim))]',
         note="The encoder of mlp_vae has relu whatever was asked for.",
-        about="activation",
+        about="layers_of_its_widths|hidden_layers_of",
     ),
     Mutant(
         name="deconvolution-activation-missing",
@@ -236,7 +236,7 @@ MUTANTS = [
         old='layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)',
         new='layers.Conv2DTranspose(n, 4, 2, "same")',
         note="Transposed convolutions of conv_vae have no activation.",
-        about="activation",
+        about="convolutions_halve",
     ),
     Mutant(
         name="hierarchical-top-not-passed",
@@ -250,7 +250,7 @@ MUTANTS = [
             "for below, above in reversed(upwards)]\n"
         ),
         note="hierarchical_vae forgets the top it was given.",
-        about="hierarchical_vae",
+        about="has_the_top",
     ),
     Mutant(
         name="labels-are-trained",
@@ -258,7 +258,7 @@ MUTANTS = [
         old='"trainable": False, "name": "label"',
         new='"trainable": True, "name": "label"',
         note="The one-hot vectors of labels are trained.",
-        about="condition|\\by=",
+        about="condition_joins_the",
     ),
     Mutant(
         name="enumerates-one-value-less",

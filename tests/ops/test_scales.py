@@ -60,7 +60,7 @@ def test_gradients_of_scales_are_those_of_float64():
 
 ENDS = (1e-4, 3e-3, 1.0, 2e4, 1e8)
 # Adam adds up squares, which overflow from 2e19 on, and a step has many elements. With scales
-# down to 1e-6 the tests below have 4e14 to 8e19.
+# down to 1e-6 the tests below have 4e13 and more.
 LARGEST = 1e13
 
 

@@ -28,7 +28,7 @@ def files(digits_vae, digits, tmp_path_factory):
             digits_vae,
             folder / f"{name}.tflite",
             name,
-            (1, 16),
+            16,
             include_encoder=True,
             data=digits.x_test,
         )

@@ -9,7 +9,7 @@ import pytest
 
 import tfvae
 from tests.conftest import matches
-from tests.support.app_toolchains import javascript, kotlin, swift_errors
+from tests.support.app_toolchains import javascript
 from tfvae.errors import InputError, InputTypeError
 from tfvae.export import Sampler, app_sources, sidecar, tflite, to_app
 from tfvae.export.schema import Ports
@@ -251,58 +251,3 @@ def test_what_is_no_picture_has_no_drawing(tmp_path):
         text = path.read_text()
         assert "array [12]" in text and not re.search("Bitmap|CGImage|canvas", text)
     assert "draw" not in (tmp_path / "app" / "README.md").read_text()
-
-
-# Kotlin and Swift
-
-KOTLIN_CALLS = """
-    val sampler = DigitsSampler(android.content.Context())
-    println(sampler.sample(-1, 4, intArrayOf(9, 0)).toList())
-    sampler.decode(FloatArray(6) { it.toFloat() }, FloatArray(4), intArrayOf(1, 2))
-    for (call in listOf<() -> Any>(
-        { sampler.sample(0, -1, intArrayOf(1, 2)) }, { sampler.sample(0, 0, intArrayOf(1)) },
-        { sampler.sample(0, Int.MAX_VALUE, intArrayOf(1, 2)) },
-        { sampler.sample(0, 0, intArrayOf(10, 2)) }, { sampler.run("other", mapOf()) },
-        { sampler.decode(FloatArray(5), FloatArray(4), intArrayOf(1, 2)) }
-    )) println(try { call() } catch (error: IllegalArgumentException) { "refused" })
-    sampler.close()
-    val x = FloatArray(24) { it / 10f - 0.5f }
-    println(DigitsSampler.bitmap(x, 1).colors.toList())
-"""
-
-
-@pytest.mark.nightly
-def test_kotlin_compiles_and_does_the_same(tmp_path):
-    source, _, _ = written(
-        tmp_path / "app", event=(2, 2, 3), value_range=(-1.0, 1.0), batch=2, latents=(3, 2),
-        condition_shape=[], condition_dtype="int32", num_classes=10,
-    )  # fmt: skip
-    lines = kotlin(tmp_path / "program", [source], KOTLIN_CALLS)
-    assert lines[:3] == [
-        "sample [seed=-1, index=4, y=9 0] [x, z_0, z_1]",
-        "[0.0, 0.5, 1.0, 2.0]",
-        "decode [z_0=0.0 1.0 2.0 3.0 4.0 5.0, z_1=0.0 0.0 0.0 0.0, y=1 2] [x]",
-    ]
-    assert lines[3:10] == ["refused"] * 6 + ["closed digits.tflite"]
-    x = np.arange(12, 24) / 10 - 0.5
-    packed = 255 << 24 | levels(x, -1, 1, (2, 2, 3)) @ np.array([1 << 16, 1 << 8, 1])
-    assert json.loads(lines[10]) == packed.astype(np.uint32).view(np.int32).ravel()[::1].tolist()
-
-
-@pytest.mark.nightly
-def test_kotlin_of_other_events_compiles(tmp_path):
-    conditions = {"condition_shape": [2], "condition_dtype": "float32"}
-    sources = [
-        written(tmp_path / f"v{i}", f"v{i}", event=event, value_range=ends, **conditions)[0]
-        for i, (event, ends) in enumerate([*PICTURES, ((12,), None)])
-    ]
-    calls = "\n".join(f"println(V{i}Sampler.EVENT)" for i in range(4))
-    assert kotlin(tmp_path / "program", sources, calls) == ["6", "12", "6", "12"]
-
-
-@pytest.mark.parametrize(("event", "ends"), [*PICTURES, ((12,), None)])
-def test_swift_is_read_by_its_grammar(tmp_path, event, ends):
-    conditions = {"condition_shape": [2], "condition_dtype": "float32"}
-    _, swift, _ = written(tmp_path / "app", event=event, value_range=ends, **conditions)
-    assert swift_errors(swift.read_text()) == []
-    assert swift_errors(swift.read_text() + "func {") != []

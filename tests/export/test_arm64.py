@@ -35,7 +35,7 @@ def files(digits_vae, digits, tmp_path_factory):
             digits_vae,
             folder / f"{quantization or 'float32'}.tflite",
             quantization,
-            (1, 16),
+            8,
             include_encoder=quantization is None,
             data=digits.x_test,
         )
@@ -49,7 +49,7 @@ def files(digits_vae, digits, tmp_path_factory):
         vae = tfvae.mlp_vae((4, 4, 1), 3, (8,), prior=prior, seed=0)
         for weight in vae.prior.trainable_weights:
             weight.assign_add(rng.normal(0, 0.3, weight.shape).astype(np.float32))
-        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", batch_size=(1, 16))
+        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", batch_size=8)
     # The mean of a Normal is what the decoder puts out: its 8 bits, dequantized.
     normal = tfvae.likelihoods.Normal()
     models = {
@@ -57,7 +57,7 @@ def files(digits_vae, digits, tmp_path_factory):
         "int8_of_convolutions": tfvae.conv_vae((8, 8, 1), 3, (4, 8), 8, likelihood=normal, seed=0),
     }
     for name, vae in models.items():
-        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", "int8", (1, 16))
+        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", "int8", 8)
     return folder
 
 

@@ -28,7 +28,7 @@ def files(digits_vae, digits, tmp_path_factory):
             digits_vae,
             folder / f"{name}.tflite",
             name,
-            (1, 16),
+            16,
             include_encoder=True,
             data=digits.x_test,
         )
@@ -181,7 +181,7 @@ def test_the_encoder_draws_from_the_posterior_with_a_seed(samplers, digits, digi
     runtime = samplers[None]._runtime
     x = tfvae.datasets.binarize(digits.x_test[:16])
     inputs = {"x": x, "seed": np.array([7], np.int32), "index": np.array([32], np.int32)}
-    z = runtime.run("encode_sample_16", inputs)["z"]
+    z = runtime.run("encode_sample", inputs)["z"]
     q = digits_vae.encode(x)
     standard = digits_vae.sample_latent(16, seed=7, start=32)  # the prior is standard normal
     assert largest_difference(z, q.mean() + q.stddev() * standard) < 1e-5

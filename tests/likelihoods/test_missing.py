@@ -181,10 +181,17 @@ class WithoutMean(OfPositives):
     made = staticmethod(lambda params: tfp.distributions.Pareto(0.5, tf.exp(params)))
 
 
+class OfLogs(OfPositives):
+    """Log-normal, whose gradient by params at 0 is infinite: times 0 that is no number."""
+
+    made = staticmethod(lambda params: tfp.distributions.LogNormal(params, 0.5))
+
+
 LOG_DENSITIES = {
     OfPositives: lambda x, params: scipy.stats.gamma(2.0, scale=np.exp(-params)).logpdf(x),
     Around: lambda x, params: scipy.stats.uniform(params + 5, 2).logpdf(x),
     WithoutMean: lambda x, params: scipy.stats.pareto(0.5, scale=np.exp(params)).logpdf(x),
+    OfLogs: lambda x, params: scipy.stats.lognorm(0.5, scale=np.exp(params)).logpdf(x),
 }
 
 
@@ -211,7 +218,7 @@ def test_missing_elements_of_any_base_leave_density_and_gradient_as_they_are(bas
 def test_a_base_without_a_density_at_zero_trains_on_incomplete_data():
     x = np.random.default_rng(0).gamma(2.0, size=(64, 3)).astype(np.float32)
     x[::2, 1] = np.nan
-    vae = tfvae.mlp_vae((3,), 2, (4,), likelihood=likelihoods.Observed(OfPositives()), seed=0)
+    vae = tfvae.mlp_vae((3,), 2, (4,), likelihood=likelihoods.Observed(OfLogs()), seed=0)
     vae.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
     losses = vae.fit(x, batch_size=32, epochs=5, verbose=0).history["loss"]
     assert np.isfinite(losses).all() and losses[-1] < losses[0]

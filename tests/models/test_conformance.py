@@ -29,19 +29,22 @@ from tfvae.testing import exports
 from tfvae.testing import models as checked
 
 
-def _by_night(names):
-    """The compositions, those marked that bring no piece of their own."""
+def _by_night(names, contained):
+    """The compositions, those marked that are `contained` in others."""
     return [
-        name if name in zoo.FEW else pytest.param(name, marks=pytest.mark.nightly) for name in names
+        pytest.param(name, marks=pytest.mark.nightly) if name in contained else name
+        for name in names
     ]
 
 
-everything = pytest.mark.parametrize("specimen", _by_night(zoo.BUILDERS), indirect=True)
+OTHERS = set(zoo.BUILDERS) - set(zoo.FEW)  # which bring no piece of their own
+everything = pytest.mark.parametrize("specimen", _by_night(zoo.BUILDERS, OTHERS), indirect=True)
 # What does not depend on how a model is trained.
 every_model = pytest.mark.parametrize(
     "specimen",
     _by_night(
-        [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")]
+        [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")],
+        OTHERS,
     ),
     indirect=True,
 )
@@ -85,7 +88,7 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen):
     checked.check_keras_file(vae, x, y)
 
 
-@pytest.mark.parametrize("name", zoo.IN_PIECES)
+@pytest.mark.parametrize("name", _by_night(zoo.IN_PIECES, zoo.IN_PIECES_BY_NIGHT))
 def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operations(name):
     found = []
     for compiler in (xla.CompilationPlan("", between_networks=True), xla.GRAPH):
@@ -126,7 +129,7 @@ def test_log_weights_have_a_row_per_sample_and_estimate_the_likelihood(specimen)
     assert (found > log_weights.numpy().mean(axis=0) - 0.5).all()
 
 
-@pytest.mark.parametrize("specimen", zoo.COMPILED, indirect=True)
+@pytest.mark.parametrize("specimen", _by_night(zoo.COMPILED, zoo.COMPILED_BY_NIGHT), indirect=True)
 def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(specimen):
     vae, x, y = specimen
     if not vae.posterior.has_density:
@@ -138,7 +141,7 @@ def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(speci
     assert abs(float(np.mean(difference))) < 0.5
 
 
-@pytest.mark.parametrize("specimen", zoo.EXPORTED, indirect=True)
+@pytest.mark.parametrize("specimen", _by_night(zoo.EXPORTED, zoo.EXPORTED_BY_NIGHT), indirect=True)
 def test_the_exported_file_draws_what_the_model_draws(specimen):
     exports.check_tflite(*specimen)
 

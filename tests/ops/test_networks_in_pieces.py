@@ -125,8 +125,17 @@ PASSES = {  # how often the network runs on the batch in a step
 }
 
 
-@pytest.mark.parametrize("estimator", ["pathwise", "sticking"])
-@pytest.mark.parametrize("where", PASSES)
+@pytest.mark.parametrize(
+    ("where", "estimator"),
+    [
+        ("posterior", "pathwise"),
+        ("prior", "pathwise"),
+        ("ladder", "sticking"),
+        pytest.param("posterior", "sticking", marks=pytest.mark.nightly),
+        pytest.param("prior", "sticking", marks=pytest.mark.nightly),
+        pytest.param("ladder", "pathwise", marks=pytest.mark.nightly),
+    ],
+)
 def test_moving_statistics_move_in_training_by_the_batch_and_not_in_evaluation(where, estimator):
     """The input of the network is x, but for a narrow noise."""
     make, passes = PASSES[where]

@@ -59,6 +59,9 @@ def test_gradients_of_scales_are_those_of_float64():
 
 
 ENDS = (1e-4, 3e-3, 1.0, 2e4, 1e8)
+# Adam adds up squares, which overflow from 2e19 on, and a step has many elements. With scales
+# down to 1e-6 the tests below have 4e13 and more.
+LARGEST = 1e13
 
 
 @pytest.mark.parametrize("scale", ENDS)
@@ -94,8 +97,8 @@ def test_rates_of_hierarchies_and_their_gradients_stay_finite_at_the_ends(ladder
         terms = _terms(vae, params)
         loss = tf.reduce_mean(terms.log_ratio)
     assert np.isfinite(loss.numpy())
-    for found in tape.gradient(loss, tf.nest.flatten(params)):
-        assert np.abs(found.numpy()).max() < 1e18
+    for found in tape.gradient(loss, watched, unconnected_gradients="zero"):
+        assert np.abs(found.numpy()).max() < LARGEST
 
 
 def _terms(vae, params):
@@ -108,14 +111,16 @@ def test_a_posterior_that_has_run_away_has_a_finite_rate_and_gradient(prior):
     params = ends((64, 8), 1e4, 0)
     p = prior()
     p.build(4)
+    if p.weights:
+        p.raw_scale.assign(tf.fill(p.raw_scale.shape, -1e4))
     q = posteriors.DiagonalNormal()
 
     def rate(params):
         z, log_q = q.distribution(params).experimental_sample_and_log_prob(2, seed=[1, 2])
         return tf.reduce_mean(log_q - p.distribution().log_prob(z))
 
-    value, found = gradient(rate, params)
-    assert np.isfinite(value.numpy()) and np.abs(found).max() < 1e18
+    value, (found,) = gradient(rate, params)
+    assert np.isfinite(value.numpy()) and np.abs(found).max() < LARGEST
 
 
 def test_the_scales_of_every_normal_are_bounded_below():

@@ -1,65 +1,36 @@
-"""Compiles and runs the sources that `to_app` writes, as far as compilers are installed."""
+"""Compiles, runs and reads the sources that `to_app` and `export/README.md` give to apps.
 
+A compiler that is not installed skips its tests. Where TFVAE_KOTLINC or TFVAE_CXX names it, as in
+`.ci/run`, nothing is skipped.
+"""
+
+import importlib
 import json
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-# What the Kotlin uses of Android and of LiteRT, with the signatures of LiteRT's sources.
-_STUBS = {
-    "content.kt": """package android.content
-class Context { val assets = android.content.res.AssetManager() }
-""",
-    "res.kt": """package android.content.res
-class AssetManager
-""",
-    "graphics.kt": """package android.graphics
-class Bitmap(val colors: IntArray, val width: Int, val height: Int) {
-    enum class Config { ARGB_8888 }
-    companion object {
-        fun createBitmap(colors: IntArray, width: Int, height: Int, config: Config): Bitmap {
-            require(config == Config.ARGB_8888)
-            return Bitmap(colors, width, height)
-        }
-    }
-}
-""",
-    "litert.kt": """package com.google.ai.edge.litert
-enum class Accelerator { CPU, GPU }
-class TensorBuffer : AutoCloseable {
-    var told = ""
-    fun writeInt(data: IntArray) { told = data.joinToString(" ") }
-    fun writeFloat(data: FloatArray) { told = data.joinToString(" ") }
-    fun readFloat(): FloatArray = floatArrayOf(0f, 0.5f, 1f, 2f)
-    override fun close() { told = "closed" }
-}
-class CompiledModel(val asset: String) : AutoCloseable {
-    class Options(vararg val accelerators: Accelerator)
-    fun createInputBuffer(inputName: String, signature: String? = null) = TensorBuffer()
-    fun createOutputBuffer(outputName: String, signature: String? = null) = TensorBuffer()
-    fun run(
-        inputs: Map<String, TensorBuffer>,
-        outputs: Map<String, TensorBuffer>,
-        signature: String? = null
-    ) {
-        println(signature + " " + inputs.map { it.key + "=" + it.value.told } + " " + outputs.keys)
-    }
-    override fun close() { println("closed " + asset) }
-    companion object {
-        fun create(
-            assets: android.content.res.AssetManager,
-            name: String,
-            options: Options
-        ): CompiledModel {
-            require(options.accelerators.toList() == listOf(Accelerator.CPU))
-            require(assets.toString() != "")
-            return CompiledModel(name)
-        }
-    }
-}
-""",
-}
+_STUBS = Path(__file__).parent / "app_stubs"
+
+
+def _compiler(variable, name):
+    """The path of a compiler; skips where it is neither installed nor named."""
+    named = os.environ.get(variable)
+    if named is None and not shutil.which(name):
+        pytest.skip(f"no {name}: install it, or name it in {variable}")
+    found = shutil.which(named or name)
+    assert found, f"{variable} names no compiler"
+    return found
+
+
+def _printed(*command):
+    """The lines that a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "error:" not in done.stderr, done.stderr
+    return done.stdout.splitlines()
 
 
 def kotlin(folder, sources, main):
@@ -70,21 +41,30 @@ def kotlin(folder, sources, main):
         sources: paths of `.kt` files.
         main: the statements of its `main`.
     """
-    if not shutil.which("kotlinc") or not shutil.which("java"):
-        pytest.skip("no Kotlin compiler: install kotlin")
+    compiler = _compiler("TFVAE_KOTLINC", "kotlinc")
     folder.mkdir()
-    for name, text in _STUBS.items():
-        (folder / name).write_text(text)
     (folder / "main.kt").write_text(f"import tfvae.*\nfun main() {{\n{main}\n}}\n")
-    files = [str(path) for path in (*folder.glob("*.kt"), *sources)]
+    files = [folder / "main.kt", *(_STUBS / "kotlin").glob("*.kt"), *sources]
     jar = str(folder / "program.jar")
-    compile_it = ["kotlinc", *files, "-include-runtime", "-d", jar]
-    done = subprocess.run(compile_it, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "error:" not in done.stderr, done.stderr
-    command = ["java", "-cp", jar, "MainKt"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.splitlines()
+    _printed(compiler, *map(str, files), "-include-runtime", "-d", jar)
+    return _printed("java", "-cp", jar, "MainKt")
+
+
+def cpp(folder, source, main):
+    """The lines that a C++ program prints, compiled with stubs of LiteRT's headers.
+
+    Args:
+        folder: for the program.
+        source: the text that comes before its `main`.
+        main: the statements of its `main`.
+    """
+    compiler = _compiler("TFVAE_CXX", "g++")
+    text = f"#include <cstdio>\n{source}\nint main() {{\n{main}\n}}\n"
+    (folder / "main.cc").write_text(text)
+    program = str(folder / "program")
+    options = ["-std=c++17", "-Wall", "-Werror", f"-I{_STUBS / 'cpp'}", "-o", program]
+    _printed(compiler, *options, str(folder / "main.cc"))
+    return _printed(program)
 
 
 def javascript(source, program):
@@ -92,17 +72,14 @@ def javascript(source, program):
     if not shutil.which("node"):
         pytest.skip("no Node.js")
     text = f"import * as app from {json.dumps(source.as_uri())};\n{program}"
-    command = ["node", "--input-type=module", "-e", text]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads("\n".join(_printed("node", "--input-type=module", "-e", text)))
 
 
-def swift_errors(text):
-    """The lines of Swift that tree-sitter cannot read."""
-    parser = pytest.importorskip("tree_sitter", reason="no tree-sitter")
-    grammar = pytest.importorskip("tree_sitter_swift", reason="no tree-sitter-swift")
-    tree = parser.Parser(parser.Language(grammar.language())).parse(text.encode())
+def syntax_errors(language, text):
+    """The lines of Kotlin or Swift that the language's grammar cannot read."""
+    tree_sitter = importlib.import_module("tree_sitter")
+    grammar = tree_sitter.Language(importlib.import_module(f"tree_sitter_{language}").language())
+    tree = tree_sitter.Parser(grammar).parse(text.encode())
     found, open_nodes = [], [tree.root_node]
     while open_nodes:
         node = open_nodes.pop()

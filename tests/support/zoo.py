@@ -434,11 +434,13 @@ def _is_first_of_a_piece(name):
     parts = name.split("-")
     if len(parts) == 2:
         usual = ("standard", "vamp") if parts[0] in ("full", "deterministic") else ("standard",)
-        return parts[0] == "diagonal" or parts[0] == parts[1] or parts[1] in usual
+        alike = parts[0] == parts[1] and parts[0] in ("sphere", "categorical", "relaxed")
+        return parts[0] == "diagonal" or alike or parts[1] in usual
     if len(parts) == 3:
-        fitted = ("normal_optimal", "discretized_mixture")
-        crossed = parts[0] in fitted and parts[2] == "doubly"
-        return parts[0] == "bernoulli" or parts[1:] == ["elbo", "pathwise"] or crossed
+        first = parts[1:] in (["elbo", "sticking"], ["iwae", "doubly"], ["iwae", "score"])
+        of_bernoulli = parts[0] == "bernoulli" and (parts[2] == "pathwise" or first)
+        crossed = parts[0] == "normal_optimal" and parts[2] == "doubly"
+        return of_bernoulli or parts[1:] == ["elbo", "pathwise"] or crossed
 
     return True
 
@@ -502,4 +504,49 @@ IN_PIECES = (
     "ladder_conditional",
     "ladder_doubly",
     "conv",
+)
+# What other tests contain of these, by night: a likelihood's parts are converted for each one,
+# and a piece stands in another composition.
+EXPORTED_BY_NIGHT = (
+    "diagonal-mixture",
+    "diagonal-realnvp",
+    "sphere-sphere",
+    "bottom_up",
+    "continuous_bernoulli-elbo-pathwise",
+    "bernoulli_dynamic-elbo-pathwise",
+    "normal_per_element-elbo-pathwise",
+    "bernoulli-renyi-pathwise",
+    "negative_binomial_per_element-elbo-pathwise",
+    "conv_without_channel",
+    "conditional",
+    "conditional_vamp",
+)
+COMPILED_BY_NIGHT = (
+    "diagonal-maf",
+    "diagonal-expost",
+    "sphere-sphere",
+    "bottom_up",
+    "negative_binomial_per_element-elbo-pathwise",
+    "conv_odd_size",
+    "conv_without_channel",
+    "conditional",
+    "conditional_vamp",
+    "two_layers",
+)
+IN_PIECES_BY_NIGHT = (
+    *(
+        f"{likelihood}-iwae-doubly"
+        for likelihood in (
+            "bernoulli",
+            "normal_fixed",
+            "normal_learned",
+            "laplace",
+            "continuous_bernoulli",
+            "discretized_logistic",
+            "categorical",
+            "poisson",
+            "negative_binomial",
+        )
+    ),
+    "bernoulli-iwae-pathwise",
 )

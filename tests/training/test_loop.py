@@ -36,7 +36,7 @@ def grey_model(**compile):
         ("uncounted", False),
         ("steps_per_epoch", False),
         ("arrays_steps_per_epoch", True),
-        ("stream", True),
+        pytest.param("stream", True, marks=pytest.mark.nightly),
         pytest.param("arrays", True, marks=pytest.mark.nightly),
         pytest.param("uncounted", True, marks=pytest.mark.nightly),
         pytest.param("steps_per_epoch", True, marks=pytest.mark.nightly),
@@ -68,7 +68,7 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
     assert len(set(curves[1])) == 4
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 100])
+@pytest.mark.parametrize("steps", [1, 3, 100])
 def test_callbacks_are_told_the_number_of_the_last_batch_there_was(steps):
     vae = grey_model(steps_per_execution=steps, jit_compile=False)
     begun, ended = [], []
@@ -204,7 +204,7 @@ def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtyp
         found.append(dict(logs))
 
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
-    vae.compile(steps_per_execution=2)
+    vae.compile(steps_per_execution=2, jit_compile=False)
     vae.fit(x, batch_size=4, shuffle=False, verbose=0, callbacks=[callback])
     # 8-bit data stay so until a step reads them, and floats come as Keras'.
     size = 1 if dtype == np.uint8 else 4
@@ -305,8 +305,11 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
 @pytest.mark.parametrize(
     "optimizer",
     [
-        lambda: keras.optimizers.Adam(
-            keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), amsgrad=True
+        pytest.param(
+            lambda: keras.optimizers.Adam(
+                keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), amsgrad=True
+            ),
+            marks=pytest.mark.nightly,
         ),
         lambda: keras.optimizers.Lion(
             1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0

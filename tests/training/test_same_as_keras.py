@@ -4,6 +4,8 @@ What may differ is named: the loop begins an epoch that turns out to have no bat
 but reports it as NaN, where Keras says 0.0.
 """
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -15,10 +17,18 @@ TABLE = calls.table()
 REPORTED_AS_NAN = {"fit/early_end"}
 
 
+# What another call contains: one with more epochs, more hooks, fewer steps or a rarer validation;
+# and tensors as arrays.
+CONTAINED = re.compile(
+    r"/epochs_1$|/freq_1$|/steps_5/|^fit/(?!array).*/hooks_3$|^fit/array/batch_None/steps_[127]$"
+    r"|^validation/.*/steps_1/|^evaluate/.*/steps_1$|^(fit|evaluate)/tensor/batch_(None|5|20)"
+    r"|^evaluate/float(64|16)/batch_(None|5)"
+)
+
+
 def _marked(name):
-    """A call that another one contains, with more epochs or a rarer validation, runs by night."""
-    contained = name.endswith(("/epochs_1", "/freq_1"))
-    return pytest.param(name, marks=pytest.mark.nightly) if contained else name
+    """A call that another one contains runs by night."""
+    return pytest.param(name, marks=pytest.mark.nightly) if CONTAINED.search(name) else name
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfvae import _files, datasets
 from tfvae._version import __version__
-from tfvae.app import fingerprints, given_data, screen
+from tfvae.app import alarms, fingerprints, given_data, screen
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -123,13 +123,18 @@ def _train(settings, say, overwrite, begun):
 
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
-        seconds = {"fit": _fit(vae, dataset, settings, unfinished)}
+        began = time.time()
+        history = _fit(vae, dataset, settings, unfinished)
+        seconds = {"fit": round(time.time() - began, 1)}
         with _says_where_the_training_is(unfinished.checkpoints, settings.out):
             vae.save(out / MODEL)
         with _says_where_the_training_is(out / MODEL, settings.out):
             report = _measured(vae, dataset, evaluated_on, settings, out, say)
             counts = {"train": len(dataset.x_train), "held_out": len(dataset.x_test)}
             report["data"] = {"note": dataset.note, **counts, **used}
+            report["alarms"] = alarms.of_run(
+                report["evaluation"], history, len(dataset.x_train), len(evaluated_on)
+            )
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
             return write_report(out, report)
 
@@ -151,18 +156,17 @@ def _compiled(settings, dataset):
 
 
 def _fit(vae, dataset, settings, unfinished):
-    """Trains a model, and returns the seconds that it took."""
+    """Trains a model, and returns the numbers of each epoch by name."""
     from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
     from tfvae.training.alarm import NonFiniteLoss
 
-    started = time.time()
     trained_on, batch_size = dataset.x_train, settings.batch_size
     steps = math.ceil(len(trained_on) / batch_size)
     try:
         with screen.waiting("Compiling the first step") as advance:
             watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps)]
-            vae.fit(
+            fitted = vae.fit(
                 trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
                 verbose=0,
             )  # fmt: skip
@@ -172,7 +176,7 @@ def _fit(vae, dataset, settings, unfinished):
     except Interrupted as error:
         how = f"To go on: tfvae train --resume {settings.out}"
         raise Interrupted(f"The training was stopped and is kept. {how}") from error
-    return round(time.time() - started, 1)
+    return getattr(fitted, "history", {})
 
 
 def _measured(vae, dataset, evaluated_on, settings, out, say):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tfvae.app import options, screen, tables
+from tfvae.app import alarms, options, screen, tables
 from tfvae.app.commands import command
 
 
@@ -81,7 +81,8 @@ def train(
 
     table = tables.of_evaluation(report["evaluation"])
     tables.add_export(table, report["export"])
-    screen.result(report, table)
+    told = tables.add_alarms(table, report["alarms"])
+    screen.result(report, table, *told)
     screen.say(
         f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/"
     )
@@ -111,4 +112,7 @@ def evaluate(
     from tfvae.app import runs
 
     found = runs.evaluate(run, num_samples, num_examples, data_dir, data).to_dict()
-    screen.result(found, tables.of_evaluation(found))
+    table = tables.of_evaluation(found)
+    words = alarms.untrusted(found["effective_samples"], found["num_samples"])
+    told = tables.add_alarms(table, {} if words is None else {"weights": words})
+    screen.result(found, table, *told)

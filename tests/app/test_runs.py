@@ -13,7 +13,7 @@ import tfvae
 from tests.app.test_fingerprints import by_hand
 from tests.support.recording import record, record_run
 from tfvae import datasets, likelihoods, plots
-from tfvae.app import alarms, runs
+from tfvae.app import alarms, config_file, runs
 from tfvae.app.settings import Settings, build, choose
 from tfvae.export import Sampler
 
@@ -138,6 +138,11 @@ def unenlarged(path, shape):
     picture = np.asarray(Image.open(path))
     factor = picture.shape[0] // shape[0]
     return picture[::factor, ::factor]
+
+
+def test_the_settings_of_a_run_lie_in_it_to_repeat_it(run):
+    text = (run[0] / "config.toml").read_text()
+    assert text == config_file.text(Settings(**run[1]["settings"]))
 
 
 def test_the_report_says_what_is_in_the_folder(run):

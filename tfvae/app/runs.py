@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae import _files, datasets
+from tfvae import datasets
 from tfvae._version import __version__
-from tfvae.app import alarms, fingerprints, given_data, screen
+from tfvae.app import alarms, config_file, early_stopping, given_data, run_inputs, screen
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -21,6 +21,7 @@ from tfvae.app.run_folder import SAMPLES as SAMPLES
 from tfvae.app.run_folder import SAVED_MODEL as SAVED_MODEL
 from tfvae.app.run_folder import TFLITE as TFLITE
 from tfvae.app.run_folder import Unfinished, check_place, opened, write_report
+from tfvae.app.run_model import load as load
 from tfvae.app.run_outputs import draw_pictures as draw_pictures
 from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
@@ -29,16 +30,13 @@ from tfvae.app.run_outputs import sample as sample
 from tfvae.app.settings import (
     Settings,
     build,
-    choose,
     describe,
     load_data,
-    with_likelihood,
 )
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
     from tfvae.evaluation import Report
-    from tfvae.models.vae import VAE
 
 
 def train(
@@ -98,33 +96,21 @@ def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) ->
 def _train(settings, say, overwrite, begun):
     """Makes a run, anew or from where an unfinished one was stopped."""
     started = time.time()
-    with screen.waiting("Reading the data"):
-        dataset = load_data(settings)
-    settings, reason = with_likelihood(given_data.located(settings), dataset)
-    settings = choose(settings, dataset)
-    datasets.check_batches(dataset, settings.batch_size)
+    settings, dataset, kept_back, reason = run_inputs.chosen(settings)
     unfinished = Unfinished(settings.out)
     check_place(unfinished.out, overwrite)
     say(describe(dataset, settings, reason))
+    if kept_back is not None:
+        say(f"{len(kept_back):,} other training examples are kept back, to tell when to stop.")
 
     with screen.waiting("Loading TensorFlow"):
         vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)
-    with screen.waiting("Comparing the examples"):
-        used = fingerprints.compare(dataset.x_train, evaluated_on)
-    if begun is not None and begun["data"] != used:
-        fix = "bring back the data, or train anew"
-        raise invalid("the data of the unfinished run", "other examples", fix)
-    if used["shared"]:
-        say(
-            f"{used['shared']:,} of the held-out examples to evaluate on "
-            "are among those to train on."
-        )
-
+    used = run_inputs.used(dataset, evaluated_on, begun, say)
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
         began = time.time()
-        history = _fit(vae, dataset, settings, unfinished)
+        history = _fit(vae, dataset, kept_back, settings, unfinished, say)
         seconds = {"fit": round(time.time() - began, 1)}
         with _says_where_the_training_is(unfinished.checkpoints, settings.out):
             vae.save(out / MODEL)
@@ -135,6 +121,7 @@ def _train(settings, say, overwrite, begun):
             report["alarms"] = alarms.of_run(
                 report["evaluation"], history, len(dataset.x_train), len(evaluated_on)
             )
+            (out / config_file.NAME).write_text(config_file.text(settings), encoding="utf-8")
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
             return write_report(out, report)
 
@@ -155,7 +142,7 @@ def _compiled(settings, dataset):
     return vae
 
 
-def _fit(vae, dataset, settings, unfinished):
+def _fit(vae, dataset, kept_back, settings, unfinished, say):
     """Trains a model, and returns the numbers of each epoch by name."""
     from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
@@ -163,12 +150,13 @@ def _fit(vae, dataset, settings, unfinished):
 
     trained_on, batch_size = dataset.x_train, settings.batch_size
     steps = math.ceil(len(trained_on) / batch_size)
+    stops = [] if kept_back is None else [early_stopping.callback(settings.early_stopping)]
     try:
         with screen.waiting("Compiling the first step") as advance:
-            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps)]
+            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps), *stops]
             fitted = vae.fit(
                 trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
-                verbose=0,
+                verbose=0, validation_data=kept_back,
             )  # fmt: skip
     except NonFiniteLoss:
         unfinished.drop()
@@ -176,6 +164,9 @@ def _fit(vae, dataset, settings, unfinished):
     except Interrupted as error:
         how = f"To go on: tfvae train --resume {settings.out}"
         raise Interrupted(f"The training was stopped and is kept. {how}") from error
+
+    for words in filter(None, map(early_stopping.told, stops)):
+        say(words)
     return getattr(fitted, "history", {})
 
 
@@ -262,34 +253,6 @@ def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = No
         InputError: data that cannot be read.
     """
     return held_out(load_data(settings, data_dir), 1000)
-
-
-def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
-    """Loads the model and the settings of a run.
-
-    Args:
-        run: folder of the run.
-
-    Returns:
-        The model, and its settings.
-
-    Raises:
-        InputError: a folder that is no run, or whose files are damaged or of two runs.
-    """
-    report = opened(run)
-    run = _files.local(run)
-
-    with screen.waiting("Loading TensorFlow"):
-        from tfvae.models.files import load_model
-
-    try:
-        with screen.waiting("Loading the model"):
-            return load_model(run / MODEL), Settings(**report["settings"])
-    except Exception as error:  # of zipfile, HDF5 or Keras
-        reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
-        raise invalid(
-            f"readable files {MODEL} and {REPORT} in {run}", reason, "train the run again"
-        ) from error
 
 
 def held_out(dataset: datasets.Dataset, num_examples: int) -> np.ndarray:

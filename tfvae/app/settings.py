@@ -53,6 +53,7 @@ class Settings:
         filters: channels after each halving of the network "conv", or None.
         image_size: pixels a side of the images of a folder, or None.
         steps: steps of training, in place of epochs, or None.
+        early_stopping: epochs without progress after which the training ends, or None.
     """
 
     data: str = "digits"
@@ -75,6 +76,7 @@ class Settings:
     filters: tuple[int, ...] | None = None
     image_size: int | None = None
     steps: int | None = None
+    early_stopping: int | None = None
 
 
 if TYPE_CHECKING:

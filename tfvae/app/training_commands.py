@@ -36,6 +36,9 @@ def train(
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = None,
+    early_stopping: options.EarlyStopping = None,
+    config: options.Config = None,
+    print_config: options.PrintConfig = False,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
@@ -65,6 +68,9 @@ def train(
         out: folder of the run.
         overwrite: True to replace a run by the finished new one.
         resume: folder of a run that was stopped, to go on with.
+        early_stopping: epochs without progress after which the training ends.
+        config: file with options that are not typed.
+        print_config: True to print the settings alone.
     """
     from tfvae.app import train_command
     from tfvae.app.settings import Settings
@@ -75,8 +81,11 @@ def train(
         num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
         posterior=posterior, objective=objective, estimator=estimator,
         hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
-        image_size=image_size, steps=steps,
+        image_size=image_size, steps=steps, early_stopping=early_stopping,
     )  # fmt: skip
+    if print_config:
+        train_command.print_config(context, settings)
+        return
     report = train_command.run(context, settings, overwrite, resume, screen.say)
 
     table = tables.of_evaluation(report["evaluation"])

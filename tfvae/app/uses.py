@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import plots
-from tfvae.app import data_files, given_data, runs, screen
+from tfvae.app import data_files, given_data, run_model, screen
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def opened(
     """
     from tfvae.validation import data_checks
 
-    vae, settings = runs.load(run)
+    vae, settings = run_model.load(run)
     with screen.waiting("Reading the data"):
         found = given_data.examples(settings, vae.event_shape, data, data_dir)
     data_checks.check_events(found.x, vae.likelihood, vae.event_shape)
@@ -193,7 +193,7 @@ def impute(
     from tfvae.likelihoods import Observed
 
     with screen.waiting("Loading the model"):
-        vae, settings = runs.load(run)
+        vae, settings = run_model.load(run)
     if not isinstance(vae.likelihood, Observed):
         fix = f'train with --likelihood "Observed({settings.likelihood})", on data with NaN'
         raise invalid("a model that knows missing elements", f"{settings.likelihood}", fix)

@@ -59,6 +59,8 @@ class Report:
         binarization: how grey data became binary, or None if nothing was done.
         exact: True if the latents are all values that z can take, each weighted by its
             probability, so that nothing is estimated.
+        effective_samples: how many of the latents carry log p(x) of the median example, see
+            `Estimates`; of few, `nll` is too large. None if exact.
     """
 
     num_examples: int
@@ -79,6 +81,7 @@ class Report:
     latent_dim: int
     binarization: str | None
     exact: bool = False
+    effective_samples: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name, ready for JSON."""
@@ -160,6 +163,7 @@ def evaluate(
         rate, rate_stderr, distortion, distortion_stderr, gap, gap_stderr,
         _bits_per_dim(vae, x, nll), _active_units(vae, x, y),
         sum(tf.nest.flatten(vae.latent_sizes)), note, values is not None,
+        None if values else float(np.median(found.effective_samples)),
     )  # fmt: skip
 
 
@@ -310,7 +314,7 @@ def _accumulator(vae, samples, sampled, plan):
 
     @tf.function(jit_compile=plan.whole_step, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
-        """Returns the `Estimates` of the first `count` of M blocks, `[M, 5, B]`."""
+        """Returns the `Estimates` of the first `count` of M blocks, `[M, 6, B]`."""
 
         def block(i, found):
             block_seed = random.seed_for(seed + tf.stack([0, i * x.shape[1]]), "likelihood")

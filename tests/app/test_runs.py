@@ -11,9 +11,9 @@ from PIL import Image
 
 import tfvae
 from tests.app.test_fingerprints import by_hand
-from tests.support.recording import record_run
+from tests.support.recording import record, record_run
 from tfvae import datasets, likelihoods, plots
-from tfvae.app import runs
+from tfvae.app import alarms, config_file, runs
 from tfvae.app.settings import Settings, build, choose
 from tfvae.export import Sampler
 
@@ -65,6 +65,7 @@ def test_the_report_tells_which_examples_were_trained_on_and_evaluated_on(run, a
     assert found["trained_on"] == by_hand(arrays["x_train"])
     assert found["evaluated_on"] == by_hand(arrays["x_test"][:EVALUATED])
     assert found["shared"] == 0
+    assert "48 examples" in run[1]["alarms"]["few"]
 
 
 def test_examples_that_are_trained_on_and_held_out_are_told(tmp_path, monkeypatch):
@@ -139,6 +140,11 @@ def unenlarged(path, shape):
     return picture[::factor, ::factor]
 
 
+def test_the_settings_of_a_run_lie_in_it_to_repeat_it(run):
+    text = (run[0] / "config.toml").read_text()
+    assert text == config_file.text(Settings(**run[1]["settings"]))
+
+
 def test_the_report_says_what_is_in_the_folder(run):
     folder, report = run
     sizes = report["export"]["sizes"]
@@ -156,12 +162,18 @@ def test_a_run_of_the_same_seed_ends_at_the_same_weights(run, vae, monkeypatch):
     """Initial weights, order of examples and noise follow from it, whatever ran before."""
     np.random.random(7)
     fit = tfvae.VAE.fit
-    record_run(monkeypatch)
+    calls = record_run(monkeypatch)
     monkeypatch.setattr(tfvae.VAE, "fit", fit)
+    alarmed = record(monkeypatch, alarms, "of_run", returns={})
     again = run[0].with_name("again")
     runs.train(Settings(**{**run[1]["settings"], "out": str(again)}))
     found = tfvae.load_model(again / runs.MODEL).get_weights()
     assert all(map(np.array_equal, found, vae.get_weights()))
+
+    (given,) = alarmed
+    assert given["evaluation"] == calls.report.to_dict()
+    assert {len(given["history"][name]) for name in ("loss", "elbo", "rate")} == {40}
+    assert (given["train"], given["held_out"]) == (48, EVALUATED)
 
 
 # What is chosen where nothing is said

@@ -107,6 +107,9 @@ def test_every_number_of_a_report_is_its_formula_of_the_latents_drawn(monkeypatc
         assert getattr(report, quantity) == pytest.approx(values.mean(), abs=1e-4)
         stderr = values.std(ddof=1) / np.sqrt(41)
         assert getattr(report, quantity + "_stderr") == pytest.approx(stderr, rel=1e-4)
+    weights = scipy.special.softmax(log_weights, axis=1)
+    effective = np.median(1 / np.square(weights).sum(axis=1))
+    assert report.effective_samples == pytest.approx(effective, rel=1e-4)
     assert report.bits_per_dim is None and not report.exact
     assert (report.num_examples, report.num_samples, report.seed) == (41, num_samples, 5)
     assert (report.latent_dim, report.binarization) == (LATENT, None)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tfvae import datasets, plots
-from tfvae.app import data_files, loaded, screen
+from tfvae.app import data_files, run_model, screen
 from tfvae.app.settings import load_data
 
 _DRAWN = 64  # of the least likely examples
@@ -44,7 +44,7 @@ def find(
             written.
     """
     data_files.suffix_of(out, (".csv", ".parquet", ".npz"))
-    vae, settings, found, y = loaded.with_examples(run, data, data_dir)
+    vae, settings, found, y = run_model.with_examples(run, data, data_dir)
     values = _log_likelihood(vae, found.x, num_samples, settings.seed, y, "Looking at the data")
     held_out = values
     if data is not None:

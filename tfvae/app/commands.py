@@ -17,7 +17,8 @@ _Json = Annotated[
 _Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print more, such as what libraries say.")
 ]
-_COMMON = {"quiet": _Quiet, "json": _Json, "verbose": _Verbose}
+_KINDS = {"quiet": _Quiet, "json": _Json, "verbose": _Verbose}
+COMMON = frozenset(_KINDS)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +30,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
-        chosen = [options.pop(name) for name in _COMMON]
+        chosen = [options.pop(name) for name in _KINDS]
         screen.choose(*chosen)
         if screen.mode.quiet and screen.mode.verbose:
             raise typer.BadParameter("--quiet and --verbose ask for opposite things; give one")
@@ -38,8 +39,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(function)
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in _COMMON.items()
+        for name, kind in _KINDS.items()
     ]
     run.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # type: ignore
-    run.__annotations__ = {**function.__annotations__, **_COMMON}
+    run.__annotations__ = {**function.__annotations__, **_KINDS}
     return run

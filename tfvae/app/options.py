@@ -104,6 +104,17 @@ Out = Annotated[str | None, typer.Option(help="Folder of the run. Default runs/D
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
 ]
+EarlyStopping = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="End after so many epochs in which a tenth of the training examples, kept back, got "
+        "no likelier; keep the best weights.",
+    ),
+]
+PrintConfig = Annotated[
+    bool, typer.Option("--print-config", help="Print all settings as chosen, and do not train.")
+]
 Resume = Annotated[str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")]
 
 
@@ -122,6 +133,26 @@ def kinds(text: str | None) -> tuple[str, ...] | None:
     if not all("=" in part and all(part.rsplit("=", 1)) for part in found):
         raise typer.BadParameter(f"--columns takes NAME=KIND, with commas between, not {text!r}")
     return found
+
+
+def _take_config(context: typer.Context, path: str | None) -> str | None:
+    """Takes the options that are not typed from a file."""
+    if path is not None:
+        from tfvae.app import config_file
+
+        context.default_map = config_file.read(path)
+    return path
+
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        callback=_take_config,
+        is_eager=True,
+        help="A TOML file with values of these options, such as the config.toml of a run. What is "
+        "typed beside it counts more.",
+    ),
+]
 
 
 def widths(name: str, text: str | None) -> tuple[int, ...] | None:

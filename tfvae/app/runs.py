@@ -13,8 +13,7 @@ import numpy as np
 
 from tfvae import datasets
 from tfvae._version import __version__
-from tfvae.app import fingerprints, given_data, screen
-from tfvae.app.loaded import load as load
+from tfvae.app import alarms, config_file, early_stopping, given_data, run_inputs, screen
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -22,6 +21,7 @@ from tfvae.app.run_folder import SAMPLES as SAMPLES
 from tfvae.app.run_folder import SAVED_MODEL as SAVED_MODEL
 from tfvae.app.run_folder import TFLITE as TFLITE
 from tfvae.app.run_folder import Unfinished, check_place, opened, write_report
+from tfvae.app.run_model import load as load
 from tfvae.app.run_outputs import draw_samples as draw_samples
 from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
@@ -30,10 +30,8 @@ from tfvae.app.run_outputs import sample as sample
 from tfvae.app.settings import (
     Settings,
     build,
-    choose,
     describe,
     load_data,
-    with_likelihood,
 )
 from tfvae.errors import invalid
 
@@ -98,38 +96,32 @@ def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) ->
 def _train(settings, say, overwrite, begun):
     """Makes a run, anew or from where an unfinished one was stopped."""
     started = time.time()
-    with screen.waiting("Reading the data"):
-        dataset = load_data(settings)
-    settings, reason = with_likelihood(given_data.located(settings), dataset)
-    settings = choose(settings, dataset)
-    datasets.check_batches(dataset, settings.batch_size)
+    settings, dataset, kept_back, reason = run_inputs.chosen(settings)
     unfinished = Unfinished(settings.out)
     check_place(unfinished.out, overwrite)
     say(describe(dataset, settings, reason))
+    if kept_back is not None:
+        say(f"{len(kept_back):,} other training examples are kept back, to tell when to stop.")
 
     with screen.waiting("Loading TensorFlow"):
         vae = _compiled(settings, dataset)
     evaluated_on = held_out(dataset, settings.num_examples)
-    with screen.waiting("Comparing the examples"):
-        used = fingerprints.compare(dataset.x_train, evaluated_on)
-    if begun is not None and begun["data"] != used:
-        fix = "bring back the data, or train anew"
-        raise invalid("the data of the unfinished run", "other examples", fix)
-    if used["shared"]:
-        say(
-            f"{used['shared']:,} of the held-out examples to evaluate on "
-            "are among those to train on."
-        )
-
+    used = run_inputs.used(dataset, evaluated_on, begun, say)
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
-        seconds = {"fit": _fit(vae, dataset, settings, unfinished)}
+        began = time.time()
+        history = _fit(vae, dataset, kept_back, settings, unfinished, say)
+        seconds = {"fit": round(time.time() - began, 1)}
         with _says_where_the_training_is(unfinished.checkpoints, settings.out):
             vae.save(out / MODEL)
         with _says_where_the_training_is(out / MODEL, settings.out):
             report = _measured(vae, dataset, evaluated_on, settings, out, say)
             counts = {"train": len(dataset.x_train), "held_out": len(dataset.x_test)}
             report["data"] = {"note": dataset.note, **counts, **used}
+            report["alarms"] = alarms.of_run(
+                report["evaluation"], history, len(dataset.x_train), len(evaluated_on)
+            )
+            (out / config_file.NAME).write_text(config_file.text(settings), encoding="utf-8")
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
             return write_report(out, report)
 
@@ -150,21 +142,21 @@ def _compiled(settings, dataset):
     return vae
 
 
-def _fit(vae, dataset, settings, unfinished):
-    """Trains a model, and returns the seconds that it took."""
+def _fit(vae, dataset, kept_back, settings, unfinished, say):
+    """Trains a model, and returns the numbers of each epoch by name."""
     from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
     from tfvae.training.alarm import NonFiniteLoss
 
-    started = time.time()
     trained_on, batch_size = dataset.x_train, settings.batch_size
     steps = math.ceil(len(trained_on) / batch_size)
+    stops = [] if kept_back is None else [early_stopping.callback(settings.early_stopping)]
     try:
         with screen.waiting("Compiling the first step") as advance:
-            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps)]
-            vae.fit(
+            watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps), *stops]
+            fitted = vae.fit(
                 trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
-                verbose=0,
+                verbose=0, validation_data=kept_back,
             )  # fmt: skip
     except NonFiniteLoss:
         unfinished.drop()
@@ -172,7 +164,10 @@ def _fit(vae, dataset, settings, unfinished):
     except Interrupted as error:
         how = f"To go on: tfvae train --resume {settings.out}"
         raise Interrupted(f"The training was stopped and is kept. {how}") from error
-    return round(time.time() - started, 1)
+
+    for words in filter(None, map(early_stopping.told, stops)):
+        say(words)
+    return getattr(fitted, "history", {})
 
 
 def _measured(vae, dataset, evaluated_on, settings, out, say):

@@ -59,6 +59,7 @@ class Settings:
         image_size: pixels a side of the images of a folder, or None.
         steps: steps of training, in place of epochs, or None.
         columns: kinds of a table's columns, such as "age=real", or None.
+        early_stopping: epochs without progress after which the training ends, or None.
     """
 
     data: str = "digits"
@@ -82,6 +83,7 @@ class Settings:
     image_size: int | None = None
     steps: int | None = None
     columns: tuple[str, ...] | None = None
+    early_stopping: int | None = None
 
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def of_evaluation(found: dict[str, Any]) -> Table:
     if found["exact"]:
         table.add_row("values of z", f"{found['num_samples']:,}", "all of them, so NLL is exact")
     else:
-        table.add_row("importance samples", f"{found['num_samples']:,}", "per example")
+        table.add_row("importance samples", f"{found['num_samples']:,}", _carried(found))
     table.add_row("held-out examples", f"{found['num_examples']:,}", "")
     bits = found["bits_per_dim"]
     if bits is None:
@@ -41,6 +41,12 @@ def of_evaluation(found: dict[str, Any]) -> Table:
     if found["binarization"]:
         table.add_row("binarization", "fixed", found["binarization"])
     return table
+
+
+def _carried(found):
+    """Returns how many of the importance samples carry the NLL, in words."""
+    effective = found.get("effective_samples")
+    return "per example" if effective is None else f"per example, {effective:.3g} effective"
 
 
 def add_export(table: Table, exported: dict[str, Any]) -> None:
@@ -82,6 +88,21 @@ def of_columns(found: list[dict[str, Any]]) -> Table:
         shown = ["" if number is None else f"{number:,.4g}" for number in numbers]
         table.add_row(column["name"], column["kind"], *shown)
     return table
+
+
+def add_alarms(table: Table, alarms: dict[str, str]) -> list[str]:
+    """Adds the number of alarms to a table.
+
+    Args:
+        table: the table.
+        alarms: sentences by name, as `alarms.of_run` returns them.
+
+    Returns:
+        A line for each alarm, to be printed below the table.
+    """
+    if alarms:
+        table.add_row("alarms", str(len(alarms)), f"{', '.join(alarms)}, see below")
+    return [f"Alarm: {words}" for words in alarms.values()]
 
 
 def of_anomalies(found: dict[str, Any]) -> Table:

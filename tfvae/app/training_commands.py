@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tfvae.app import options, screen, tables
+from tfvae.app import alarms, options, screen, tables
 from tfvae.app.commands import command
 
 
@@ -37,6 +37,9 @@ def train(
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = None,
+    early_stopping: options.EarlyStopping = None,
+    config: options.Config = None,
+    print_config: options.PrintConfig = False,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
@@ -67,6 +70,9 @@ def train(
         out: folder of the run.
         overwrite: True to replace a run by the finished new one.
         resume: folder of a run that was stopped, to go on with.
+        early_stopping: epochs without progress after which the training ends.
+        config: file with options that are not typed.
+        print_config: True to print the settings alone.
     """
     from tfvae.app import train_command
     from tfvae.app.settings import Settings
@@ -77,14 +83,19 @@ def train(
         num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
         posterior=posterior, objective=objective, estimator=estimator,
         hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
-        image_size=image_size, steps=steps, columns=options.kinds(columns),
+        image_size=image_size, steps=steps, early_stopping=early_stopping,
+        columns=options.kinds(columns),
     )  # fmt: skip
+    if print_config:
+        train_command.print_config(context, settings)
+        return
     report = train_command.run(context, settings, overwrite, resume, screen.say)
 
     table = tables.of_evaluation(report["evaluation"])
     tables.add_export(table, report["export"])
-    shown = [table] if "columns" not in report else [table, tables.of_columns(report["columns"])]
-    screen.result(report, *shown)
+    told = tables.add_alarms(table, report["alarms"])
+    compared = [tables.of_columns(report["columns"])] if "columns" in report else []
+    screen.result(report, table, *compared, *told)
     screen.say(
         f"{report['seconds']['all']:.0f} s in all. The run is in {report['settings']['out']}/"
     )
@@ -114,4 +125,7 @@ def evaluate(
     from tfvae.app import runs
 
     found = runs.evaluate(run, num_samples, num_examples, data_dir, data).to_dict()
-    screen.result(found, tables.of_evaluation(found))
+    table = tables.of_evaluation(found)
+    words = alarms.untrusted(found["effective_samples"], found["num_samples"])
+    told = tables.add_alarms(table, {} if words is None else {"weights": words})
+    screen.result(found, table, *told)

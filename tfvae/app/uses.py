@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import plots
-from tfvae.app import data_files, loaded, screen
+from tfvae.app import data_files, run_model, screen
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reconstruct(
             written.
     """
     suffix = data_files.suffix_of(out, (data_files.PICTURE, *_TABLES))
-    vae, _, found, y = loaded.with_examples(run, data, data_dir)
+    vae, _, found, y = run_model.with_examples(run, data, data_dir)
     _check_picture(suffix, found.table, out)
     count = min(len(found.x), count or (_DRAWN if suffix == data_files.PICTURE else len(found.x)))
     x, y = _prepared(vae, found.x[:count]), None if y is None else y[:count]
@@ -75,7 +75,7 @@ def encode(run: str, data: str | None, out: str, data_dir: str | None = None) ->
         InputError: as `reconstruct`.
     """
     data_files.suffix_of(out, _TABLES)
-    vae, _, found, y = loaded.with_examples(run, data, data_dir)
+    vae, _, found, y = run_model.with_examples(run, data, data_dir)
     x = _prepared(vae, found.x)
     pages = []
     for part in _pages(len(x), "Encoding"):
@@ -116,7 +116,7 @@ def interpolate(
         InputError: as `reconstruct`, or too few examples.
     """
     suffix = data_files.suffix_of(out, (data_files.PICTURE, ".npz"))
-    vae, _, found, y = loaded.with_examples(run, data, data_dir)
+    vae, _, found, y = run_model.with_examples(run, data, data_dir)
     _check_picture(suffix, found.table, out)
     if vae.condition_shape is not None:
         fix = "use tfvae sample, or VAE.decode in Python"
@@ -169,13 +169,13 @@ def impute(
     from tfvae.likelihoods import Observed
 
     with screen.waiting("Loading the model"):
-        vae, settings = loaded.load(run)
+        vae, settings = run_model.load(run)
     parts = getattr(vae.likelihood, "likelihoods", [vae.likelihood])  # of columns, if it has some
     if not any(isinstance(part, Observed) for part in parts):
         fix = f'train with --likelihood "Observed({settings.likelihood})", on data with NaN'
         raise invalid("a model that knows missing elements", f"{settings.likelihood}", fix)
 
-    vae, settings, found, y = loaded.with_examples(run, data, data_dir)
+    vae, settings, found, y = run_model.with_examples(run, data, data_dir)
     _check_picture(suffix, found.table, out)
     with screen.waiting("Filling in"):
         made = imputation.impute(vae, found.x, num_samples, seed, y, draws=draws)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Estimates(NamedTuple):
-    """The estimates for each example, float64 NumPy `[N]` each, in nats.
+    """The estimates for each example, float64 NumPy `[N]` each, in nats but for the last.
 
     Attributes:
         log_likelihood: estimate of log p(x).
@@ -25,6 +25,8 @@ class Estimates(NamedTuple):
         gap: log p(x) - the mean log-weight of the same latents, an estimate of
             KL(q(z|x) || p(z|x)) that is never negative. It differs from log p(x) - elbo by the
             sampling error of the rate where the rate is in closed form.
+        effective_samples: how many of the latents carry log p(x): the square of the sum of the
+            weights over the sum of their squares, from 1 to K.
     """
 
     log_likelihood: np.ndarray
@@ -32,6 +34,7 @@ class Estimates(NamedTuple):
     rate: np.ndarray
     distortion: np.ndarray
     gap: np.ndarray
+    effective_samples: np.ndarray
 
 
 def of_block(
@@ -57,14 +60,14 @@ def of_block(
         sampled: True to draw latents; False to list all values of z.
 
     Returns:
-        `[B]` float64 each, in nats.
+        `[B]` float64 each.
     """
     y = None if y is None else vae.condition(y)
     params = vae.encoder_params(x, y, training=False)
     seed = random.seed_for(seed, "latents")
     latents = _drawn(vae, params, samples, seed) if sampled else _listed(vae, params, samples)
 
-    def chunk(first, log_sum, total, log_weight_sum, log_likelihood_sum):
+    def chunk(first, log_sum, log_squares, total, log_weight_sum, log_likelihood_sum):
         given, log_share = latents(first)
         terms = forward_pass.evaluation_terms(vae, x, y, given)
         # The last chunk counts only the latents still missing.
@@ -74,16 +77,17 @@ def of_block(
         return (
             first + samples,
             tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(shared, 0)]), 0),
+            tf.reduce_logsumexp(tf.stack([log_squares, tf.reduce_logsumexp(2 * shared, 0)]), 0),
             total + tf.reduce_sum(share, 0),
             log_weight_sum + _sum_by(share, terms.log_weights),
             log_likelihood_sum + _sum_by(share, terms.log_likelihood),
         )
 
     zeros = tf.zeros(x.shape[:1], tf.float64)
-    log_sum, total, *sums = tf.while_loop(
+    log_sum, log_squares, total, *sums = tf.while_loop(
         lambda first, *_: first < num_samples,
         chunk,
-        (0, zeros - np.inf, zeros, zeros, zeros),
+        (0, zeros - np.inf, zeros - np.inf, zeros, zeros, zeros),
         parallel_iterations=1,
     )[1:]
 
@@ -92,7 +96,8 @@ def of_block(
     rate = forward_pass.closed_form_rate(vae, params, y)
     rate = -log_weight - distortion if rate is None else tf.cast(rate, tf.float64)
     gap = log_likelihood - log_weight
-    return Estimates(log_likelihood, -(rate + distortion), rate, distortion, gap)
+    effective = tf.exp(2 * log_sum - log_squares)
+    return Estimates(log_likelihood, -(rate + distortion), rate, distortion, gap, effective)
 
 
 def _drawn(vae, params, samples, seed):

@@ -226,8 +226,8 @@ MUTANTS = [
     ),
     Mutant(
         name="resumed-on-other-data",
-        path="tfvae/app/runs.py",
-        old='begun["data"] != used',
+        path="tfvae/app/run_inputs.py",
+        old='begun["data"] != found',
         new='begun["data"] == 0',
         note="A run goes on with other examples than those it was begun with.",
         about="go_on_with_and_its_data",

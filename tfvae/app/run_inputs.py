@@ -1,0 +1,76 @@
+"""What a run is made of: its data, and settings chosen to suit them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfvae import datasets
+from tfvae.app import early_stopping, fingerprints, given_data, screen
+from tfvae.app.settings import Settings, choose, load_data, with_likelihood
+from tfvae.errors import invalid
+
+
+class Chosen(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+        settings: the settings, without open ones.
+        dataset: the data.
+        kept_back: training examples that tell when to stop, or None.
+        reason: why the likelihood was chosen; None if it was asked for.
+    """
+
+    settings: Any
+    dataset: datasets.Dataset
+    kept_back: np.ndarray | None
+    reason: str | None
+
+
+def chosen(settings: Settings) -> Chosen:
+    """Loads the data of settings, and chooses those that were left open.
+
+    Args:
+        settings: the settings.
+
+    Raises:
+        InputError: data that cannot be read, or too few.
+    """
+    with screen.waiting("Reading the data"):
+        dataset, kept_back = load_data(settings), None
+    if settings.early_stopping is not None:
+        dataset, kept_back = early_stopping.kept_back(dataset)
+    settings, reason = with_likelihood(given_data.located(settings), dataset)
+    settings = choose(settings, dataset)
+    datasets.check_batches(dataset, settings.batch_size)
+    return Chosen(settings, dataset, kept_back, reason)
+
+
+def used(
+    dataset: datasets.Dataset,
+    evaluated_on: np.ndarray,
+    begun: dict[str, Any] | None,
+    say: Callable[[str], object],
+) -> dict[str, Any]:
+    """Returns which examples a run uses, see `fingerprints.compare`.
+
+    Args:
+        dataset: the data.
+        evaluated_on: the examples that it is evaluated on, `[M, *event]`.
+        begun: what an unfinished run was begun with, or None.
+        say: called with a line of text if examples are both trained and evaluated on.
+
+    Raises:
+        InputError: other examples than the unfinished run was begun with.
+    """
+    with screen.waiting("Comparing the examples"):
+        found = fingerprints.compare(dataset.x_train, evaluated_on)
+    if begun is not None and begun["data"] != found:
+        fix = "bring back the data, or train anew"
+        raise invalid("the data of the unfinished run", "other examples", fix)
+    if found["shared"]:
+        say(
+            f"{found['shared']:,} of the held-out examples to evaluate on "
+            "are among those to train on."
+        )
+    return found

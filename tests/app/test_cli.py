@@ -166,7 +166,7 @@ def write_data(folder, kind):
 @pytest.mark.parametrize(
     ("kind", "shape", "chosen"),
     [
-        ("vectors", (20, 6), ("mlp", "Normal")),
+        ("vectors", (20, 6), ("mlp", "Rescaled")),
         ("grey", (50, 16, 18), ("conv", "DiscretizedLogistic")),
         ("folder", (50, 16, 17, 3), ("conv", "DiscretizedLogistic")),
         ("mnist", (40, 28, 28, 1), ("mlp", "DiscretizedLogistic")),
@@ -177,7 +177,8 @@ def test_train_takes_any_kind_of_data(tfvae_command, tmp_path, monkeypatch, kind
     source = write_data(tmp_path, kind)
     status, out, err = tfvae_command("train", *source, "--batch-size", 10, "--out", "run")
     assert (status, err) == (0, "")
-    assert f"{chosen[0]} network" in out and re.search(rf"{chosen[1]}\(.*\) likelihood", out)
+    words = "standardized_normal" if chosen[1] == "Rescaled" else rf"{chosen[1]}\(.*\)"
+    assert f"{chosen[0]} network" in out and re.search(f"{words} likelihood", out)
     assert "chosen since" in out and "--likelihood takes another" in out
     (fit,) = calls.fit
     assert fit["x"].shape == shape

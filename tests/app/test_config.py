@@ -14,8 +14,9 @@ from tfvae.app.settings import Settings
 
 tomllib = pytest.importorskip("tomllib")
 SETTINGS = Settings(
-    'a "quoted"\\ name.npz', latent_dim=3, learning_rate=1e-5, hidden=(12, 8), out="there"
-)
+    'a "quoted"\\ name.npz', latent_dim=3, learning_rate=1e-5, hidden=(12, 8), out="there",
+    columns=("age=real", 'a "b"=skip'),
+)  # fmt: skip
 
 
 def write(folder, text):
@@ -27,7 +28,8 @@ def test_settings_are_written_as_toml_without_the_place_of_the_run():
     found = tomllib.loads(config_file.text(SETTINGS))
     expected = {k: v for k, v in dataclasses.asdict(SETTINGS).items() if v is not None}
     assert "out" not in found
-    assert {**found, "hidden": (12, 8), "out": "there"} == expected
+    lists = {name: tuple(found[name]) for name in ("hidden", "columns")}
+    assert {**found, **lists, "out": "there"} == expected
 
 
 def test_what_is_typed_counts_more_than_a_file(tmp_path):
@@ -49,6 +51,7 @@ def test_what_is_typed_counts_more_than_a_file(tmp_path):
         ("epochs = true", ["whole number", "True"]),
         ("hidden = [3, 4.5]", ["whole numbers in brackets"]),
         ("data = 3", ["text in quotes"]),
+        ("columns = [3]", ["texts in brackets"]),
         ("epochs 3", ["a TOML file", "line 1"]),
     ],
 )

@@ -185,7 +185,7 @@ def dataset(shape, low=0.0, high=1.0, name="data.npz", count=2):
     return datasets.Dataset(name, x, x)
 
 
-NORMAL = "Normal(0.5, learn_scale=True)"
+NORMAL = "standardized_normal"
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,8 @@ NORMAL = "Normal(0.5, learn_scale=True)"
     [
         (dataset((16, 16)), {"network": "conv", "likelihood": NORMAL, "latent_dim": 16}),
         (dataset((16, 16), count=2000), {"network": "conv", "latent_dim": 32}),
-        (dataset((16, 15)), {"network": "mlp", "latent_dim": 16}),
+        (dataset((15, 16)), {"network": "mlp", "latent_dim": 16}),
+        (dataset((16, 15)), {"network": "conv1d", "latent_dim": 16}),
         (dataset((15, 16, 1)), {"network": "mlp", "latent_dim": 16}),
         (dataset((16, 16, 3)), {"network": "conv", "likelihood": NORMAL}),
         (dataset((255,)), {"network": "mlp", "latent_dim": 16}),

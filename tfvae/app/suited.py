@@ -14,10 +14,11 @@ COLUMNS = "columns"  # of a table, each by its kind
 STANDARDIZED = "standardized_normal"  # in units of the data's standard deviation
 _BINARIZED = "Bernoulli(dynamic_binarization=True)"
 _LEVELLED = "DiscretizedLogistic(learn_scale=True)"
+_NORMAL = "Normal(0.5, learn_scale=True)"
 _FIRST_SCALE = 0.5  # in standard deviations
 
 _LEVELS = 255
-_CHANNELS = 16  # of a signal or image at most; a longer last axis is none of channels
+_CHANNELS = 16  # of a signal or image, fewer; a longer last axis is none of channels
 _EXAMPLES = 2000  # that are looked at
 _NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
 _MOSTLY = 0.65  # of the values, from where on grey data are taken for binary ones,
@@ -28,22 +29,13 @@ def likelihood(x: np.ndarray) -> tuple[str, str]:
     """Returns the likelihood that suits data, and why.
 
     Args:
-        x: examples, float32 `[N, *event]`, NaN where a value is missing.
+        x: examples, float32 `[N, *event]`.
 
     Returns:
         Words for `made`, such as "DiscretizedLogistic(learn_scale=True)", and the reason, the
         rest of a sentence that begins with "since".
     """
     x = x[:_EXAMPLES]
-    missing = np.isnan(x)
-    if missing.all() or not missing.any():
-        return _of_whole(x)
-    words, reason = _of_whole(np.where(missing, x[~missing][0], x))
-    reason = f"{reason}, {missing.mean():.0%} of them missing"
-    return (words if words == STANDARDIZED else f"Observed({words})"), reason
-
-
-def _of_whole(x):
     if _is_one_hot(x):
         return "Categorical()", "every vector along the last axis has one 1 and else 0"
     if np.isin(x, (0, 1)).all():
@@ -71,30 +63,32 @@ def made(words: str, x: np.ndarray) -> "Likelihood":
 
     Args:
         words: what `likelihood` returned or what was typed, such as "bernoulli", "normal" or
-            "Normal(0.1)". A plain name gets the arguments that suit the data.
+            "Normal(0.1)". These plain names get arguments that suit the data.
         x: examples to train on, `[N, *event]`.
 
     Raises:
         InputError: words that are no likelihood.
     """
-    if words in (STANDARDIZED, "normal"):
+    if words == STANDARDIZED:
         return _standardized(x)
     if words == "bernoulli":
         words = _BINARIZED if is_grey(x[:_EXAMPLES]) else "Bernoulli()"
-    words = _LEVELLED if words == "discretized_logistic" else words
+    words = {"normal": _NORMAL, "discretized_logistic": _LEVELLED}.get(words, words)
     return expressions.piece(words, "likelihoods")
 
 
 def _standardized(x):
     """Returns normals in units of the data, of each feature of a vector or each channel."""
-    from tfvae.likelihoods import Normal, Observed, Rescaled
+    from tfvae.likelihoods import Normal, Rescaled
 
-    each = x.ndim == 2 or x.shape[-1] <= _CHANNELS
+    each = x.ndim == 2 or x.shape[-1] < _CHANNELS
     axes = tuple(range(x.ndim - 1)) if each else None
-    mean, std = np.nanmean(x, axes, np.float64), np.nanstd(x, axes, np.float64)
+    known = np.isfinite(x)
+    count = np.maximum(known.sum(axis=axes), 1)
+    mean = np.where(known, x, 0).sum(axis=axes, dtype=np.float64) / count
+    std = np.sqrt(np.square(np.where(known, x - mean, 0)).sum(axis=axes, dtype=np.float64) / count)
     std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)
-    made = Rescaled(Normal(_FIRST_SCALE, learn_scale=True), mean, std)
-    return Observed(made, fill=float(np.mean(mean))) if np.isnan(x).any() else made
+    return Rescaled(Normal(_FIRST_SCALE, learn_scale=True), mean, std)
 
 
 def _of_numbers(x):

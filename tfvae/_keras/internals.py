@@ -188,3 +188,20 @@ def choose_direction(callback: keras.callbacks.Callback) -> None:
     """
     if getattr(callback, "monitor_op", True) is None:
         callback._set_monitor_op()
+
+
+def tell_direction(callback: keras.callbacks.Callback, directions: dict[str, str]) -> None:
+    """Tells a callback which way a metric gets better, where Keras knows of its own metrics only.
+
+    Args:
+        callback: the callback. One that monitors another metric, or whose mode is not "auto",
+            stays as it is.
+        directions: "max" or "min" by the name of a metric.
+    """
+    monitor = getattr(callback, "monitor", None)
+    name = monitor.removeprefix("val_") if isinstance(monitor, str) else None
+    automatic = getattr(callback, "mode", None) == "auto"
+    if name in directions and automatic and getattr(callback, "monitor_op", True) is None:
+        callback.mode = directions[name]
+        callback._set_monitor_op()
+        callback.mode = "auto"

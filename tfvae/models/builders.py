@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.models import defaults, parts
+from tfvae.models import parts
 from tfvae.models.vae import VAE
 from tfvae.posteriors import BottomUp, Ladder
 from tfvae.priors import Hierarchy
@@ -58,7 +58,7 @@ def mlp_vae(
         InputError: pieces that do not fit together.
     """
     event_shape, (latent_dim,), hidden = parts.sizes(event_shape, (latent_dim,), hidden)
-    posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
+    posterior, likelihood = parts.pieces(posterior, likelihood)
 
     params_shape = likelihood.params_shape(event_shape)
     outputs = [
@@ -119,7 +119,7 @@ def conv_vae(
     _check_image(event_shape)
     widths = _filters(event_shape) if filters is None else filters
     filters = parts.sizes(event_shape, (latent_dim,), widths)[2]
-    posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
+    posterior, likelihood = parts.pieces(posterior, likelihood)
 
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
@@ -203,7 +203,7 @@ def hierarchical_vae(
         [2] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
     """
     event_shape, latent_dims, hidden = parts.sizes(event_shape, latent_dims, hidden)
-    likelihood = likelihood or defaults.likelihood()
+    likelihood = parts.pieces(None, likelihood)[1]
     if len(latent_dims) < 2:
         raise invalid(
             "at least two layers of latents",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from tfvae._keras.backend import keras
+from tfvae.errors import invalid
 from tfvae.validation import calls, data_checks
 
 
@@ -101,3 +102,16 @@ class CheckedCalls:
         """
         calls.of_batch(self, x, y, sample_weight)  # type: ignore[arg-type]
         return super().test_on_batch(x, y, sample_weight, *args, **kwargs)  # type: ignore[misc]
+
+    def export(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses Keras' export, which knows one signature, and no seed of a sampler.
+
+        Raises:
+            InputError: always; the message has the functions to call.
+        """
+        del args, kwargs
+        fix = (
+            "call tfvae.export.to_saved_model(vae, folder) for a server, "
+            "tfvae.export.to_tflite(vae, file) for phones, or vae.save(file) for Keras"
+        )
+        raise invalid("tfvae.export, which writes the sampler as well", "vae.export(...)", fix)

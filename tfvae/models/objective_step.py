@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.models import forward_pass
 from tfvae.ops import weighting, xla
 from tfvae.random import seed_for
-from tfvae.training import alarm, fit_call, optimizer_update
+from tfvae.training import alarm, batch_callbacks, fit_call, optimizer_update
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.validation import calls, data_checks
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _TRACKED = ("loss", "elbo", "rate", "distortion")
+_DIRECTIONS = {"elbo": "max", "distortion": "min"}  # in which they get better
 
 
 class ObjectiveSteps(LoopHooks):
@@ -115,6 +117,8 @@ class ObjectiveSteps(LoopHooks):
             InputError: data that the model cannot learn from; of streams, the first batch is
                 checked now and others as they come.
         """
+        for callback in batch_callbacks.flat(call["callbacks"]):
+            internals.tell_direction(callback, _DIRECTIONS)
         return calls.of_fit(self.model, call, fit_call.most_batches(call))
 
     def checked_evaluate(self, call: dict[str, Any]) -> dict[str, Any]:

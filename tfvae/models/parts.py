@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
-from tfvae.validation import arguments
+from tfvae.models import defaults
+from tfvae.validation import arguments, piece_arguments
 
 if TYPE_CHECKING:
     from typing import TypedDict
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tfvae.gradients import Estimator
+    from tfvae.likelihoods import Likelihood
     from tfvae.objectives import Objective
+    from tfvae.posteriors import Posterior
     from tfvae.priors import Prior
 
     Step = Callable[[tf.Tensor], Any]
@@ -69,6 +72,22 @@ def network(
     )
     joined = layers.concatenate([hidden, encoding(y)])
     return keras.Model([x, y], chain(joined, after), name=name)
+
+
+def pieces(
+    posterior: "Posterior | None", likelihood: "Likelihood | None"
+) -> "tuple[Posterior, Likelihood]":
+    """Returns the pieces that set the sizes of networks, or the defaults.
+
+    Args:
+        posterior: q(z|x), or None.
+        likelihood: p(x|z), or None.
+
+    Raises:
+        InputTypeError: anything else.
+    """
+    piece_arguments.check(posterior=posterior, likelihood=likelihood)
+    return posterior or defaults.posterior(), likelihood or defaults.likelihood()
 
 
 def chain(x: "tf.Tensor", steps: "Sequence[Step]") -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.models import defaults, parts
+from tfvae.models import parts
 from tfvae.models.vae import VAE
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def conv1d_vae(
         raise invalid("signals of shape (T, C) or (T,)", f"event_shape={event_shape}", fix)
     widths = _filters(event_shape[0]) if filters is None else filters
     filters = parts.sizes(event_shape, (latent_dim,), widths)[2]
-    posterior, likelihood = posterior or defaults.posterior(), likelihood or defaults.likelihood()
+    posterior, likelihood = parts.pieces(posterior, likelihood)
 
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 1 else []),

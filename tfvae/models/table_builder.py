@@ -17,7 +17,7 @@ from tfvae.likelihoods import (
     Observed,
     Rescaled,
 )
-from tfvae.models import defaults, parts
+from tfvae.models import parts
 from tfvae.models.vae import VAE
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def table_vae(
     """
     table = _table(table)
     event_shape, (latent_dim,), hidden = parts.sizes(table.size, (latent_dim,), hidden)
-    posterior, begins_with_means = posterior or defaults.posterior(), likelihood is None
-    likelihood = likelihood or columns_of(table)
+    begins_with_means = likelihood is None
+    posterior, likelihood = parts.pieces(posterior, likelihood or columns_of(table))
     decoded = layers.Dense(likelihood.params_size(event_shape))
     ends = [*parts.dense(hidden, activation), layers.Dense(posterior.params_size(latent_dim))]
 

@@ -23,7 +23,7 @@ from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
-from tfvae.validation import arguments, compatibility, data_checks
+from tfvae.validation import arguments, compatibility, data_checks, piece_arguments
 
 if TYPE_CHECKING:
     from tensorflow_probability import distributions as tfd
@@ -90,6 +90,8 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
     ) -> None:
         """Composes the model and checks that its parts fit; see the class for the arguments."""
         super().__init__(**kwargs)
+        piece_arguments.check(posterior=posterior, prior=prior, likelihood=likelihood)
+        piece_arguments.check(objective=objective, estimator=estimator)
         self.encoder = encoder
         self.decoder = decoder
         posterior = posterior or defaults.posterior()
@@ -138,6 +140,8 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
                 piece, whose weights the optimizer and saved files would not know.
         """
         if getattr(self, "built", False) and name in _COMPOSED and value is not getattr(self, name):
+            if name not in ("encoder", "decoder"):
+                piece_arguments.check(**{name: value})
             compatibility.check_exchange(self, name, value)
         super().__setattr__(name, value)
 
@@ -154,7 +158,8 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
             A distribution of batch `[B]` over z `[D]`, or over a list of layers.
 
         Raises:
-            InputError: x of another shape, or y missing or not expected.
+            InputError: x of another shape or with values outside the likelihood's support, or y
+                missing or not expected.
         """
         events = self.events(x)
         y = self.condition(y, events.shape[0])
@@ -306,7 +311,8 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
             `[B, *event]`.
 
         Raises:
-            InputError: x of another shape, or y missing or not expected.
+            InputError: x of another shape or with values outside the likelihood's support, or y
+                missing or not expected.
         """
         return generation.reconstruct(self, x, y)
 
@@ -376,14 +382,16 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
         return networks.on_rows(self.decoder, z, y, training)
 
     def events(self, x: npt.ArrayLike) -> tf.Tensor:
-        """Returns `x` as a tensor `[B, *event]`.
+        """Returns `x` as a tensor `[B, *event]`. In traced code its values are not known.
 
         Raises:
-            InputError: x of another shape.
+            InputError: x of another shape, or with values outside the likelihood's support.
         """
-        x = tf.convert_to_tensor(x)
-        data_checks.check_batch(x, self.event_shape)
-        return x
+        events = tf.convert_to_tensor(x)
+        data_checks.check_batch(events, self.event_shape)
+        if tf.executing_eagerly() and not tf.is_symbolic_tensor(events):
+            data_checks.check_events(x, self.likelihood, self.event_shape)
+        return events
 
     def condition(self, y: npt.ArrayLike | None, rows: int | None = None) -> tf.Tensor | None:
         """Returns the conditions `y` in the networks' dtype, or None for none.

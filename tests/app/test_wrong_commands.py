@@ -83,7 +83,7 @@ OF_DATA = [
     ("evaluate damaged", ["damaged"]),
     ("sample nowhere.tflite", ["no such file"]),
     ("sample file", ["sidecar"]),
-    ("sample run --out grid.doc", [".png, .npz or .csv", "rename"]),
+    ("sample run --out grid.doc", [".png, .npz, .csv or .parquet", "rename"]),
     ("sample run --count 20000", ["at most 10,000", "samples.npz"]),
     ("sample run --out file.csv", ["would be lost"]),
     ("export nowhere --out x", ["a run", "nowhere"]),

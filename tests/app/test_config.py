@@ -65,10 +65,12 @@ def test_a_whole_number_is_a_number(tmp_path):
 
 
 def test_all_settings_are_printed_as_chosen_and_nothing_is_trained(tfvae_command, tmp_path):
-    status, out, err = tfvae_command("train", "--print-config", "--epochs", 3)
+    words = ["--epochs", 3, "--network", "conv", "--filters", "4,8"]
+    status, out, err = tfvae_command("train", "--print-config", *words)
     assert (status, err) == (0, "")
     found = tomllib.loads(out)
     assert (found["epochs"], found["batch_size"], found["latent_dim"]) == (3, 64, 16)
+    assert (found["network"], found["filters"]) == ("conv", [4, 8])
     assert list(tmp_path.iterdir()) == []
 
 

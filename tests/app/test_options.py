@@ -44,7 +44,7 @@ TYPED = {
         "objective": "IWAE(6)",
         "estimator": "DoublyReparameterized()",
         "hidden": "12,8",
-        "filters": "11,13",
+        "filters": None,
         "image_size": 14,
         "columns": "age=real,id=skip",
         "epochs": 15,
@@ -231,7 +231,7 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
 
     report = json.loads(Path("out/run/report.json").read_text())
     typed = {name: value for name, value in TYPED["train"].items() if name in report["settings"]}
-    typed = {**typed, "epochs": 2, "hidden": [12, 8], "filters": [11, 13]}
+    typed = {**typed, "epochs": 2, "hidden": [12, 8]}
     typed["columns"] = ["age=real", "id=skip"]
     typed["data_dir"] = str(Path("sets").absolute())
     assert report["settings"] == typed and len(typed) == len(TYPED["train"]) - 4

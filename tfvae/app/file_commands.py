@@ -144,7 +144,8 @@ def demo(
         demo_server.server_of(folder, port) as server,
     ):
         address = f"http://{demo_server.HOST}:{server.server_port}/"
-        screen.say(f"{run_or_folder} is at {address}  (Ctrl-C ends)")
+        told = f"{run_or_folder} is at {address}  (Ctrl-C ends)"
+        screen.result({"address": address}, told)
         if not no_browser:
             webbrowser.open(address)
 

@@ -34,7 +34,7 @@ def chosen(settings: Settings) -> Chosen:
         settings: the settings.
 
     Raises:
-        InputError: data that cannot be read, or too few.
+        InputError: data that cannot be read, or too few; widths of the other kind of network.
     """
     with screen.waiting("Reading the data"):
         dataset, kept_back = load_data(settings), None
@@ -42,6 +42,7 @@ def chosen(settings: Settings) -> Chosen:
         dataset, kept_back = early_stopping.kept_back(dataset)
     settings, reason = with_likelihood(given_data.located(settings), dataset)
     settings = choose(settings, dataset)
+    _check_widths(settings)
     datasets.check_batches(dataset, settings.batch_size)
     return Chosen(settings, dataset, kept_back, reason)
 
@@ -74,3 +75,11 @@ def used(
             "are among those to train on."
         )
     return found
+
+
+def _check_widths(settings):
+    """Refuses widths of the other kind of network, which would count for nothing."""
+    for name, network, other in (("hidden", "conv", "filters"), ("filters", "mlp", "hidden")):
+        if getattr(settings, name) is not None and settings.network == network:
+            fix = f"give --{other}, or another --network"
+            raise invalid(f"widths of the network {network}, --{other}", f"--{name}", fix)

@@ -10,6 +10,8 @@ from tfvae.app.settings import Settings
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tfvae.app.given_data import Examples
     from tfvae.models.vae import VAE
 
@@ -43,7 +45,10 @@ def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
 
 
 def with_examples(
-    run: str, data: str | None, data_dir: str | None
+    run: str,
+    data: str | None,
+    data_dir: str | None,
+    check: "Callable[[VAE, Settings], None] | None" = None,
 ) -> "tuple[VAE, Settings, Examples, Any]":
     """Loads a run and the examples to work on.
 
@@ -51,6 +56,7 @@ def with_examples(
         run: folder of the run.
         data: name or path of the data; None for what the run has held out.
         data_dir: folder of named data sets; default the one of the run.
+        check: raises an error if the model is none to work with, before the data are read.
 
     Returns:
         The model, the settings of the run, the examples, and the conditions of the examples or
@@ -59,9 +65,13 @@ def with_examples(
     Raises:
         InputError: a folder that is no run, or examples that its model does not take.
     """
+    vae, settings = load(run)
+
+    # Below, so that TensorFlow is loaded where that is shown.
     from tfvae.validation import data_checks
 
-    vae, settings = load(run)
+    if check is not None:
+        check(vae, settings)
     table = rows.table_of(_files.local(run) / TFLITE)
     with screen.waiting("Reading the data"):
         found = given_data.examples(settings, vae.event_shape, data, data_dir, table)

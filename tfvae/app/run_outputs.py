@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _PAGE = 4096  # samples drawn at once
+_OF_ARRAYS = (data_files.PICTURE, ".npz", ".csv")  # the files of samples that are no rows
 _MOST_DRAWN = 10_000  # in a picture
 
 
@@ -172,16 +173,17 @@ def sample(
     """
     from tfvae.export import Sampler
 
+    suffix = data_files.suffix_of(str(out), (*_OF_ARRAYS, ".parquet"))
+    if suffix == data_files.PICTURE and count > _MOST_DRAWN:
+        fix = "write them as numbers, --out samples.npz or samples.csv"
+        raise invalid(f"at most {_MOST_DRAWN:,} samples in a picture", f"{count:,}", fix)
+
     file = file_of(run_or_file)
     table = rows.table_of(file)
     if table is not None:
         rows.sample(file, table, count, seed, str(out))
         return
-    suffix = data_files.suffix_of(str(out), (data_files.PICTURE, ".npz", ".csv"))
-    if suffix == data_files.PICTURE and count > _MOST_DRAWN:
-        fix = "write them as numbers, --out samples.npz or samples.csv"
-        raise invalid(f"at most {_MOST_DRAWN:,} samples in a picture", f"{count:,}", fix)
-
+    data_files.suffix_of(str(out), _OF_ARRAYS)
     sampler = Sampler(file)
     pages = _sampled(sampler, count, seed, draw)
     if suffix == data_files.PICTURE:

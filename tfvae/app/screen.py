@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -87,7 +86,7 @@ def result(found: dict[str, Any], *shown: RenderableType) -> None:
         *shown: the same for people: tables and lines of text.
     """
     if mode.json:
-        sys.stdout.write(json.dumps(_finite(found), indent=2) + "\n")
+        print(json.dumps(_finite(found), indent=2), flush=True)
         return
     for part in shown:
         is_text = isinstance(part, str)

@@ -46,7 +46,11 @@ def of_evaluation(found: dict[str, Any]) -> Table:
 def _carried(found):
     """Returns how many of the importance samples carry the NLL, in words."""
     effective = found.get("effective_samples")
-    return "per example" if effective is None else f"per example, {effective:.3g} effective"
+    return (
+        "per example"
+        if effective is None
+        else f"per example, {effective:,.{0 if effective >= 10 else 1}f} effective"
+    )
 
 
 def add_export(table: Table, exported: dict[str, Any]) -> None:

@@ -1,16 +1,13 @@
 """What a run is used for: reconstructions, latents, ways between examples, gaps, anomalies."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tfvae import plots
 from tfvae.app import data_files, run_model, screen
 from tfvae.errors import invalid
-
-if TYPE_CHECKING:
-    pass
 
 _PAGE = 256  # examples at once
 _DRAWN = 64  # examples in a picture
@@ -165,17 +162,9 @@ def impute(
     suffix = data_files.suffix_of(out, (data_files.PICTURE, *_TABLES))
     if draws is not None and suffix != ".npz":
         raise invalid("--draws with an --out that ends in .npz", out, "rename it")
+    vae, _, found, y = run_model.with_examples(run, data, data_dir, _check_knows_gaps)
     from tfvae import imputation
-    from tfvae.likelihoods import Observed
 
-    with screen.waiting("Loading the model"):
-        vae, settings = run_model.load(run)
-    parts = getattr(vae.likelihood, "likelihoods", [vae.likelihood])  # of columns, if it has some
-    if not any(isinstance(part, Observed) for part in parts):
-        fix = f'train with --likelihood "Observed({settings.likelihood})", on data with NaN'
-        raise invalid("a model that knows missing elements", f"{settings.likelihood}", fix)
-
-    vae, settings, found, y = run_model.with_examples(run, data, data_dir)
     _check_picture(suffix, found.table, out)
     with screen.waiting("Filling in"):
         made = imputation.impute(vae, found.x, num_samples, seed, y, draws=draws)
@@ -194,6 +183,16 @@ def impute(
         "filled in": int(missing.sum()),
         "of": missing.size,
     }
+
+
+def _check_knows_gaps(vae, settings):
+    """Refuses a model whose likelihood does not know missing elements."""
+    from tfvae.likelihoods import Observed
+
+    parts = getattr(vae.likelihood, "likelihoods", [vae.likelihood])  # of columns, if it has some
+    if not any(isinstance(part, Observed) for part in parts):
+        fix = f'train with --likelihood "Observed({settings.likelihood})", on data with NaN'
+        raise invalid("a model that knows missing elements", f"{settings.likelihood}", fix)
 
 
 def _between(vae, first, second, steps):

@@ -77,12 +77,13 @@ def test_all_settings_are_printed_as_chosen_and_nothing_is_trained(tfvae_command
 def test_a_tenth_of_the_training_examples_is_kept_back_with_its_labels():
     x, y = np.arange(50.0)[:, None], np.arange(50)
     data = datasets.Dataset("some", x, x + 100, y, y + 100)
-    rest, back = early_stopping.kept_back(data)
+    rest, (back, labels) = early_stopping.kept_back(data)
+    assert np.array_equal(labels, back[:, 0])
     assert (len(rest.x_train), len(back)) == (45, 5)
     assert sorted([*rest.x_train[:, 0], *back[:, 0]]) == list(range(50))
     assert np.array_equal(rest.y_train, rest.x_train[:, 0])
     assert rest.x_test is data.x_test
-    assert np.array_equal(early_stopping.kept_back(data)[1], back)
+    assert np.array_equal(early_stopping.kept_back(data)[1][0], back)
     with pytest.raises(errors.InputError, match=matches("at least 20")):
         early_stopping.kept_back(dataclasses.replace(data, x_train=x[:19]))
 

@@ -46,6 +46,7 @@ TYPED = {
         "hidden": "12,8",
         "filters": None,
         "image_size": 14,
+        "condition": None,
         "columns": "age=real,id=skip",
         "epochs": 15,
         "steps": 8,
@@ -73,6 +74,7 @@ TYPED = {
         "count": 3,
         "seed": 9,
         "draw": True,
+        "label": None,
         "out": "grid.png",
     },
     "reconstruct": {

@@ -19,14 +19,14 @@ _LEAST = 20  # examples to train on
 _SEED = 1  # not the one by which examples are held out
 
 
-def kept_back(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+def kept_back(dataset: Dataset) -> tuple[Dataset, tuple[np.ndarray, np.ndarray | None]]:
     """Keeps a random tenth of the training examples back, always the same.
 
     Args:
         dataset: the data.
 
     Returns:
-        The data without them, and the examples kept back, `[N / 10, *event]`.
+        The data without them, and the examples kept back, `[N / 10, *event]`, with their labels.
 
     Raises:
         InputError: fewer than 20 examples to train on.
@@ -39,9 +39,9 @@ def kept_back(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
 
     order = np.random.default_rng(_SEED).permutation(count)
     back, rest = np.sort(order[: count // _SHARE]), np.sort(order[count // _SHARE :])
-    y = None if dataset.y_train is None else dataset.y_train[rest]
-    kept = dataclasses.replace(dataset, x_train=dataset.x_train[rest], y_train=y)
-    return kept, dataset.x_train[back]
+    x, y = dataset.x_train, dataset.y_train
+    kept = dataclasses.replace(dataset, x_train=x[rest], y_train=None if y is None else y[rest])
+    return kept, (x[back], None if y is None else y[back])
 
 
 def callback(patience: int) -> "keras.callbacks.EarlyStopping":

@@ -19,6 +19,9 @@ def sample(
     draw: Annotated[
         bool, typer.Option("--draw", help="Draw x from p(x|z), in place of its mean.")
     ] = False,
+    label: Annotated[
+        str | None, typer.Option(help="Of all samples, a number or a name. Default: all in turn.")
+    ] = None,
     out: Annotated[
         str, typer.Option(help="A picture, .png, or numbers, .npz or .csv.")
     ] = "samples.png",
@@ -32,11 +35,12 @@ def sample(
         count: how many samples.
         seed: seed of the samples.
         draw: True to draw x from p(x|z), in place of its mean.
+        label: the label of all samples, of a model of labels.
         out: the file to write.
     """
     from tfvae.app import runs
 
-    runs.sample(run_or_file, count, seed, out, draw)
+    runs.sample(run_or_file, count, seed, out, draw, label)
     found = {"out": out, "count": count, "seed": seed, "draw": draw}
     screen.result(found, f"{count:,} samples of seed {seed} in {out}")
 
@@ -93,7 +97,8 @@ def export(
     vae, settings = runs.load(run)
     data = runs.held_out_of(settings, data_dir) if encoder else None
     precision = None if quantization is options.Quantization.none else quantization.value
-    how = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss)
+    y = runs.held_out_conditions(settings, data_dir)
+    how = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss, y)
 
     table, found = tables.new_table(), dict[str, Any]()
     if out is not None:

@@ -85,6 +85,9 @@ ImageSize = Annotated[
     int | None,
     typer.Option(min=4, help="Pixels a side to which the images of a folder are brought."),
 ]
+Condition = Annotated[
+    str | None, typer.Option(help="labels, for a model p(x|z, y) of the data's labels.")
+]
 Columns = Annotated[
     str | None,
     typer.Option(help="Kinds of a table's columns, such as age=real,id=skip. Default: by value."),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfvae import datasets
-from tfvae.app import early_stopping, fingerprints, given_data, screen
+from tfvae.app import conditions, early_stopping, fingerprints, given_data, screen
 from tfvae.app.settings import Settings, choose, load_data, with_likelihood
 from tfvae.errors import invalid
 
@@ -17,13 +17,13 @@ class Chosen(NamedTuple):
     Attributes:
         settings: the settings, without open ones.
         dataset: the data.
-        kept_back: training examples that tell when to stop, or None.
+        kept_back: training examples that tell when to stop, and their labels; or None.
         reason: why the likelihood was chosen; None if it was asked for.
     """
 
     settings: Any
     dataset: datasets.Dataset
-    kept_back: np.ndarray | None
+    kept_back: tuple[np.ndarray, np.ndarray | None] | None
     reason: str | None
 
 
@@ -38,6 +38,7 @@ def chosen(settings: Settings) -> Chosen:
     """
     with screen.waiting("Reading the data"):
         dataset, kept_back = load_data(settings), None
+    conditions.check(settings.condition, dataset)
     if settings.early_stopping is not None:
         dataset, kept_back = early_stopping.kept_back(dataset)
     settings, reason = with_likelihood(given_data.located(settings), dataset)
@@ -79,7 +80,9 @@ def used(
 
 def _check_widths(settings):
     """Refuses widths of the other kind of network, which would count for nothing."""
-    for name, network, other in (("hidden", "conv", "filters"), ("filters", "mlp", "hidden")):
-        if getattr(settings, name) is not None and settings.network == network:
-            fix = f"give --{other}, or another --network"
-            raise invalid(f"widths of the network {network}, --{other}", f"--{name}", fix)
+    other = "filters" if settings.network in ("conv", "conv1d") else "hidden"
+    name = "hidden" if other == "filters" else "filters"
+    if getattr(settings, name) is not None:
+        fix = f"give --{other}, or another --network"
+        expected = f"widths of the network {settings.network}, --{other}"
+        raise invalid(expected, f"--{name}", fix)

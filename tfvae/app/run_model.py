@@ -45,9 +45,9 @@ def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
 
 
 def with_examples(
-    run: str,
+    run: str | os.PathLike[str],
     data: str | None,
-    data_dir: str | None,
+    data_dir: str | os.PathLike[str] | None,
     check: "Callable[[VAE, Settings], None] | None" = None,
 ) -> "tuple[VAE, Settings, Examples, Any]":
     """Loads a run and the examples to work on.

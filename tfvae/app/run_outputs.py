@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae import _files, datasets, plots
-from tfvae.app import data_files, rows, screen
+from tfvae._files.listing import read_json
+from tfvae.app import conditions, data_files, rows, screen
 from tfvae.app.run_folder import (
     MODEL,
     RECONSTRUCTIONS,
@@ -37,6 +38,7 @@ def export(
     quantization: str | None = None,
     data: np.ndarray | None = None,
     max_quality_loss: float | None = None,
+    data_y: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Writes the SavedModel and the TFLite file of a model into a folder.
 
@@ -48,6 +50,7 @@ def export(
         quantization: of the TFLite file, see `tfvae.export.to_tflite`.
         data: held-out examples `[N, *event]`, to calibrate and measure the TFLite file with.
         max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+        data_y: conditions of the examples `[N, ...]`, of a conditional model.
 
     Returns:
         `{"sizes": {file: bytes}, "parity": quality of the TFLite file}`.
@@ -66,6 +69,7 @@ def export(
             batch_size,
             include_encoder=include_encoder,
             data=data,
+            data_y=data_y,
             max_quality_loss=max_quality_loss,
         )
     with screen.waiting(f"Writing {SAVED_MODEL}"):
@@ -117,6 +121,7 @@ def export_app(
     quantization: str | None = None,
     data: np.ndarray | None = None,
     max_quality_loss: float | None = None,
+    data_y: np.ndarray | None = None,
 ) -> int:
     """Writes the TFLite file of a model with sources for Android, iOS and the web.
 
@@ -128,6 +133,7 @@ def export_app(
         quantization: of the file, see `tfvae.export.to_tflite`.
         data: held-out examples `[N, *event]`, to calibrate and measure the file with.
         max_quality_loss: the largest increase of the distortion allowed, in nats per example.
+        data_y: conditions of the examples `[N, ...]`, of a conditional model.
 
     Returns:
         The size of the TFLite file, in bytes.
@@ -144,6 +150,7 @@ def export_app(
         batch_size=batch_size,
         include_encoder=include_encoder,
         data=data,
+        data_y=data_y,
         max_quality_loss=max_quality_loss,
     )
     return metadata["bytes"]
@@ -155,6 +162,8 @@ def sample(
     seed: int,
     out: str | os.PathLike[str],
     draw: bool = False,
+    label: str | None = None,
+    known_y: np.ndarray | None = None,
 ) -> None:
     """Draws samples from an exported file, without TensorFlow.
 
@@ -166,6 +175,8 @@ def sample(
             with a row of numbers for each sample. Memory holds one page of them at a time. Of a
             table `.csv` or `.parquet`, with its columns.
         draw: True to draw x from p(x|z), in place of its mean. Rows of a table are always drawn.
+        label: the label of all samples, a number or a name; by default as many of each.
+        known_y: conditions `[M, ...]` to take in turn, for a model of numbers.
 
     Raises:
         InputError: no such file, a sidecar of another file, no LiteRT, or `out` that cannot be
@@ -185,7 +196,9 @@ def sample(
         return
     data_files.suffix_of(str(out), _OF_ARRAYS)
     sampler = Sampler(file)
-    pages = _sampled(sampler, count, seed, draw)
+    names = (read_json(file.with_name(REPORT)) or {}).get("classes") or ()
+    y_of = conditions.of_samples(sampler.metadata, count, label, names, known_y)
+    pages = _sampled(sampler, count, seed, draw, y_of)
     if suffix == data_files.PICTURE:
         images = np.concatenate(list(pages))
         plots.save_png(out, plots.picture(images, value_range=sampler.metadata["value_range"]))
@@ -193,12 +206,12 @@ def sample(
         data_files.save_pages(str(out), count, sampler.metadata["event_shape"], pages)
 
 
-def _sampled(sampler, count, seed, draw) -> Iterator[np.ndarray]:
+def _sampled(sampler, count, seed, draw, y_of) -> Iterator[np.ndarray]:
     """Yields pages of the samples of a seed, in their order."""
     with screen.waiting("Drawing samples") as advance:
         for first in range(0, count, _PAGE):
             size = min(_PAGE, count - first)
-            yield sampler.sample(size, seed=seed, start=first, draw=draw)
+            yield sampler.sample(size, seed, first, y_of(first, size), draw=draw)
             advance(first + size, count)
 
 
@@ -236,9 +249,10 @@ def draw_samples(
     if dataset.table is not None:
         return rows.write(out / TFLITE, dataset.table, dataset.x_test, out / ROWS, seed)
 
-    sample(out / TFLITE, 64, seed, out / SAMPLES)
+    y = conditions.given(vae, dataset.y_test)
+    sample(out / TFLITE, 64, seed, out / SAMPLES, known_y=y)
     x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
-    pairs = plots.beside(x, np.asarray(vae.reconstruct(x)))
+    pairs = plots.beside(x, np.asarray(vae.reconstruct(x, None if y is None else y[:64])))
     sheet = plots.picture(pairs, 16, vae.likelihood.value_range)
     plots.save_png(out / RECONSTRUCTIONS, sheet)
     return None

@@ -13,7 +13,15 @@ import numpy as np
 
 from tfvae import datasets
 from tfvae._version import __version__
-from tfvae.app import alarms, config_file, early_stopping, given_data, run_inputs, screen
+from tfvae.app import (
+    alarms,
+    conditions,
+    config_file,
+    early_stopping,
+    run_inputs,
+    run_model,
+    screen,
+)
 from tfvae.app.run_folder import MODEL as MODEL
 from tfvae.app.run_folder import RECONSTRUCTIONS as RECONSTRUCTIONS
 from tfvae.app.run_folder import REPORT as REPORT
@@ -101,7 +109,7 @@ def _train(settings, say, overwrite, begun):
     check_place(unfinished.out, overwrite)
     say(describe(dataset, settings, reason))
     if kept_back is not None:
-        say(f"{len(kept_back):,} other training examples are kept back, to tell when to stop.")
+        say(f"{len(kept_back[0]):,} other training examples are kept back, to tell when to stop.")
 
     with screen.waiting("Loading TensorFlow"):
         vae = _compiled(settings, dataset)
@@ -149,14 +157,17 @@ def _fit(vae, dataset, kept_back, settings, unfinished, say):
     from tfvae.training.alarm import NonFiniteLoss
 
     trained_on, batch_size = dataset.x_train, settings.batch_size
+    y, validation = conditions.given(vae, dataset.y_train), kept_back
+    if kept_back is not None and vae.condition_shape is None:
+        validation = kept_back[0]
     steps = math.ceil(len(trained_on) / batch_size)
     stops = [] if kept_back is None else [early_stopping.callback(settings.early_stopping)]
     try:
         with screen.waiting("Compiling the first step") as advance:
             watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps), *stops]
             fitted = vae.fit(
-                trained_on, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
-                verbose=0, validation_data=kept_back,
+                trained_on, y, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
+                verbose=0, validation_data=validation,
             )  # fmt: skip
     except NonFiniteLoss:
         unfinished.drop()
@@ -174,13 +185,15 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
     """Evaluates, exports and draws, and returns what the report says of it."""
     from tfvae import evaluation
 
+    y = conditions.given(vae, dataset.y_test)
+    of_evaluated = None if y is None else y[: len(evaluated_on)]
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
     with screen.waiting("Evaluating") as advance:
         found = evaluation.evaluate(
-            vae, evaluated_on, settings.num_samples, settings.seed, progress=advance
+            vae, evaluated_on, settings.num_samples, settings.seed, of_evaluated, progress=advance
         )
     say("Exporting ...")
-    exported = export(vae, out)
+    exported = export(vae, out, data_y=y)
     with screen.waiting("Drawing samples"):
         columns = draw_samples(vae, dataset, out, settings.seed)
     table = dataset.table and dataset.table.to_dict()
@@ -189,6 +202,7 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
         "versions": versions(),
         "evaluation": found.to_dict(),
         "export": exported,
+        "classes": list(dataset.classes),
         **({"table": table, "columns": columns} if table else {}),
     }
 
@@ -228,10 +242,9 @@ def evaluate(
     Raises:
         InputError: a folder that is no run, or data that cannot be read.
     """
-    vae, settings = load(run)
-    found = given_data.examples(settings, vae.event_shape, data, data_dir)
+    vae, settings, found, y = run_model.with_examples(run, data, data_dir)
     chosen = slice(num_examples or None)
-    y = None if vae.condition_shape is None or found.y is None else found.y[chosen]
+    y = None if y is None else y[chosen]
 
     from tfvae import evaluation
 
@@ -255,6 +268,24 @@ def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = No
         InputError: data that cannot be read.
     """
     return held_out(load_data(settings, data_dir), 1000)
+
+
+def held_out_conditions(
+    settings: Settings, data_dir: str | os.PathLike[str] | None = None
+) -> np.ndarray | None:
+    """Returns the conditions of `held_out_of`, `[N, ...]`, or None for a model without.
+
+    Args:
+        settings: the settings of the run.
+        data_dir: folder of named data sets; default the one of the run.
+
+    Raises:
+        InputError: data that cannot be read.
+    """
+    if settings.condition is None:
+        return None
+    y = load_data(settings, data_dir).y_test
+    return None if y is None else y[:1000]
 
 
 def held_out(dataset: datasets.Dataset, num_examples: int) -> np.ndarray:

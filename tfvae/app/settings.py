@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfvae import datasets
-from tfvae.app import expressions, suited
+from tfvae.app import conditions, expressions, suited
 
 if TYPE_CHECKING:
     import os
@@ -58,6 +58,7 @@ class Settings:
         filters: channels after each halving of the network "conv", or None.
         image_size: pixels a side of the images of a folder, or None.
         steps: steps of training, in place of epochs, or None.
+        condition: "labels" for a model p(x|z, y) of the data's labels, or None.
         columns: kinds of a table's columns, such as "age=real", or None.
         early_stopping: epochs without progress after which the training ends, or None.
     """
@@ -82,6 +83,7 @@ class Settings:
     filters: tuple[int, ...] | None = None
     image_size: int | None = None
     steps: int | None = None
+    condition: str | None = None
     columns: tuple[str, ...] | None = None
     early_stopping: int | None = None
 
@@ -211,6 +213,8 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
         pieces["likelihood"] = suited.made(likelihood, dataset.x_train)
     if isinstance(pieces.get("likelihood"), EightBit):
         pieces["activation"] = _8_BITS["activation"]
+    if settings.condition is not None:
+        pieces["condition"] = conditions.of_model(dataset)
     return _built(settings, dataset, pieces)
 
 
@@ -250,7 +254,10 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None)
         lines.append("--columns NAME=KIND takes another kind, or leaves the column out (skip).")
     elif reason is not None:
         lines.append(f"The likelihood is chosen since {reason}; --likelihood takes another.")
-    if dataset.y_train is not None and dataset.classes:
-        lines.append(f"The {len(dataset.classes)} folders are labels, which training does not use.")
+    if settings.condition is not None:
+        names = f": {', '.join(dataset.classes[:10])}" if dataset.classes else ""
+        lines.append(f"The model is one of the labels, p(x|z, y){names}.")
+    elif dataset.y_train is not None:
+        lines.append("There are labels, which training does not use; --condition labels does.")
 
     return "\n".join(lines)

@@ -27,6 +27,7 @@ def train(
     filters: options.Filters = None,
     image_size: options.ImageSize = None,
     columns: options.Columns = None,
+    condition: options.Condition = None,
     epochs: options.Epochs = None,
     steps: options.Steps = None,
     batch_size: options.BatchSize = None,
@@ -60,6 +61,7 @@ def train(
         filters: channels of the convolutions, with commas.
         image_size: pixels a side of the images of a folder.
         columns: kinds of a table's columns.
+        condition: "labels", for a model of the data's labels.
         epochs: passes over the training examples.
         steps: steps of training, in place of epochs.
         batch_size: examples in a batch.
@@ -84,7 +86,7 @@ def train(
         posterior=posterior, objective=objective, estimator=estimator,
         hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
         image_size=image_size, steps=steps, early_stopping=early_stopping,
-        columns=options.kinds(columns),
+        columns=options.kinds(columns), condition=condition,
     )  # fmt: skip
     if print_config:
         train_command.print_config(context, settings)

@@ -6,8 +6,8 @@ MUTANTS = [
     Mutant(
         name="held-out-trained-on",
         path="tfvae/app/runs.py",
-        old="trained_on, batch_size=",
-        new="np.concatenate([trained_on, dataset.x_test]), batch_size=",
+        old="trained_on, y, batch_size=",
+        new="np.concatenate([trained_on, dataset.x_test]), y, batch_size=",
         note="The held-out examples are trained on too.",
         row="held-out examples are trained on",
         about="on_the_training_examples_alone|typed_for_train",
@@ -42,8 +42,8 @@ MUTANTS = [
     Mutant(
         name="sample-seed-ignored",
         path="tfvae/app/file_commands.py",
-        old="runs.sample(run_or_file, count, seed, out, draw)",
-        new="runs.sample(run_or_file, count, 0, out, draw)",
+        old="runs.sample(run_or_file, count, seed, out, draw, label)",
+        new="runs.sample(run_or_file, count, 0, out, draw, label)",
         note="`tfvae sample` draws seed 0 and says another.",
         row="`tfvae sample --seed` ignored",
         about="typed_for_sample",
@@ -59,8 +59,8 @@ MUTANTS = [
     Mutant(
         name="evaluate-data-dir-ignored",
         path="tfvae/app/runs.py",
-        old="given_data.examples(settings, vae.event_shape, data, data_dir)",
-        new="given_data.examples(settings, vae.event_shape, data)",
+        old="run_model.with_examples(run, data, data_dir)",
+        new="run_model.with_examples(run, data, None)",
         note="`tfvae evaluate --data-dir` is ignored.",
         about="typed_for_evaluate",
     ),
@@ -75,8 +75,8 @@ MUTANTS = [
     Mutant(
         name="run-evaluation-seed-ignored",
         path="tfvae/app/runs.py",
-        old="evaluated_on, settings.num_samples, settings.seed, progress",
-        new="evaluated_on, settings.num_samples, 0, progress",
+        old="evaluated_on, settings.num_samples, settings.seed, of_evaluated",
+        new="evaluated_on, settings.num_samples, 0, of_evaluated",
         note="The report's evaluation has seed 0 whatever the run's.",
         about="typed_for_train",
     ),
@@ -107,7 +107,7 @@ MUTANTS = [
     Mutant(
         name="batch-size-not-passed",
         path="tfvae/app/runs.py",
-        old="trained_on, batch_size=batch_size, epochs",
+        old="trained_on, y, batch_size=batch_size, epochs",
         new="trained_on, epochs",
         note="Training uses batches of 32 whatever was asked for.",
         about="typed_for_train",

@@ -9,7 +9,7 @@ import pytest
 
 import tfvae
 from tests.support import zoo
-from tfvae.app import cli
+from tfvae.app import cli, screen
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,7 @@ def tfvae_command(capfd, monkeypatch, tmp_path):
             status = 0
         except SystemExit as leaving:
             status = leaving.code or 0
+        screen.choose()  # what is asked for holds for one command
         output = capfd.readouterr()
         return status, output.out, output.err
 

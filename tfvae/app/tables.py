@@ -105,7 +105,7 @@ def add_alarms(table: Table, alarms: dict[str, str]) -> list[str]:
         A line for each alarm, to be printed below the table.
     """
     if alarms:
-        table.add_row("alarms", str(len(alarms)), f"{', '.join(alarms)}, see below")
+        table.add_row("alarms", str(len(alarms)), ", ".join(alarms))
     return [f"Alarm: {words}" for words in alarms.values()]
 
 

@@ -186,4 +186,11 @@ MUTANTS = [
         note="Grey data are encoded without the binarization of the model.",
         about="grey_data_are_active",
     ),
+    Mutant(
+        name="effective-samples-unsquared",
+        path="tfvae/models/block_estimates.py",
+        old="tf.reduce_logsumexp(2 * shared, 0)",
+        new="tf.reduce_logsumexp(shared, 0)",
+        note="The effective samples are the sum of weights over itself.",
+    ),
 ]

@@ -189,6 +189,10 @@ def test_the_optimal_scale_counts_what_is_observed_alone():
     vae.fit(x, batch_size=6, verbose=0)
     scale = likelihood.base.distribution(np.zeros((1, 4), np.float32)).distribution.scale
     assert float(scale) == pytest.approx(np.sqrt(np.nanmean(x**2)), rel=1e-5)
+    # What is evaluated is measured by the scale of the training.
+    found = vae.evaluate(2 * x, batch_size=6, verbose=0, return_dict=True)["distortion"]
+    expected = -np.nansum(scipy.stats.norm(0.0, float(scale)).logpdf(2 * x), axis=-1).mean()
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 # ---- the leave-one-out baseline

@@ -19,6 +19,7 @@ from tfvae import (
     posteriors,
     priors,
 )
+from tfvae.models import defaults
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,11 @@ def test_the_estimator_of_classes_is_chosen_by_how_many_values_there_are():
     many = {"posterior": posteriors.Categorical(10), "prior": priors.Categorical(10)}
     vae = tfvae.mlp_vae((4, 4, 1), 200, (4,), objective=tfvae.ELBO(4), **many)
     assert isinstance(vae.estimator, gradients.ScoreFunction)
+    for size, expected in ((64, gradients.Enumeration), (65, gradients.ScoreFunction)):
+        posterior = posteriors.Categorical()
+        posterior.build(size)
+        assert isinstance(defaults.estimator(posterior, size), expected)
+
     for estimator in (gradients.Enumeration(), gradients.Pathwise()):
         with pytest.raises(ValueError, match=matches("Categorical")):
             tfvae.mlp_vae((4, 4, 1), 200, (4,), **many, estimator=estimator)

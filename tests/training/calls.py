@@ -174,7 +174,8 @@ def _validations():
                 "validation_freq": freq,
                 "validation_data": DATA[data](reads),
             }
-            call = _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2, **options)
+            # Two validations, of which the second begins anew.
+            call = _fit("array", EPOCH_HOOKS, batch_size=4, epochs=2 * freq, **options)
             return call(model, recorder, reads)
 
         yield f"validation/{data}/steps_{steps}/freq_{freq}", run
@@ -219,10 +220,9 @@ def _single_batches():
     yield "sequence/fit_bytes_fit", _sequence(_fit("bytes", batch_size=4), fit)
     first = _fit("array", batch_size=4, validation_data=X[:5])
     yield "sequence/fit_validations", _sequence(first, _fit("pydataset", validation_data=X[5:]))
-    yield (
-        "sequence/stop_evaluate",
-        _sequence(_with(lambda model: subjects.StopAt(batch=1)), evaluate),
-    )
+    stopped = _with(lambda model: subjects.StopAt(batch=0))
+    by_batches = _evaluate("array", ("on_test_batch_end",), batch_size=3)
+    yield "sequence/stop_evaluate", _sequence(stopped, by_batches)
 
 
 def _stopped_evaluation(model, recorder, reads):

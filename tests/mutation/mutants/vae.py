@@ -77,7 +77,7 @@ MUTANTS = [
         ),
         new="",
         note="An evaluation fits the scale to the batch it measures.",
-        about="optimal_scale_is_the_first",
+        about="optimal_scale_counts",
     ),
     Mutant(
         name="encoder-view-skipped",
@@ -100,7 +100,7 @@ MUTANTS = [
             '            if name != "estimator"\n'
         ),
         note="A reloaded model has the default estimator.",
-        about="estimator.*(load_model|get_config)|returns_from|goes_on_in_a_fresh",
+        about="estimator_may_hold",
     ),
     Mutant(
         name="with-prior-loses-estimator",
@@ -164,7 +164,7 @@ MUTANTS = [
         old="y = tf.tile(y, [copies] + [1] * (len(y.shape) - 1))",
         new="y = tf.repeat(y, copies, axis=0)",
         note="With several latents an example's latents meet other examples' conditions.",
-        about="follow_their_rows|joint_gaussian",
+        about="pages_of_different_conditions",
     ),
     Mutant(
         name="half-precision-probabilities",
@@ -266,6 +266,6 @@ MUTANTS = [
         old="len(values) > MAX_VALUES",
         new="len(values) >= MAX_VALUES",
         note="A latent of just 64 values is estimated and not summed.",
-        about="Enumeration",
+        about="how_many_values_there_are",
     ),
 ]

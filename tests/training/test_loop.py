@@ -30,12 +30,12 @@ def grey_model(**compile):
 @pytest.mark.parametrize(
     ("form", "jit_compile"),
     [
-        ("arrays", False),
         ("arrays_steps_per_epoch", False),
         ("stream", False),
         ("uncounted", False),
         ("steps_per_epoch", False),
         ("arrays_steps_per_epoch", True),
+        pytest.param("arrays", False, marks=pytest.mark.nightly),
         pytest.param("stream", True, marks=pytest.mark.nightly),
         pytest.param("arrays", True, marks=pytest.mark.nightly),
         pytest.param("uncounted", True, marks=pytest.mark.nightly),

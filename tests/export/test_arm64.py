@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("TFVAE_ARM64_PYTHON")
 # Of NEON alone, with dot products, with int8 matrices.
 CORES = ("cortex-a53", "cortex-a76", "cortex-a710")
+BETWEEN = "cortex-a76"  # the other two, with less and with more, run by day
 FLOAT = ("float32", "float16", "mixture", "vamp", "realnvp")
 
 pytestmark = [
@@ -66,7 +67,12 @@ def here(files):
     return draw_all(files)
 
 
-@pytest.fixture(scope="module", params=CORES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(core, marks=pytest.mark.nightly) if core == BETWEEN else core for core in CORES
+    ],
+)
 def there(request, files, tmp_path_factory):
     target = tmp_path_factory.mktemp("there") / "found.npz"
     environment = {**os.environ, "QEMU_CPU": request.param, "PYTHONPATH": str(ROOT)}

@@ -43,9 +43,9 @@ def files(vae, tmp_path_factory):
     """`saved_model`, `float32.tflite` and `int8.tflite` of it."""
     folder = tmp_path_factory.mktemp("conditional")
     tfvae.export.to_saved_model(vae, folder / "saved_model")
-    for name, quantization in (("float32", None), ("int8", "int8")):
+    for name, quantization, sizes in (("float32", None, (3, 5)), ("int8", "int8", 3)):
         options = {"include_encoder": True, "data": X, "data_y": Y}
-        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", quantization, (3, 5), **options)
+        tfvae.export.to_tflite(vae, folder / f"{name}.tflite", quantization, sizes, **options)
     return folder
 
 
@@ -129,7 +129,7 @@ def test_the_sidecar_is_what_can_be_read_off_the_file(files, name):
     model = (files / f"{name}.tflite").read_bytes()
     assert told["sha256"] == hashlib.sha256(model).hexdigest()
     assert told["bytes"] == len(model)
-    assert told["batch_sizes"] == [3, 5]
+    assert told["batch_sizes"] == ([3, 5] if name == "float32" else [3])
     assert told["quantization"] == (None if name == "float32" else name)
     labels = ("condition_shape", "condition_dtype", "num_classes")
     assert [told[key] for key in labels] == [[], "int32", 10]

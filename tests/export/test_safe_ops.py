@@ -107,7 +107,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one_in_a_hundred",
+        *(pytest.param(n, marks=pytest.mark.nightly) for n in ("not_finite", "one_in_eight")),
+    ],
+)
 def test_a_file_whose_draws_differ_from_the_models_is_not_written(tmp_path, monkeypatch, name):
     likelihood, wrong = WRONG[name]
     vae = zoo._mlp("diagonal", "standard", likelihood, "elbo", None).vae

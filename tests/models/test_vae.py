@@ -26,7 +26,7 @@ def test_fit_lowers_the_loss_and_logs_the_terms(digits):
     assert history["loss"] == pytest.approx([-elbo for elbo in history["elbo"]], rel=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_the_loss_curve_does_not_depend_on_the_steps_per_execution(jit_compile):
     curves = []
     for steps in (1, 3):

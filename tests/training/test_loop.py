@@ -30,12 +30,12 @@ def grey_model(**compile):
 @pytest.mark.parametrize(
     ("form", "jit_compile"),
     [
-        ("arrays", False),
         ("arrays_steps_per_epoch", False),
         ("stream", False),
         ("uncounted", False),
         ("steps_per_epoch", False),
         ("arrays_steps_per_epoch", True),
+        pytest.param("arrays", False, marks=pytest.mark.nightly),
         pytest.param("stream", True, marks=pytest.mark.nightly),
         pytest.param("arrays", True, marks=pytest.mark.nightly),
         pytest.param("uncounted", True, marks=pytest.mark.nightly),
@@ -45,7 +45,7 @@ def grey_model(**compile):
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
     x = zoo.grey(20)
     curves = {}
-    for steps in (1, 3, "auto"):
+    for steps in (1, "auto") if jit_compile else (1, 3, "auto"):  # XLA takes seconds for each
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
         if form in ("stream", "uncounted"):
             batches = tf.data.Dataset.from_tensor_slices(x).shuffle(20, seed=1).batch(3)
@@ -63,8 +63,8 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
         # 4 + 3 + 4 + 3.
         expected = {"arrays_steps_per_epoch": 14, "steps_per_epoch": 16}
         assert int(vae.optimizer.iterations) == expected.get(form, 4 * BATCHES)
-    assert curves[3] == pytest.approx(curves[1], rel=1e-5)
-    assert curves["auto"] == pytest.approx(curves[1], rel=1e-5)
+    for curve in curves.values():
+        assert curve == pytest.approx(curves[1], rel=1e-5)
     assert len(set(curves[1])) == 4
 
 

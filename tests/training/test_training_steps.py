@@ -165,7 +165,14 @@ def assert_apart(noise):
     assert len(set(streams)) == len(streams)
 
 
-@pytest.mark.parametrize("name", CASES)
+# Of these two, the same with `sample_weight` and `binarization` hold as much.
+BY_NIGHT = ("elbo", "iwae")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.nightly) if n in BY_NIGHT else n for n in CASES],
+)
 def test_steps_of_fit_are_gradient_steps_of_the_loss_written_out(name):
     """Two epochs of three batches, eagerly and compiled; then `evaluate` at the step reached."""
     case = CASES[name]

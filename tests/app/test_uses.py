@@ -174,7 +174,8 @@ class Stream:
     def __init__(self, path):
         self.pages.clear()
 
-    def sample(self, n, seed, start, draw):
+    def sample(self, n, seed, start, y, draw):
+        assert y is None
         self.pages.append((n, start, seed, draw))
         return np.float32(np.arange(start, start + n)[:, None, None] + [[0, 0.5]])
 

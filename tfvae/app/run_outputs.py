@@ -211,7 +211,7 @@ def _sampled(sampler, count, seed, draw, y_of) -> Iterator[np.ndarray]:
     with screen.waiting("Drawing samples") as advance:
         for first in range(0, count, _PAGE):
             size = min(_PAGE, count - first)
-            yield sampler.sample(size, seed, first, y_of(first, size), draw=draw)
+            yield sampler.sample(size, seed=seed, start=first, y=y_of(first, size), draw=draw)
             advance(first + size, count)
 
 

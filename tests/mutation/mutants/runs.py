@@ -139,8 +139,8 @@ MUTANTS = [
     Mutant(
         name="picture-seed-ignored",
         path="tfvae/app/run_outputs.py",
-        old="sample(out / TFLITE, 64, seed, out / SAMPLES)",
-        new="sample(out / TFLITE, 64, 0, out / SAMPLES)",
+        old="sample(out / TFLITE, 64, seed, out / SAMPLES, known_y=y)",
+        new="sample(out / TFLITE, 64, 0, out / SAMPLES, known_y=y)",
         note="The run's picture has seed 0 whatever the run's.",
         about="picture_of_a_run",
     ),

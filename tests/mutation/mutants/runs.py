@@ -271,14 +271,14 @@ MUTANTS = [
     Mutant(
         name="samples-of-the-first-page",
         path="tfvae/app/run_outputs.py",
-        old="start=first, draw=draw",
-        new="start=0, draw=draw",
+        old="start=first, y=y_of(first, size), draw=draw",
+        new="start=0, y=y_of(first, size), draw=draw",
         note="Every page of samples is the first again.",
     ),
     Mutant(
         name="stopped-by-held-out",
         path="tfvae/app/runs.py",
-        old="validation_data=kept_back",
+        old="validation_data=validation",
         new="validation_data=dataset.x_test",
         note="Early stopping chooses the epoch by the examples that the report is of.",
     ),

@@ -69,7 +69,7 @@ def test_all_settings_are_printed_as_chosen_and_nothing_is_trained(tfvae_command
     status, out, err = tfvae_command("train", "--print-config", *words)
     assert (status, err) == (0, "")
     found = tomllib.loads(out)
-    assert (found["epochs"], found["batch_size"], found["latent_dim"]) == (3, 64, 16)
+    assert (found["epochs"], found["batch_size"], found["latent_dim"]) == (3, 64, 8)
     assert (found["network"], found["filters"]) == ("conv", [4, 8])
     assert list(tmp_path.iterdir()) == []
 

@@ -207,7 +207,7 @@ NORMAL = "standardized_normal"
         (dataset((4,), count=511), {"epochs": 375, "batch_size": 64}),
         (dataset((16, 16), count=511), {"epochs": 150, "batch_size": 64}),
         (dataset((4,), count=3), {"epochs": 1000, "batch_size": 1}),
-        (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}),
+        (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "latent_dim": 8}),
         (dataset((4,), name="some/where/faces.npz"), {"out": "runs/faces"}),
     ],
 )

@@ -55,7 +55,9 @@ BatchSizes = Annotated[
     list[int] | None,
     typer.Option(min=1, help="Static batch of the file; may be given several times."),
 ]
-LatentDim = Annotated[int | None, typer.Option(min=1, help="Size of the latent. Default 16 or 32.")]
+LatentDim = Annotated[
+    int | None, typer.Option(min=1, help="Size of the latent. Default 16 or 32, of digits 8.")
+]
 NetworkName = Annotated[
     Network,
     typer.Option(help="auto: conv for images from 16 pixels a side, conv1d for signals [T, C]."),

@@ -26,7 +26,12 @@ _LEAST_STEPS = {
 # For images of 8 bits, whose gradients are large at first: ReLU's units die, and the latents with
 # them (0 of 16 active after 1,200 steps on 250 photographs, 16 of 16 with these).
 _8_BITS: dict[str, Any] = {"activation": "swish", "learning_rate": 1e-3}
-_DIGITS_DEFAULTS: dict[str, Any] = {"epochs": 120, "batch_size": 64, "learning_rate": 3e-3}
+_DIGITS_DEFAULTS: dict[str, Any] = {
+    "epochs": 120,
+    "batch_size": 64,
+    "learning_rate": 3e-3,
+    "latent_dim": 8,  # of which 6 are active; of 16 only 4 were, at the same NLL
+}
 _SMALL = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
 _BATCHES = 4  # at least so many in an epoch
@@ -152,7 +157,7 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
     usual_rate = _8_BITS["learning_rate"] if _of_8_bits(settings.likelihood) else _LEARNING_RATE
     return dataclasses.replace(  # type: ignore[return-value]
         settings,
-        latent_dim=settings.latent_dim or (16 if small else 32),
+        latent_dim=settings.latent_dim or given.get("latent_dim") or (16 if small else 32),
         network=network,
         epochs=_epochs(settings, math.ceil(count / batch_size), network, given),
         batch_size=batch_size,

@@ -158,6 +158,34 @@ def test_convolutions_halve_images_of_any_size_and_double_them_again(event_shape
         assert {layer.activation for layer in hidden} == {keras.activations.tanh}
 
 
+@covers(tfvae.conv_vae, "residual")
+@pytest.mark.parametrize("event_shape", [(8, 8), (5, 7, 3)])
+def test_a_residual_network_begins_as_the_plain_one_with_more_layers(event_shape):
+    """With zeros in the second convolution of each block it is the plain network."""
+    plain = tfvae.conv_vae(event_shape, 2, (3, 4), 5, "tanh")
+    residual = tfvae.conv_vae(event_shape, 2, (3, 4), 5, "tanh", residual=True)
+    for a, b in ((plain.encoder, residual.encoder), (plain.decoder, residual.decoder)):
+        kernels = [w for w in b.weights if w.shape[:2] == (3, 3)]
+        assert sorted(tuple(w.shape[2:]) for w in kernels) == 2 * [(3, 3)] + 2 * [(4, 4)]
+        rest = [layer for layer in b.layers if not _is_of_a_block(layer)]
+        for mine, other in zip([layer for layer in a.layers if layer.weights], rest):
+            other.set_weights(mine.get_weights())
+        x = random_events(3, *b.input_shape[1:])
+        assert largest_difference(a(x), b(x)) > 1e-4
+        for layer in b.layers:
+            if (
+                layer.weights
+                and _is_of_a_block(layer)
+                and layer.activation is keras.activations.linear
+            ):
+                layer.set_weights([0 * w for w in layer.get_weights()])
+        assert largest_difference(a(x), b(x)) < 1e-5
+
+
+def _is_of_a_block(layer):
+    return not layer.weights or getattr(layer, "kernel_size", None) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("event_shape", "filters", "smallest"),
     [

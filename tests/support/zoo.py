@@ -255,8 +255,9 @@ def _hierarchical(**kwargs):
     return Specimen(tfvae.hierarchical_vae(SHAPE, (4, 3, 2), (8,), seed=1, **kwargs), binary(), y)
 
 
-def _conv(shape):
-    return Specimen(tfvae.conv_vae(shape, LATENT, (4, 8), 8, seed=1), binary(shape=shape))
+def _conv(shape, **options):
+    made = tfvae.conv_vae(shape, LATENT, (4, 8), 8, seed=1, **options)
+    return Specimen(made, binary(shape=shape))
 
 
 def _conv1d(shape):
@@ -399,6 +400,7 @@ BUILDERS = {
     "conv": lambda: _conv((8, 8, 1)),
     "conv_odd_size": lambda: _conv((7, 10, 3)),
     "conv_without_channel": lambda: _conv((8, 6)),
+    "conv_residual": lambda: _conv((8, 8, 1), residual=True),
     "conv1d": lambda: _conv1d((10, 2)),
     "conv1d_without_channel": lambda: _conv1d((9,)),
     "table": _table,
@@ -471,6 +473,7 @@ ONE_OF_EACH_KIND = (
     "negative_binomial_per_element-elbo-pathwise",
     "conv_odd_size",
     "conv_without_channel",
+    "conv_residual",
     "conv1d",
     "table",
     "columns-elbo-pathwise",

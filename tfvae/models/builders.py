@@ -85,6 +85,7 @@ def conv_vae(
     dense: int = 512,
     activation: "str | Callable[[tf.Tensor], tf.Tensor]" = "relu",
     *,
+    residual: bool = False,
     condition: int | Sequence[int] | None = None,
     posterior: "Posterior | None" = None,
     likelihood: "Likelihood | None" = None,
@@ -103,6 +104,8 @@ def conv_vae(
             side has 4 to 7 pixels, with 32, 64 and from then on 128 channels.
         dense: width of the fully connected layer between the images and the latent.
         activation: activation of the hidden layers.
+        residual: True to add, at each size, what two further convolutions of kernel 3 make of the
+            image [1]. It takes about twice the time, and learns more of detailed images.
         condition: as in `mlp_vae`; it joins the images before the dense layer.
         posterior: as in `mlp_vae`.
         likelihood: as in `mlp_vae`.
@@ -110,6 +113,9 @@ def conv_vae(
 
     Returns:
         The model, not compiled yet.
+
+    References:
+        [1] He et al., Identity Mappings in Deep Residual Networks. ECCV 2016. arXiv:1603.05027.
 
     Raises:
         InputError: an event shape that is not an image's, or pieces that do not fit together.
@@ -121,20 +127,30 @@ def conv_vae(
     filters = parts.sizes(event_shape, (latent_dim,), widths)[2]
     posterior, likelihood = parts.pieces(posterior, likelihood)
 
+    more = [_residual(n, activation) for n in filters] if residual else []
+    halvings = [layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters]
     convolutions = [
         *([layers.Reshape((*event_shape, 1))] if len(event_shape) == 2 else []),
-        *[layers.Conv2D(n, 4, 2, "same", activation=activation) for n in filters],
+        *parts.alternating(halvings, more),
         layers.Flatten(),
     ]
     ends = [layers.Dense(dense, activation), layers.Dense(posterior.params_size(latent_dim))]
     encoder = parts.network("encoder", event_shape, condition, convolutions, ends)
 
+    more = [_residual(n, activation) for n in reversed(filters)] if residual else []
     outputs = _deconvolutions(
-        event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation
+        event_shape[:2], likelihood.params_shape(event_shape), filters, dense, activation, more
     )
     decoder = parts.network("decoder", (latent_dim,), condition, [], outputs)
 
     return VAE(encoder, decoder, posterior=posterior, likelihood=likelihood, **kwargs)
+
+
+def _residual(filters, activation):
+    """Returns a function that adds to an image what two convolutions make of it."""
+    first = layers.Conv2D(filters, 3, padding="same", activation=activation)
+    second = layers.Conv2D(filters, 3, padding="same")
+    return lambda x: layers.add([x, second(first(x))])
 
 
 def _check_image(event_shape):
@@ -253,18 +269,19 @@ def _ladder(latent_dims, hidden, activation):
     return path
 
 
-def _deconvolutions(image_size, params_shape, filters, dense, activation):
+def _deconvolutions(image_size, params_shape, filters, dense, activation, more):
     height, width = (math.ceil(n / 2 ** len(filters)) for n in image_size)
     crop = [n * 2 ** len(filters) - size for n, size in zip((height, width), image_size)]
     channels = params_shape[2] if len(params_shape) == 3 else params_shape[1] // image_size[1]
+    doublings = [
+        layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)
+        for n in reversed(filters[:-1])
+    ]
     return [
         layers.Dense(dense, activation),
         layers.Dense(height * width * filters[-1], activation),
         layers.Reshape((height, width, filters[-1])),
-        *[
-            layers.Conv2DTranspose(n, 4, 2, "same", activation=activation)
-            for n in reversed(filters[:-1])
-        ],
+        *parts.alternating(more, doublings),
         layers.Conv2DTranspose(channels, 4, 2, "same"),
         *([layers.Cropping2D(tuple((0, n) for n in crop))] if any(crop) else []),
         layers.Reshape(params_shape),

@@ -1,5 +1,6 @@
 """What the builders of models share: layers in order, and a condition that joins them."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,19 @@ def chain(x: "tf.Tensor", steps: "Sequence[Step]") -> Any:
     for step in steps:
         x = step(x)
     return x
+
+
+def alternating(first: "Sequence[Step]", second: "Sequence[Step]") -> "list[Step]":
+    """Returns layers in turn, one of each list, and what is left of the longer one.
+
+    Args:
+        first: layers, of which the first comes first.
+        second: layers to go between them.
+    """
+    found: list[Any] = []
+    for pair in itertools.zip_longest(first, second):
+        found += [layer for layer in pair if layer is not None]
+    return found
 
 
 def dense(widths: "Iterable[int]", activation: Any) -> "list[keras.Layer]":

@@ -195,6 +195,8 @@ def _is_of_a_block(layer):
         ((32, 32, 3), (32, 64, 128), (4, 4)),
         ((105, 105), (32, 64, 128, 128), (7, 7)),
         ((64, 100, 3), (32, 64, 128, 128), (4, 7)),
+        ((62, 62, 3), (32, 64, 128, 128), (4, 4)),
+        ((56, 57, 1), (32, 64, 128), (7, 8)),
     ],
 )
 def test_images_are_halved_to_four_to_seven_pixels_unless_said_otherwise(
@@ -249,7 +251,13 @@ def test_convolutions_halve_signals_of_any_length(event_shape, filters, units):
 
 @pytest.mark.parametrize(
     ("steps", "filters"),
-    [(128, (32, 64, 128, 128)), (8, (32,)), (3, (32,)), (1000, (32, 64, *4 * (128,)))],
+    [
+        (128, (32, 64, 128, 128)),
+        (8, (32,)),
+        (3, (32,)),
+        (1000, (32, 64, *5 * (128,))),
+        (127, (32, 64, 128, 128)),
+    ],
 )
 def test_signals_are_halved_to_eight_to_fifteen_steps_unless_said_otherwise(steps, filters):
     vae = tfvae.conv1d_vae((steps, 2), 2, dense=3)

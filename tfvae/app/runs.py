@@ -43,6 +43,8 @@ from tfvae.app.settings import (
 )
 from tfvae.errors import invalid
 
+_BATCHES = (1, 256)  # of the file of a table
+
 if TYPE_CHECKING:
     from tfvae.evaluation import Report
 
@@ -193,7 +195,8 @@ def _measured(vae, dataset, evaluated_on, settings, out, say):
             vae, evaluated_on, settings.num_samples, settings.seed, of_evaluated, progress=advance
         )
     say("Exporting ...")
-    exported = export(vae, out, data_y=y)
+    # Rows are drawn by the thousand, and 256 at once take a few times as long as one.
+    exported = export(vae, out, _BATCHES if dataset.table is not None else 1, data_y=y)
     with screen.waiting("Drawing samples"):
         columns = draw_samples(vae, dataset, out, settings.seed)
     table = dataset.table and dataset.table.to_dict()

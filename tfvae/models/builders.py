@@ -174,7 +174,7 @@ def _check_image(event_shape):
 
 def _filters(event_shape):
     """Returns the channels after each halving down to 4 to 7 pixels."""
-    halvings = max(1, int(math.log2(min(event_shape[:2]) / _LEAST_SIDE)))
+    halvings = parts.halvings(min(event_shape[:2]), 2 * _LEAST_SIDE - 1)
     return [min(_FIRST_FILTERS * 2**i, _MOST_FILTERS) for i in range(halvings)]
 
 

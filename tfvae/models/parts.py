@@ -1,6 +1,7 @@
 """What the builders of models share: layers in order, and a condition that joins them."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,16 @@ def chain(x: "tf.Tensor", steps: "Sequence[Step]") -> Any:
     for step in steps:
         x = step(x)
     return x
+
+
+def halvings(size: int, most: int) -> int:
+    """Returns how often a size is halved, rounded up, until it is at most another; once at least.
+
+    Args:
+        size: pixels or time steps.
+        most: what is to be left of them at most.
+    """
+    return max(1, math.ceil(math.log2(size / most)))
 
 
 def alternating(first: "Sequence[Step]", second: "Sequence[Step]") -> "list[Step]":

@@ -84,7 +84,7 @@ def conv1d_vae(
 
 def _filters(steps):
     """Returns the channels after each halving down to 8 to 15 time steps."""
-    halvings = max(1, int(math.log2(max(steps, 2) / _LEAST_STEPS)))
+    halvings = parts.halvings(steps, 2 * _LEAST_STEPS - 1)
     return [min(_FIRST_FILTERS * 2**i, _MOST_FILTERS) for i in range(halvings)]
 
 

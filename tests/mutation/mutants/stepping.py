@@ -207,7 +207,7 @@ MUTANTS = [
         ),
         new="return _class_of(callback, hook) is not keras.callbacks.Callback",
         note="A `LambdaCallback` at batches is called once for many of them.",
-        about="LambdaCallback|users_own_is_called",
+        about="fit/known/hooks_3|hooks_\\{len",
     ),
     # ---- programs
     Mutant(
@@ -285,7 +285,7 @@ MUTANTS = [
             "In Keras' loop, which cannot go back, XLA is given a user's layer that it cannot "
             "compile."
         ),
-        about="xla_cannot_compile|own_loop",
+        about="xla_cannot_compile",
     ),
     Mutant(
         name="plan-left-behind",
@@ -332,7 +332,7 @@ MUTANTS = [
             "With `gradient_accumulation_steps` a gradient that was to be left out spoils the "
             "next update."
         ),
-        about="accumulating",
+        about="accumulating-auto|last_finite_step",
     ),
     Mutant(
         name="skipped-step-decays-weights",
@@ -343,7 +343,7 @@ MUTANTS = [
         ),
         new="",
         note="A step that is left out still shrinks the weights by weight decay.",
-        about="weight_decay",
+        about="weight_decay-auto|last_finite_step",
     ),
     # ---- the optimizer's update
     Mutant(

@@ -20,6 +20,8 @@ from tfvae.app.settings import Settings
 from tfvae.errors import WriteError
 from tfvae.export import quantize, sidecar
 
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
+
 WRITERS = {
     "pair": ("report.tflite", lambda vae, path: tfvae.export.to_tflite(vae, path)),
     "SavedModel": ("thesis", lambda vae, path: tfvae.export.to_saved_model(vae, path)),

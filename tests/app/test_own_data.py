@@ -1,7 +1,10 @@
 """`tfvae train` on data such as users bring: it learns, says what it took them for, and draws."""
 
+import contextlib
+import io
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,8 @@ from sklearn.mixture import GaussianMixture
 from tests.support import own_data
 from tfvae import datasets
 from tfvae.app import cli, rows, runs, settings
+
+pytestmark = pytest.mark.xdist_group("own data")  # one process makes the run they share
 
 
 def command(*words):
@@ -28,33 +33,41 @@ def trained(tmp_path, data, *options):
 QUICK = ("--epochs", 1, "--num-samples", 2, "--num-examples", 8)
 
 
-def test_a_table_is_trained_on_and_its_rows_are_drawn(tmp_path, capsys):
-    own_data.people(240).to_csv(tmp_path / "people.csv", index=False)
-    quick = (*QUICK, "--columns", "children=count,weight=skip")
-    report = trained(tmp_path, tmp_path / "people.csv", *quick)
-    said = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def of_people(tmp_path_factory):
+    """A folder with `people.csv` and the run of it, `run`; its report, and what was said."""
+    folder = tmp_path_factory.mktemp("people")
+    own_data.people(240).to_csv(folder / "people.csv", index=False)
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.chdir(folder)
+        report = trained(folder, "people.csv", *QUICK, "--columns", "children=count,weight=skip")
+    return folder, report, said.getvalue()
+
+
+def test_a_table_is_trained_on_and_its_rows_are_drawn(of_people):
+    folder, report, said = of_people
     assert "age: real, since it has whole numbers of a wide range" in said
     assert "children: count, since it was asked for" in said and "weight" not in said
 
-    drawn = pd.read_csv(tmp_path / "run" / "samples.csv")
+    drawn = pd.read_csv(folder / "run" / "samples.csv")
     names = ["age", "job", "income", "children", "smokes", "visits", "height"]
     assert list(drawn) == names and len(drawn) == rows.DRAWN
     assert set(drawn.job) == {"nurse", "cook", "clerk", "pilot"}
     assert [column["name"] for column in report["columns"]] == names
-    assert not list((tmp_path / "run").glob("*.png"))
+    assert not list((folder / "run").glob("*.png"))
 
-    sidecar = json.loads((tmp_path / "run" / "decoder.json").read_text())
+    sidecar = json.loads((folder / "run" / "decoder.json").read_text())
     assert sidecar["columns"][1] == {
         "name": "job", "width": 4, "likelihood": "Categorical",
         "labels": ["clerk", "cook", "nurse", "pilot"],
     }  # fmt: skip
 
 
-def test_a_run_of_a_table_reads_and_writes_tables(tmp_path, monkeypatch):
+def test_a_run_of_a_table_reads_and_writes_tables(of_people, tmp_path, monkeypatch):
+    shutil.copytree(of_people[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    frame = own_data.people(240)
-    frame.to_csv("people.csv", index=False)
-    trained(tmp_path, "people.csv", *QUICK)
+    frame = own_data.people(240).drop(columns="weight")
     (tmp_path / "people.csv").rename("else.csv")  # which is no longer needed
 
     command("sample", "run", "--count", 5000, "--out", "a.csv", "--seed", 3)

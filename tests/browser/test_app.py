@@ -7,7 +7,7 @@ from tests.browser.driving import browse, pixels, served
 from tests.conftest import largest_difference
 from tfvae.export import Sampler, to_app
 
-pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
 HTML = """<!doctype html><title>app</title><link rel="icon" href="data:,">
 <script type="importmap">{"imports": {"@litertjs/core": "/litert/core/dist/index.js",

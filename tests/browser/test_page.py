@@ -10,7 +10,7 @@ from tests.browser.driving import browse, cells, pixels
 from tests.conftest import largest_difference
 from tfvae.export import Sampler, web
 
-pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
 
 def test_the_browser_shows_the_samples_of_the_seed(pages, exported):

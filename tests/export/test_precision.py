@@ -61,6 +61,7 @@ def test_fit_learns_in_16_bits(policy, jit_compile, digits):
     assert vae.trainable_variables[0].dtype == "float32"
 
 
+@pytest.mark.nightly  # by day of a model that is harder to bring there
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
 def test_files_are_float32(policy, tmp_path):
     vae, _, _ = zoo.BUILDERS["diagonal-standard"]()

@@ -101,7 +101,7 @@ def test_int8_pixels_reach_both_ends(tmp_path):
     assert largest_difference(found, linear.decode(z).mean()) < 0.15
 
 
-@pytest.mark.parametrize("prior", ["realnvp", "vamp"])
+@pytest.mark.parametrize("prior", ["realnvp", pytest.param("vamp", marks=pytest.mark.nightly)])
 def test_learned_priors_stay_in_float32(tmp_path, prior):
     vae = zoo._mlp("diagonal", prior, "bernoulli", "elbo", "pathwise").vae
     for weight in vae.prior.trainable_weights:

@@ -22,7 +22,7 @@ from tfvae.app import demo_server
 from tfvae.errors import InputError, InputTypeError
 from tfvae.export import Sampler, page_security, to_web, web
 
-pytestmark = pytest.mark.xdist_group("web")  # one process makes the files they share
+pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 
 PAGE = Path(__file__).parents[2] / "export" / "page"
 ASSETS = {

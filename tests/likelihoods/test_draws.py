@@ -63,6 +63,22 @@ def test_draws_of_a_location_and_a_scale_are_those_of_scipy(name, scale):
         passes(exact.cdf((shifted - 2.0) / width))
 
 
+@pytest.mark.parametrize("loc", [-3.0, 0.0, 20.0])
+@pytest.mark.parametrize("scale", [0.01, 0.6, 5.0])
+def test_draws_of_the_log_normal_are_those_of_scipy(loc, scale):
+    x = drawn(likelihoods.LogNormal(scale), [loc])[:, 0]
+    assert np.isfinite(x).all() and (x > 0.0).all()
+    passes(scipy.stats.norm(loc, scale).cdf(np.log(x)))
+
+
+@pytest.mark.parametrize("unit", [1e-3, 10.0, 1e6])
+@pytest.mark.parametrize("share", [-2.0, 0.0, 20.0])
+def test_draws_in_other_units_are_those_of_scipy(share, unit):
+    """Of an offset of so many units."""
+    x = drawn(likelihoods.Rescaled(likelihoods.Normal(0.5), share * unit, unit), [0.3])[:, 0]
+    passes(scipy.stats.norm((share + 0.3) * unit, 0.5 * unit).cdf(x))
+
+
 def continuous_bernoulli_cdf(x, logit):
     """By the density exp(logit x), integrated, in double precision."""
     if logit == 0.0:

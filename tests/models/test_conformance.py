@@ -141,9 +141,12 @@ def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(speci
     assert abs(float(np.mean(difference))) < 0.5
 
 
-@pytest.mark.parametrize("specimen", _by_night(zoo.EXPORTED, zoo.EXPORTED_BY_NIGHT), indirect=True)
-def test_the_exported_file_draws_what_the_model_draws(specimen):
-    exports.check_tflite(*specimen)
+@pytest.mark.parametrize("name", _by_night(zoo.EXPORTED, zoo.EXPORTED_BY_NIGHT))
+def test_the_exported_file_draws_what_the_model_draws(name):
+    vae, x, y = zoo.BUILDERS[name]()
+    # The usual encoder of the usual posterior is in the files of the digits.
+    usual = type(vae.posterior) is posteriors.DiagonalNormal and not name.startswith("conv")
+    exports.check_tflite(vae, None if usual else x, y)
 
 
 @pytest.mark.parametrize("name", zoo.LIKELIHOODS)

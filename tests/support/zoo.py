@@ -444,7 +444,8 @@ def _is_first_of_a_piece(name):
         crossed = parts[0] == "normal_optimal" and parts[2] == "doubly"
         return of_bernoulli or parts[1:] == ["elbo", "pathwise"] or crossed
 
-    return name not in ("ladder", "conv_without_channel")  # there is another of each with more
+    # There is another of each with more.
+    return name not in ("ladder", "conv_without_channel", "conv1d_without_channel")
 
 
 FEW = [name for name in BUILDERS if _is_first_of_a_piece(name)]
@@ -520,6 +521,7 @@ EXPORTED_BY_NIGHT = (
     "normal_per_element-elbo-pathwise",
     "bernoulli-renyi-pathwise",
     "negative_binomial_per_element-elbo-pathwise",
+    "columns-elbo-pathwise",
     "conv_without_channel",
     "conditional",
     "conditional_vamp",
@@ -549,6 +551,8 @@ IN_PIECES_BY_NIGHT = (
             "categorical",
             "poisson",
             "negative_binomial",
+            "log_normal",
+            "rescaled",
         )
     ),
     "bernoulli-iwae-pathwise",

@@ -84,8 +84,11 @@ class Report:
     effective_samples: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Returns the fields by name, ready for JSON, which has no NaN: that is None there."""
+        return {
+            name: None if isinstance(value, float) and np.isnan(value) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
 
 
 def log_likelihood(

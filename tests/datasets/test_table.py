@@ -28,6 +28,7 @@ COLUMNS = {
     "pandas": ("category", pd.Categorical(RNG.choice(["a", "b", "c"], N))),
     "visits": ("count", RNG.negative_binomial(1, 0.1, N)),
     "huge_counts": ("real", np.r_[9, 0, RNG.negative_binomial(1, 0.0001, N - 2)]),
+    "few_texts": ("category", RNG.choice([f"t{i}" for i in range(150)], N)),
     "constant": ("real", np.full(N, 3.5)),
     "integers_of_pandas": ("count", pd.array(RNG.negative_binomial(1, 0.1, N), "Int64")),
 }
@@ -69,6 +70,21 @@ def test_means_and_shares_are_those_of_the_rows_asked_for():
     assert b.labels == ("x", "y") and b.typical == (1.0, 0.0)
 
 
+def test_a_column_that_numbers_the_rows_is_left_out_and_said_so(tmp_path):
+    frame = pd.DataFrame({"a": RNG.normal(size=50), "id": np.arange(100, 150)})
+    frame.to_csv(tmp_path / "t.csv")  # with the index as a first column
+    found = datasets.load(tmp_path / "t.csv")
+    assert [column.name for column in found.table.columns] == ["a"]
+    assert "Unnamed: 0 left out, it numbers the rows; id left out" in found.note
+    assert datasets.load(tmp_path / "t.csv", kinds={"id": "real"}).table.columns[1].name == "id"
+
+
+def test_a_file_of_another_encoding_is_told_to_be_utf8(tmp_path):
+    (tmp_path / "t.csv").write_bytes("name,age\nJosé,3\n".encode("latin1"))
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        datasets.load(tmp_path / "t.csv")
+
+
 def test_rows_are_kept_within_the_ends_of_the_table():
     frame = pd.DataFrame({"age": RNG.integers(18, 90, N), "h": RNG.normal(170, 9, N)})
     rows = datasets.Table.of(frame).to_frame(np.array([[-3.0, 500.0], [40.6, 171.5]], np.float32))
@@ -93,6 +109,11 @@ WRONG = {
         lambda: datasets.Table.of(frame_of(id=map(str, range(500)))),
         InputError,
         "500 different texts.*id=skip",
+    ),
+    "each its own": (
+        lambda: datasets.Table.of(frame_of(day=map(str, range(100)))),
+        InputError,
+        "100 different texts.*day=skip",
     ),
     "dates": (
         lambda: datasets.Table.of(frame_of(d=pd.date_range("2020", periods=9))),

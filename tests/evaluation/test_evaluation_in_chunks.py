@@ -209,3 +209,13 @@ def test_dropout_is_inert_in_all_but_training():
 
     for name, values in found.items():
         assert largest_difference(values, expected[name]) < 1e-5, name
+
+
+def test_a_report_of_one_example_is_json(digits):
+    """One example has no standard error, and JSON has no NaN."""
+    import json
+
+    vae = tfvae.mlp_vae(digits.event_shape, 2, (4,))
+    found = tfvae.evaluation.evaluate(vae, digits.x_test[:1].round(), 3)
+    assert np.isnan(found.nll_stderr) and found.to_dict()["nll_stderr"] is None
+    json.dumps(found.to_dict(), allow_nan=False)

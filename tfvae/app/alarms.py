@@ -37,7 +37,7 @@ def of_run(
         "rate": exploded(evaluation["rate"], evaluation["latent_dim"], history.get("rate", ())),
         "weights": untrusted(evaluation.get("effective_samples"), evaluation["num_samples"]),
         "overfitted": overfitted(
-            elbo[-1] if elbo else math.nan, evaluation["elbo"], evaluation["elbo_stderr"]
+            elbo[-1] if elbo else math.nan, evaluation["elbo"], evaluation["elbo_stderr"] or 0.0
         ),
         "unfinished": unfinished(history.get("loss", ())),
         "few": few(train, held_out),

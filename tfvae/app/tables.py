@@ -25,7 +25,8 @@ def of_evaluation(found: dict[str, Any]) -> Table:
 
     for title in ("NLL", "ELBO", "rate", "distortion"):
         value, error = found[title.lower()], found[title.lower() + "_stderr"]
-        table.add_row(title, f"{value:.2f} ± {error:.2f}", f"nats  {notes.get(title, '')}".rstrip())
+        shown = f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+        table.add_row(title, shown, f"nats  {notes.get(title, '')}".rstrip())
 
     if found["exact"]:
         table.add_row("values of z", f"{found['num_samples']:,}", "all of them, so NLL is exact")

@@ -92,10 +92,11 @@ def _are_texts(values):
 
 def _of_texts(name, values):
     count = values.nunique()
-    if count > _MOST:
+    if count > _MOST or count > max(_FEW, len(values) / 2):
         fix = f"leave it out with {name}=skip, or join rare categories"
         received = f"{count:,} different texts in {len(values):,} rows"
-        raise invalid(f"at most {_MOST} categories in the column {name!r}", received, fix)
+        expected = f"at most {_MOST} categories, each of them several times, in the column {name!r}"
+        raise invalid(expected, received, fix)
     if count == 2:
         return Kind(BINARY, "it has two different values")
     return Kind(CATEGORY, f"it has {count} different texts")
@@ -115,6 +116,8 @@ def of_numbers(name: str, x: np.ndarray) -> Kind:
         fix = "repair them, or leave them out as missing"
         raise invalid(f"finite numbers in the column {name!r}", "infinite ones", fix)
 
+    if len(x) >= _FEW and (np.diff(x) == 1).all():
+        return Kind(SKIP, "it numbers the rows")
     different = np.unique(x)
     whole = bool((x == np.round(x)).all())
     if len(different) == 2:

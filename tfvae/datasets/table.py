@@ -64,9 +64,12 @@ class Table:
 
     Attributes:
         columns: the columns, in the order of the table.
+        left_out: columns that are no part of it, each with the reason, such as one that numbers
+            the rows.
     """
 
     columns: tuple[Column, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
@@ -97,7 +100,8 @@ class Table:
         )
         if not columns:
             raise invalid("a column to learn from", "none", "leave fewer columns out")
-        return cls(columns)
+        left_out = tuple((n, kind.reason) for n, kind in found.items() if kind.name == SKIP)
+        return cls(columns, left_out)
 
     @property
     def size(self) -> int:
@@ -150,12 +154,14 @@ class Table:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the columns as values for JSON, see `from_dict`."""
-        return {"columns": [dataclasses.asdict(column) for column in self.columns]}
+        columns = [dataclasses.asdict(column) for column in self.columns]
+        return {"columns": columns, "left_out": list(self.left_out)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Table":
         """Makes a table from what `to_dict` returned."""
-        return cls(tuple(map(_column_from_dict, content["columns"])))
+        left_out = tuple(map(tuple, content.get("left_out", ())))
+        return cls(tuple(map(_column_from_dict, content["columns"])), left_out)
 
 
 def _column_from_dict(content):

@@ -35,6 +35,8 @@ def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
     train, test, note = parts(str(path), len(frame))
     table = Table.of(frame, kinds, measured_on=train.tolist())
     x = table.to_array(frame)
+    left_out = "; ".join(f"{name} left out, {reason}" for name, reason in table.left_out)
+    note = "; ".join(filter(None, [left_out, note]))
     return Dataset(str(path), x[train], x[test], note=note, table=table, was_split=True)
 
 
@@ -59,6 +61,8 @@ def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
     except Exception as error:  # of pandas, pyarrow or the disk
         received = f"{type(error).__name__}: {str(error).strip()[:200]}"
         fix = "save it with pandas' to_csv(path, index=False) or to_parquet(path)"
+        if isinstance(error, UnicodeDecodeError):
+            fix = "save it as UTF-8"
         raise invalid(f"{path} to be a table that pandas reads", received, fix) from error
 
 

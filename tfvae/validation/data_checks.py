@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _MARK = "tfvae data check"
+_NOT_FINITE = (
+    "remove or repair NaN and infinite values; "
+    "if NaN stands for what is missing, use likelihoods.Observed(...)"
+)
 
 
 def check_events(
@@ -320,7 +324,7 @@ def _check_support(x, likelihood, name):
             f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, "
             f"dtype {x.dtype}, {(~inside).sum()} such values)"
         )
-    fix = likelihood.hint(x) if np.isfinite(value) else "remove or repair NaN and infinite values"
+    fix = likelihood.hint(x) if np.isfinite(value) else _NOT_FINITE
     raise _outside(likelihood, name, received, fix)
 
 

@@ -191,7 +191,7 @@ MUTANTS = [
         old="html.escape(title)",
         new="title",
         note="Angle brackets of a title become markup of the page.",
-        about="title",
+        about="file_becomes_a_folder_with_page",
     ),
     Mutant(
         name="apps-own-files-not-told",

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import matches
 from tests.golden import __file__ as golden
 from tfvae.export import Sampler, sidecar, to_web
+from tfvae.export.runtime import CompiledRuntime
 
 FOLDER = Path(golden).parent / "0.1.0"
 ABSENT = object()
@@ -149,4 +150,5 @@ def test_a_copy_of_a_sampler_draws_the_same_with_a_runtime_of_its_own(compiled):
         ):
             assert np.array_equal(drawn(made), expected)
             assert made._runtime is not original._runtime
+            assert isinstance(made._runtime, CompiledRuntime) == compiled
             assert made._sizes == original._sizes

@@ -118,6 +118,17 @@ def test_dropout_acts_in_a_ladder_through_the_path_of_the_prior(training, ones):
     assert_dropped(z_1, training)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_acts_in_a_decoder(training, ones):
+    """Its outputs are 1, as x is; in training 0 or 2, which are both 1 away."""
+    layer = keras.layers.Dense(2, kernel_initializer="zeros", bias_initializer="ones")
+    decoder = keras.Sequential([keras.Input((2,)), layer, *dropout()])
+    vae = tfvae.VAE(affine(2, 2), decoder, likelihood=likelihoods.Normal(1.0), seed=1)
+    found = terms_of(vae, ones, training).log_likelihood
+    expected = 2 * scipy.stats.norm.logpdf(1.0 if training else 0.0)
+    assert largest_difference(found, np.full(found.shape, expected)) < 1e-5
+
+
 PASSES = {  # how often the network runs on the batch in a step
     "posterior": (lambda layers, **kwargs: bottom_up(upwards=layers, **kwargs), 1),
     "prior": (lambda layers, **kwargs: bottom_up(downwards=layers, **kwargs), 1),

@@ -18,7 +18,7 @@ MUTANTS = [
         old="of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x)",
         new="of(tf.constant(found)).log_prob(x) - of(expected).log_prob(x)",
         note="A file that is worse counts as better.",
-        about="quality_in_the_sidecar|limit_takes_its_own|quality_that_the_file_has",
+        about="limit_of_zero",
     ),
     Mutant(
         name="draws-that-are-not-finite-pass",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="np.arange(count) % (vae.num_classes or 1)",
         new="np.zeros(count, int)",
         note="Files are measured and calibrated with label 0 alone.",
-        about="calibrated_with_every_label|conditions_given",
+        about="calibrated_with_every_label",
     ),
     Mutant(
         name="calibration-pairs-misplaced",
@@ -90,7 +90,7 @@ MUTANTS = [
         old="np.arange(first, first + batch) % length",
         new="np.arange(batch) % length",
         note="A part is measured on its first rows over and over.",
-        about="read_off_the_file|quality_in_the_sidecar|exactly_as_it_is_computed",
+        about="exactly_as_it_is_computed",
     ),
     Mutant(
         name="sampler-condition-of-first-page",
@@ -98,7 +98,7 @@ MUTANTS = [
         old="_fill(y[first : first + count], batch)",
         new="_fill(y, batch)",
         note="Every page has the conditions of the first.",
-        about="label_wherever|follow_their_rows",
+        about="conditions_given",
     ),
     Mutant(
         name="sampler-decodes-first-page",
@@ -122,7 +122,7 @@ MUTANTS = [
         old="CompiledRuntime(model) if compiled else InterpreterRuntime(model)",
         new="InterpreterRuntime(model)",
         note="compiled=True runs the interpreter.",
-        about="compiled_model_runs|compiled=True",
+        about="runtime_of_its_own",
     ),
     Mutant(
         name="hash-not-compared",
@@ -191,7 +191,7 @@ MUTANTS = [
         old="html.escape(title)",
         new="title",
         note="Angle brackets of a title become markup of the page.",
-        about="title",
+        about="file_becomes_a_folder_with_page",
     ),
     Mutant(
         name="apps-own-files-not-told",

@@ -42,7 +42,7 @@ MUTANTS = [
         old="vae.prior.for_decoder(drawn.z), y, training)",
         new="vae.prior.for_decoder(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
-        about="batch_norm_and_dropout|dropout_acts",
+        about="acts_in_a_decoder",
     ),
     Mutant(
         name="encoder-never-in-training-mode",

@@ -55,6 +55,7 @@ async function watch() {
     axesShown: [0, 1].map((axis) => find(`axis-${axis}`).checkVisibility()),
     sliders: [0, 1].map((axis) => find(`value-${axis}`).textContent),
     status: find("status").textContent,
+    more: !find("next").disabled,
   });
 }
 

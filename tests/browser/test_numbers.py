@@ -69,6 +69,13 @@ def test_the_grid_shows_the_samples_of_a_seed_a_page_and_a_temperature(pages, sa
         assert step["range"] == pytest.approx(seen, abs=1e-5)
 
 
+def test_a_page_of_samples_that_leaves_the_stream_of_the_seed_is_not_offered(pages):
+    """A latent counted as 2^27 numbers, of which 2^32 have 32 samples."""
+    walk = [{"seed": 0}, {"next": 1}, {"previous": 1}]
+    steps = browse("numbers", f"{pages}end/", steps=walk)["steps"]
+    assert [step["more"] for step in steps] == [True, False, True]
+
+
 def test_the_grid_shows_the_samples_of_a_label_or_of_each_in_turn(pages, samplers):
     walk = [
         ({"seed": 11}, 0, 1, np.arange(16) % 10),

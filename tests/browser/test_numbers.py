@@ -118,7 +118,7 @@ def test_the_sliders_move_two_numbers_of_the_latent_of_a_picture(pages, samplers
         {"slider1": -2.25},
         {"dimension0": 2},  # which the other had: they swap
         {"slider0": 0.75},
-        {"base": 9},
+        {"picked": 9},
         {"temperature": 1},
     ]
     steps = browse("numbers", f"{pages}batch_5_16/", steps=walk)["steps"]

@@ -52,7 +52,7 @@ def older(data, tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
-def written(vae, out):
+def written(vae, out, *options, **how):
     """Files in place of those of an export."""
     (out / runs.SAVED_MODEL / "variables").mkdir(parents=True)
     for name in (runs.TFLITE, runs.SAMPLES, f"{runs.SAVED_MODEL}/variables/index"):

@@ -51,6 +51,14 @@ def page_files(node_modules, exported, digits, tmp_path_factory):
     shutil.copytree(folder / "labels", folder / "numbered")
     edit(folder / "labels" / "model.json", num_classes=10)
     edit(folder / "numbered" / "model.json", num_classes=None)
+    for name, prior in (("sphere", "UniformSphere()"), ("classes", "Categorical()")):
+        shutil.copytree(folder / "vectors", folder / name)
+        edit(folder / name / "model.json", prior=prior)
+    shutil.copytree(folder / "vectors", folder / "end")
+    script = folder / "end" / "model.js"
+    counted = "metadata.latent_sizes.reduce((a, b) => a + b, 0)"
+    assert script.read_text().count(counted) == 1
+    script.write_text(script.read_text().replace(counted, "2 ** 27"))
     for name in ("batch_1", "batch_5_16"):
         to_web(exported / f"{name}.tflite", folder / name, litert=node_modules)
     to_web(exported / "batch_1.tflite", folder / "address")

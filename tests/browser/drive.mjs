@@ -55,6 +55,7 @@ async function watch() {
     axesShown: [0, 1].map((axis) => find(`axis-${axis}`).checkVisibility()),
     sliders: [0, 1].map((axis) => find(`value-${axis}`).textContent),
     status: find("status").textContent,
+    more: !find("next").disabled,
   });
 }
 
@@ -81,6 +82,12 @@ const acts = {
     for (let i = 0; i < times; i++) await page.click("#previous");
   },
   base: (page, value) => page.selectOption("#base", String(value)),
+  /** A click on the middle of a picture of the grid, 4 in a row. */
+  async picked(page, k) {
+    const { width, height } = await page.locator("#grid").boundingBox();
+    const position = { x: ((k % 4) + 0.5) * (width / 4), y: (Math.floor(k / 4) + 0.5) * (height / 4) };
+    await page.click("#grid", { position });
+  },
   dimension0: (page, value) => page.selectOption("#dimension-0", String(value)),
   dimension1: (page, value) => page.selectOption("#dimension-1", String(value)),
   slider0: (page, value) => slide(page, "slider-0", value),

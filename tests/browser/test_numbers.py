@@ -69,6 +69,13 @@ def test_the_grid_shows_the_samples_of_a_seed_a_page_and_a_temperature(pages, sa
         assert step["range"] == pytest.approx(seen, abs=1e-5)
 
 
+def test_a_page_of_samples_that_leaves_the_stream_of_the_seed_is_not_offered(pages):
+    """A latent counted as 2^27 numbers, of which 2^32 have 32 samples."""
+    walk = [{"seed": 0}, {"next": 1}, {"previous": 1}]
+    steps = browse("numbers", f"{pages}end/", steps=walk)["steps"]
+    assert [step["more"] for step in steps] == [True, False, True]
+
+
 def test_the_grid_shows_the_samples_of_a_label_or_of_each_in_turn(pages, samplers):
     walk = [
         ({"seed": 11}, 0, 1, np.arange(16) % 10),
@@ -111,7 +118,7 @@ def test_the_sliders_move_two_numbers_of_the_latent_of_a_picture(pages, samplers
         {"slider1": -2.25},
         {"dimension0": 2},  # which the other had: they swap
         {"slider0": 0.75},
-        {"base": 9},
+        {"picked": 9},
         {"temperature": 1},
     ]
     steps = browse("numbers", f"{pages}batch_5_16/", steps=walk)["steps"]

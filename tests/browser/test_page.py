@@ -77,12 +77,21 @@ def check_download(picture, grid, *, exact):
     assert np.abs(saved.astype(int) - sheet[..., :3])[drawn].max() <= (0 if exact else 1)
 
 
-def test_a_latent_of_layers_is_sampled_without_temperature_or_sliders(pages, tmp_path):
-    found = browse("controls", f"{pages}layers/", download=str(tmp_path / "grid.png"))
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("layers", "has several layers"),
+        ("sphere", "lies on a sphere"),
+        ("classes", "is made of classes"),
+    ],
+)
+def test_a_latent_that_is_no_vector_is_sampled_without_temperature_or_sliders(
+    pages, tmp_path, name, what
+):
+    found = browse("controls", f"{pages}{name}/", download=str(tmp_path / "grid.png"))
     assert found["next"] and found["previous"] and found["seed"]
     assert "temperature" not in found and "slider0" not in found
-    note = "The latent of this model has several layers: no temperature, and no sliders."
-    assert found["note"] == note
+    assert found["note"] == f"The latent of this model {what}: no temperature, and no sliders."
 
 
 def test_the_page_is_usable_by_keyboard(pages):

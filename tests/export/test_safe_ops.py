@@ -123,5 +123,12 @@ def test_a_file_whose_draws_differ_from_the_models_is_not_written(tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+def test_draws_that_are_no_numbers_are_counted_among_those_that_differ(tmp_path, monkeypatch):
+    vae = zoo._mlp("diagonal", "standard", "normal_per_element", "elbo", None).vae
+    spoiled(monkeypatch, lambda x: tf.sqrt(-1.0 - tf.abs(x)))
+    with pytest.raises(ValueError, match=matches("not finite, 1 of all elements differ")):
+        tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
+
+
 def test_the_sidecar_tells_how_many_draws_differ(sampler):
     assert sampler.metadata["quality"]["draws_that_differ"] == 0.0

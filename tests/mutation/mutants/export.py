@@ -26,7 +26,7 @@ MUTANTS = [
         old="~(np.abs(found - expected) <= allowed)",
         new="np.abs(found - expected) > allowed",
         note="Draws that are NaN in the file count as the model's.",
-        about="draws_differ|not_finite",
+        about="draws_that_are_no_numbers",
     ),
     Mutant(
         name="softplus-as-converted",

@@ -75,7 +75,7 @@ MUTANTS = [
         old="(first + 2 * COUNT) * this.model",
         new="(first + COUNT) * this.model",
         note="The last page leaves the stream of the seed.",
-        about="every_control",
+        about="leaves_the_stream_of_the_seed",
     ),
     Mutant(
         name="seed-keeps-the-page",
@@ -115,7 +115,7 @@ MUTANTS = [
         old='"The latent of this model lies on a sphere"',
         new="null",
         note="The latent of a sphere may be moved off it.",
-        about="without_temperature",
+        about="no_vector",
     ),
     Mutant(
         name="slider-moves-its-own-number",
@@ -163,6 +163,6 @@ MUTANTS = [
         old="row * this.columns + column",
         new="column * this.columns + row",
         note="A click starts at the picture mirrored about the diagonal.",
-        about="move_two_numbers|label_of_its_picture",
+        about="move_two_numbers",
     ),
 ]

@@ -325,3 +325,13 @@ def test_a_model_that_magnifies_the_last_digit_is_exported_as_exactly_as_it_is_c
     assert np.abs(moved).max() > 1e-5  # or the test says nothing
     metadata = tfvae.export.to_tflite(vae, tmp_path / "m.tflite")
     assert metadata["quality"]["max_abs_error_x"] < 4 * np.abs(moved).max()
+
+
+@pytest.mark.parametrize("make", [likelihoods.Poisson, likelihoods.NegativeBinomial])
+def test_a_file_after_a_saved_model_has_its_own_batch_size(tmp_path, make):
+    """Counts are drawn in a loop, which the SavedModel traces for any batch size."""
+    vae = tfvae.mlp_vae((7,), 2, (4,), likelihood=make(), seed=0)
+    tfvae.export.to_saved_model(vae, tmp_path / "saved")
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", batch_size=5)
+    drawn = Sampler(tmp_path / "m.tflite").sample(9, seed=1, draw=True)
+    assert np.array_equal(drawn, vae.sample(9, seed=1, draw=True))

@@ -1,6 +1,8 @@
 """Draws by inversion of a cumulative distribution, in ops that TensorFlow Lite has."""
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,21 @@ import tensorflow as tf
 # Beyond the mean, a probability of exp(-21) = 8e-10 is less than a step of the uniforms.
 _NEGLIGIBLE = -21.0
 _MOST = 2**20  # largest count drawn, so that no parameter makes the search endless
+
+
+def _traced_where_eager(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Traces a function that is called eagerly, since its loop would run in Python.
+
+    Within a graph it is called as it is. A trace for any batch size, such as that of a SavedModel,
+    would also be taken for a file of one size, whose draws then had no size of their own.
+    """
+    traced = tf.function(function, autograph=False)
+
+    @functools.wraps(function)
+    def called(*inputs):
+        return (function if tf.inside_function() else traced)(*inputs)
+
+    return called
 
 
 def is_whole(x: np.ndarray | tf.Tensor, tolerance: float = 0.0) -> np.ndarray | tf.Tensor:
@@ -99,7 +116,7 @@ def continuous_bernoulli(u: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
     return tf.where(logit > 0, 1.0 - low, low)
 
 
-@tf.function(autograph=False)  # in eager mode the loop would run in Python
+@_traced_where_eager
 def poisson(u: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
     """Draws from a Poisson distribution: p(k + 1) = p(k) mean / (k + 1).
 
@@ -113,7 +130,7 @@ def poisson(u: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
     return _search(u, mean, -mean, lambda k: tf.math.log(mean / (k + 1.0)))
 
 
-@tf.function(autograph=False)  # in eager mode the loop would run in Python
+@_traced_where_eager
 def negative_binomial(u: tf.Tensor, mean: tf.Tensor, r: tf.Tensor) -> tf.Tensor:
     """Draws from a negative binomial distribution of mean m and variance m + m^2 / r.
 

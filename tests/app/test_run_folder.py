@@ -130,7 +130,7 @@ def fails(error):
 def test_a_training_that_fails_leaves_the_older_run_and_nothing_else(
     data, older, untrained, monkeypatch
 ):
-    def run_away(vae, x, callbacks, **_):
+    def run_away(vae, x, y, callbacks, **_):
         callbacks[0].folder.mkdir()
         (callbacks[0].folder / "checkpoint-000001.tfvae").write_text("")
         raise NonFiniteLoss("a loss of nan")

@@ -36,7 +36,7 @@ def page_of(
             or as `to_web`.
     """
     path = _files.local(run_or_folder)
-    if path.is_dir() and web.is_page(path):
+    if os.path.isdir(path) and web.is_page(path):
         if litert is not None:
             raise invalid(
                 "a run, where LiteRT.js is given",
@@ -47,7 +47,7 @@ def page_of(
         return
 
     model = file_of(path)
-    if not model.is_file():
+    if not os.path.isfile(model):
         raise invalid(
             f"a page, a run with {TFLITE}, or a .tflite file",
             f"{path}",

@@ -68,7 +68,12 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__((HOST, port), _Files)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts a thread for a connection, or refuses one too many."""
+        """Starts a thread for a connection, or refuses one too many.
+
+        Args:
+            request: the socket of the connection.
+            client_address: the other end of it.
+        """
         with self._lock:
             taken = len(self._ends) < _MOST
             if taken:
@@ -97,7 +102,12 @@ class Server(http.server.ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of clients that went away, and all of a mistake of this program."""
+        """Says nothing of clients that went away, and all of a mistake of this program.
+
+        Args:
+            request: the socket of the connection.
+            client_address: the other end of it.
+        """
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import json
+import re
 
 # SHA-384 of the files of LiteRT.js that the page loads, of the npm packages of
 # `web.LITERT_VERSION`. jsDelivr serves the files of a package as they are.
@@ -23,6 +25,7 @@ _SHA384 = {
         "glAZ6WjS7tLRt89pbTPXvLC1c7DCaVSfL2ngn5gZJiUuPs76fWYJy7ZeFaD0PJXx"
     ),
 }
+_LITERT = re.compile(r"https://cdn\.jsdelivr\.net/npm/@litertjs/[A-Za-z0-9@._/-]+")
 
 
 def integrity(address: str) -> dict[str, str]:
@@ -61,3 +64,26 @@ def policy(import_map: str, outside: dict[str, str]) -> str:
         "form-action": ["'none'"],
     }
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in allowed.items())
+
+
+def header(page: str) -> str:
+    """Returns the policy that a server sends with a page and its files.
+
+    It is made of the page's import map, and not copied from the page, which may be anybody's: of
+    other servers it allows the one that has LiteRT.js alone.
+
+    Args:
+        page: the text of `index.html`, or "".
+    """
+    found = re.search(r'<script type="importmap">(.*?)</script>', page, re.DOTALL)
+    import_map = found[1] if found else ""
+    return f"{policy(import_map, _outside(import_map))}; frame-ancestors 'none'"
+
+
+def _outside(import_map):
+    """Returns the hashes in an import map, of files of LiteRT.js alone."""
+    try:
+        hashes = json.loads(import_map)["integrity"]
+        return {address: hashes[address] for address in hashes if _LITERT.fullmatch(address)}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}

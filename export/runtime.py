@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfvae.errors import invalid
+from tfvae.errors import InputError, invalid
 from tfvae.export.schema import Ports
 
 if TYPE_CHECKING:
@@ -134,6 +134,37 @@ class CompiledRuntime(_Runtime):
         buffer = self._model.create_input_buffer_by_name(signature, name)
         buffer.write(np.ascontiguousarray(array))
         return buffer
+
+
+def opened(model: bytes, name: str, compiled: bool = False) -> tuple[_Runtime, dict[str, Ports]]:
+    """Loads a file, and returns what runs it, and its inputs and outputs.
+
+    Args:
+        model: the bytes of the `.tflite`.
+        name: its path, for a message.
+        compiled: True for `CompiledRuntime`.
+
+    Raises:
+        InputError: bytes that LiteRT refuses, or no LiteRT.
+    """
+    try:
+        runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
+        return runtime, runtime.ports()
+    except InputError:
+        raise
+    except Exception as error:
+        raise unusable(name, error) from error
+
+
+def unusable(name: str, error: Exception) -> Exception:
+    """Returns the `InputError` of a file for which LiteRT or TensorFlow raised an error.
+
+    Args:
+        name: the path of the file.
+        error: what was raised.
+    """
+    reason = f"{type(error).__name__}: {str(error).strip()[:200]}"
+    return invalid(f"{name} to be a .tflite file that LiteRT runs", reason, "export it again")
 
 
 def run_part(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfvae.errors import invalid
-from tfvae.export import call_arguments, schema, sidecar
-from tfvae.export.runtime import CompiledRuntime, InterpreterRuntime
+from tfvae.errors import invalid, of_file
+from tfvae.export import call_arguments, runtime, schema, sidecar
 from tfvae.seeds import as_int32, check_range
 from tfvae.validation import conditions
 
@@ -31,15 +30,16 @@ class Sampler:
 
     Raises:
         InputTypeError: no path, or a `compiled` that is neither True nor False.
-        InputError: no file, no sidecar, a sidecar that is not this file's or lacks keys, or no
-            LiteRT to run it with.
+        InputError: no file, no sidecar, a sidecar that is not this file's or lacks keys, a file
+            that LiteRT refuses, or no LiteRT to run it with.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, compiled: bool = False) -> None:
         """Reads the file, and checks it against its sidecar."""
         compiled = call_arguments.as_flag("compiled", compiled)
-        metadata, model = sidecar.read(call_arguments.as_path("path", path))
-        self._start(model, metadata, compiled)
+        path = call_arguments.as_path("path", path)
+        metadata, model = sidecar.read(path)
+        self._start(model, metadata, compiled, str(path))
 
     @classmethod
     def from_bytes(
@@ -59,21 +59,23 @@ class Sampler:
         sampler._start(model, metadata, compiled)
         return sampler
 
-    def _start(self, model, metadata, compiled):
+    def _start(self, model, metadata, compiled, name="the file"):
         self.metadata = metadata
-        self._model, self._compiled = model, compiled
+        self._model, self._compiled, self._name = model, compiled, name
         self._lock = threading.Lock()
         self._sizes = metadata["batch_sizes"]  # the sizes in use, see `of_batch`
-        self._runtime = CompiledRuntime(model) if compiled else InterpreterRuntime(model)
-        schema.check_file(metadata, self._runtime.ports())
+        self._runtime, ports = runtime.opened(model, name, compiled)
+        with of_file(f"{name} and its sidecar"):
+            schema.check_file(metadata, ports)
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy in this or another process needs: the bytes, not the runtime."""
-        return {key: getattr(self, key) for key in ("_model", "metadata", "_compiled", "_sizes")}
+        names = ("_model", "metadata", "_compiled", "_name", "_sizes")
+        return {key: getattr(self, key) for key in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Loads the file again, so that a copy has a runtime of its own."""
-        self._start(state["_model"], state["metadata"], state["_compiled"])
+        self._start(state["_model"], state["metadata"], state["_compiled"], state["_name"])
         self._sizes = state["_sizes"]
 
     def of_batch(self, size: int) -> "Sampler":
@@ -325,8 +327,11 @@ class Sampler:
             calls.append((name + suffix, inputs))
             counts.append(count)
 
-        with self._lock:
-            pages = self._runtime.run_all(calls)
+        try:
+            with self._lock:
+                pages = self._runtime.run_all(calls)
+        except (RuntimeError, ValueError) as error:  # of a graph that LiteRT cannot prepare
+            raise runtime.unusable(self._name, error) from error
         joined = {}
         for key in pages[0]:
             joined[key] = np.concatenate([page[key][:n] for page, n in zip(pages, counts)])

@@ -9,7 +9,7 @@ from typing import Any
 from tfvae._files import Target, local
 from tfvae._files.beside import leftovers
 from tfvae._files.listing import read_json
-from tfvae.errors import invalid
+from tfvae.errors import invalid, of_file
 from tfvae.export import schema
 
 FORMAT_VERSION = 1
@@ -79,7 +79,7 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
     model_path = local(model_path)
     fix = "export the model again, and keep both files together"
 
-    if not model_path.is_file():
+    if not os.path.isfile(model_path):  # False of any name that no file has
         raise invalid(
             f"a .tflite file at {model_path}",
             "no such file",
@@ -92,7 +92,12 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
 
     try:
         metadata = json.loads(path_of(model_path).read_text(encoding="utf-8"))
-    except ValueError as error:
+        data = model_path.read_bytes()
+    except OSError as error:
+        raise invalid(
+            f"files {model_path} and {path_of(model_path).name} to read", str(error), fix
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise invalid(f"{path_of(model_path)} to be JSON", str(error), fix) from error
     if not isinstance(metadata, dict) or metadata.get("format_version") != FORMAT_VERSION:
         found = (
@@ -101,17 +106,17 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
             else type(metadata).__name__
         )
         raise invalid(
-            f"a sidecar of format version {FORMAT_VERSION}",
+            f"{path_of(model_path)} to be a sidecar of format version {FORMAT_VERSION}",
             f"format version {found}",
             "use the tfvae that wrote it",
         )
 
-    data = model_path.read_bytes()
     if sha256(data) != metadata.get("sha256"):
         raise invalid(
             f"{model_path} with the sha256 its sidecar names ({metadata.get('sha256')})",
             f"sha256 {sha256(data)}",
             fix,
         )
-    schema.check_keys(metadata)
+    with of_file(str(path_of(model_path))):
+        schema.check_keys(metadata)
     return metadata, data

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfvae import _files
-from tfvae.errors import invalid
-from tfvae.export import call_arguments, page_security, schema, sidecar
-from tfvae.export.runtime import InterpreterRuntime
+from tfvae.errors import invalid, of_file
+from tfvae.export import call_arguments, page_security, runtime, schema, sidecar
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -126,7 +125,9 @@ def _copy_model(path, folder):
     """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
     metadata, model = sidecar.read(path)
     _check_model(metadata, path)
-    schema.check_file(metadata, InterpreterRuntime(model).ports())
+    _, ports = runtime.opened(model, str(path))
+    with of_file(f"{path} and its sidecar"):
+        schema.check_file(metadata, ports)
     (folder / _MODEL).write_bytes(model)
     shutil.copyfile(sidecar.path_of(path), sidecar.path_of(folder / _MODEL))
     return metadata

@@ -1,5 +1,8 @@
 """One form for every refusal: what was expected, what was received, how to fix it."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class InputError(ValueError):
     """A value the package cannot work with."""
@@ -32,3 +35,27 @@ def invalid(
         An exception of the class `error`.
     """
     return error(f"Expected {expected}. Received: {received}. Fix: {fix}.")
+
+
+@contextlib.contextmanager
+def of_file(name: str) -> Iterator[None]:
+    """Names a file in the refusals of what it holds, which know the content alone.
+
+    Args:
+        name: the path of the file.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: as the body, with the name in the message.
+        InputTypeError: the same.
+    """
+    try:
+        yield
+    except (InputError, InputTypeError) as error:
+        if name in str(error):
+            raise
+        raise type(error)(
+            str(error).replace(". Received: ", f" in {name}. Received: ", 1)
+        ) from error

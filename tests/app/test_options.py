@@ -338,7 +338,7 @@ def test_what_is_typed_for_demo_is_what_is_served(monkeypatch):
     served = {}
 
     def serve(server):
-        folder = Path(server.RequestHandlerClass.keywords["directory"])
+        folder = server.folder
         served["address"] = server.server_address
         served["html"] = (folder / "index.html").read_text()
         served["files"] = {path.name for path in folder.iterdir()}

@@ -251,8 +251,11 @@ def run_folder(exported, tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["run", "file", "page"])
-def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("run", signal.SIGTERM), ("file", signal.SIGINT), ("page", signal.SIGHUP)],
+)
+def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, kind, number):
     sources = {"run": run_folder, "file": run_folder / "decoder.tflite", "page": tmp_path / "page"}
     source = sources[kind]
     if kind == "page":
@@ -267,14 +270,14 @@ def test_demo_serves_on_loopback_until_it_is_interrupted(run_folder, tmp_path, k
         text=True,
         env=environment,
         # What a shell starts in the background ignores the interrupt, and so may these tests.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
         html = urllib.request.urlopen(address).read().decode()
         assert ("<h1>Samples of my run</h1>" if kind != "page" else "<h1>Samples</h1>") in html
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out.strip(), err) == (0, "Ended.", "")
     assert sorted(tmp_path.iterdir()) == before

@@ -35,7 +35,7 @@ def local(path: str | os.PathLike[str]) -> Path:
 
     text = os.fspath(path)
     if _ADDRESS.match(text):
-        wanted, fix = "a path on this machine", "write to a folder here, and copy it from there"
+        wanted, fix = "a path on this machine", "use a folder here, and copy the files"
         raise invalid(wanted, f"the address {text}", fix, WriteError)
     if "\0" in text or not text:
         raise invalid("a path", f"{text!r}", "give the name of a file or folder", WriteError)

@@ -1,21 +1,20 @@
 """Serves the page of a model to the browser on this machine."""
 
 import contextlib
-import functools
-import http.server
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tfvae import _files
+from tfvae.app import loopback
 from tfvae.app.run_folder import TFLITE
 from tfvae.app.run_outputs import file_of
 from tfvae.errors import invalid
 from tfvae.export import web
 
-HOST = "127.0.0.1"  # which other machines cannot reach
+HOST = loopback.HOST
 
 
 @contextlib.contextmanager
@@ -37,7 +36,7 @@ def page_of(
             or as `to_web`.
     """
     path = _files.local(run_or_folder)
-    if path.is_dir() and web.is_page(path):
+    if os.path.isdir(path) and web.is_page(path):
         if litert is not None:
             raise invalid(
                 "a run, where LiteRT.js is given",
@@ -48,7 +47,7 @@ def page_of(
         return
 
     model = file_of(path)
-    if not model.is_file():
+    if not os.path.isfile(model):
         raise invalid(
             f"a page, a run with {TFLITE}, or a .tflite file",
             f"{path}",
@@ -65,7 +64,7 @@ def page_of(
         yield Path(temporary) / "page"
 
 
-def server_of(folder: str | os.PathLike[str], port: int = 0) -> http.server.ThreadingHTTPServer:
+def server_of(folder: str | os.PathLike[str], port: int = 0) -> loopback.Server:
     """Returns a server of a folder on the loopback address, not yet running.
 
     Args:
@@ -76,41 +75,36 @@ def server_of(folder: str | os.PathLike[str], port: int = 0) -> http.server.Thre
         InputError: a port that is taken or not allowed.
     """
     try:
-        return http.server.ThreadingHTTPServer(
-            (HOST, port), functools.partial(_Files, directory=str(folder))
-        )
+        return loopback.Server(folder, port)
     except OSError as error:
         raise invalid(
             "a free port", f"--port {port}: {error.strerror}", "leave --port out to get one"
         ) from error
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    """Answers requests for the files of a folder."""
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Lets every signal that asks a command to end do so as Ctrl-C does, cleaning up.
 
-    # Listed here, since the machine's own table may name other types, with which browsers refuse
-    # modules and WebAssembly.
-    extensions_map = {
-        ".css": "text/css; charset=utf-8",
-        ".html": "text/html; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".json": "application/json",
-        ".mjs": "text/javascript; charset=utf-8",
-        ".svg": "image/svg+xml",
-        ".tflite": "application/octet-stream",
-        ".wasm": "application/wasm",
-        "": "application/octet-stream",
-    }
+    A second one during the cleaning up is ignored. What the command was told to ignore, by `nohup`
+    or a shell that started it in the background, it ignores. For the main thread.
 
-    def end_headers(self) -> None:
-        """Adds headers that forbid caching and guessing of types."""
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
+    Yields:
+        Nothing.
+    """
 
-    def list_directory(self, path: str | os.PathLike[str]) -> None:
-        """Refuses to list a folder."""
-        self.send_error(404)
+    def end(*_):
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
-    def log_message(self, *arguments: Any) -> None:
-        """Logs nothing, so that the terminal shows the address only."""
+    names = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    before = {name: signal.getsignal(name) for name in names if name is not None}
+    before = {name: old for name, old in before.items() if old not in (None, signal.SIG_IGN)}
+    try:
+        for name in before:
+            signal.signal(name, end)
+        yield
+    finally:
+        for name, old in before.items():
+            signal.signal(name, old)

@@ -144,17 +144,18 @@ def demo(
 
     from tfvae.app import demo_server
 
-    with (
-        demo_server.page_of(run_or_folder, litert) as folder,
-        demo_server.server_of(folder, port) as server,
-    ):
-        address = f"http://{demo_server.HOST}:{server.server_port}/"
-        told = f"{run_or_folder} is at {address}  (Ctrl-C ends)"
-        screen.result({"address": address}, told)
-        if not no_browser:
-            webbrowser.open(address)
-
-        try:
+    # The folder of a page that was made is gone before it is said that the command has ended.
+    try:
+        with (
+            demo_server.ended_by_signals(),
+            demo_server.page_of(run_or_folder, litert) as folder,
+            demo_server.server_of(folder, port) as server,
+        ):
+            address = f"http://{demo_server.HOST}:{server.server_port}/"
+            told = f"{run_or_folder} is at {address}  (Ctrl-C ends)"
+            screen.result({"address": address}, told)
+            if not no_browser:
+                webbrowser.open(address)
             server.serve_forever()
-        except KeyboardInterrupt:
-            screen.say("Ended.")
+    except KeyboardInterrupt:
+        screen.say("Ended.")

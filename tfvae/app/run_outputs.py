@@ -222,7 +222,7 @@ def file_of(run_or_file: str | os.PathLike[str]) -> Path:
         InputError: a run that is damaged or mixed from two.
     """
     path = _files.local(run_or_file)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return path
     if (path / REPORT).exists():
         opened(path, (TFLITE, REPORT))

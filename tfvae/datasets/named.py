@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfvae._files.places import local
 from tfvae.datasets import arrays, pictures, readers, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
@@ -48,13 +49,14 @@ def load(
     Raises:
         InputError: an unknown name, a file that cannot be read or used (named), files that cannot
             be downloaded, or too few examples.
-        InputTypeError: an array that does not hold numbers.
+        InputTypeError: no name or path, or an array that does not hold numbers.
+        WriteError: an address such as `gs://bucket/x.npz`, or a path that no file can have.
     """
     if str(name_or_path) in _NAMED:
         return _NAMED[str(name_or_path)](_folder(data_dir))
 
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    path = local(name_or_path)
+    if os.path.isdir(path):
         found = pictures.read(path, image_size)
         note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
         return split(str(path), found.x, found.y, note, found.classes)
@@ -66,7 +68,8 @@ def load(
     known = ".npz, .npy, .csv, .tsv or .parquet file"
     raise invalid(
         f"a data set ({', '.join(_NAMED)}), a {known}, or a folder of images",
-        repr(str(name_or_path)) + ("" if path.exists() else ", which is no file or folder either"),
+        repr(str(name_or_path))
+        + ("" if os.path.exists(path) else ", which is no file or folder either"),
         "check the spelling, or give the path of your data",
     )
 

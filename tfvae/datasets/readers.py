@@ -72,9 +72,16 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             packed = sum(member.compress_size for member in members)
             check_unpacked(sum(member.file_size for member in members), packed)
         with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            return {name: _array_in(file, name) for name in file.files}
     except Exception as error:  # of zipfile, pickle, OSError or ValueError
         raise _unreadable(path, error) from error
+
+
+def _array_in(file, name):
+    """Returns a member of a `.npz`. NumPy returns the bytes of one that is no array."""
+    if not isinstance(file[name], np.ndarray):
+        raise ValueError(f"{name} is no array")
+    return file[name]
 
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:

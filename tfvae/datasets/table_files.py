@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfvae._files.places import local
 from tfvae.datasets import readers
 from tfvae.datasets.dataset import Dataset, parts
 from tfvae.datasets.table import Table
-from tfvae.errors import invalid
+from tfvae.errors import invalid, of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,9 @@ def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
     """
     frame = read_table(path)
     train, test, note = parts(str(path), len(frame))
-    table = Table.of(frame, kinds, measured_on=train.tolist())
-    x = table.to_array(frame)
+    with of_file(str(path)):
+        table = Table.of(frame, kinds, measured_on=train.tolist())
+        x = table.to_array(frame)
     left_out = "; ".join(f"{name} left out, {reason}" for name, reason in table.left_out)
     note = "; ".join(filter(None, [left_out, note]))
     return Dataset(str(path), x[train], x[test], note=note, table=table, was_split=True)
@@ -48,8 +50,9 @@ def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
 
     Raises:
         InputError: a file that cannot be read, or pandas or pyarrow that is not installed.
+        InputTypeError: no path.
     """
-    path = Path(path)
+    path = local(path)
     try:
         readers.regular(path)
         return _parquet(path) if path.suffix == ".parquet" else _csv(path)

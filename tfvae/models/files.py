@@ -1,19 +1,55 @@
 """Loads a saved model."""
 
 import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from tfvae._files.places import local
 from tfvae._keras.backend import keras
+from tfvae.datasets import readers
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models.vae import VAE
 
+_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of every file that Keras writes
+_LONGEST = 500  # letters of a message of Keras, which may have the whole configuration in it
 
-def load_model(path: str | os.PathLike[str]) -> VAE:
+
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    compile: bool = True,
+) -> VAE:
     """Loads a model from a `.keras` file: networks, pieces, optimizer and random state.
 
+    The file is read whole and checked by its checksums before Keras sees it. Other formats that
+    Keras loads, such as `.h5`, are refused, since `safe_mode` does not hold for all of them.
+
+    Args:
+        path: the file.
+        custom_objects: classes and functions of your own by name, as `keras.saving.load_model`
+            takes them.
+        safe_mode: False to let the file bring code of its own, such as the functions of `Lambda`
+            layers. Only for a file that you made yourself.
+        compile: False to leave the optimizer and the arguments of `compile` in the file.
+
     Raises:
-        InputTypeError: a file of a model that is not a VAE.
+        InputError: no such file, a damaged one, or one that Keras cannot build.
+        InputTypeError: no path, or a file of a model that is not a VAE.
     """
-    model = keras.saving.load_model(os.path.expanduser(path))
+    path = local(path)
+    _check(path)
+    try:
+        model = keras.saving.load_model(
+            path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
+        )
+    except Exception as error:  # of Keras, HDF5, or the classes in the file
+        fix = "save it again with vae.save(path), and give your own classes as custom_objects"
+        raise _refused(path, error, fix) from error
+
     if not isinstance(model, VAE):
         raise invalid(
             "a saved tfvae.VAE",
@@ -22,3 +58,25 @@ def load_model(path: str | os.PathLike[str]) -> VAE:
             InputTypeError,
         )
     return model
+
+
+def _check(path):
+    """Refuses what is no whole `.keras` file."""
+    try:
+        if path.suffix != ".keras":
+            raise ValueError(f"its name ends in {path.suffix!r}")
+        with zipfile.ZipFile(readers.regular(path)) as archive:
+            members = archive.infolist()
+            packed = sum(member.compress_size for member in members)
+            readers.check_unpacked(sum(member.file_size for member in members), packed)
+            missing = _MEMBERS - {member.filename for member in members}
+            damaged = sorted(missing) or archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it missing or damaged")
+    except Exception as error:  # of zipfile, zlib or the disk
+        raise _refused(path, error, "save it again with vae.save('NAME.keras')") from error
+
+
+def _refused(path: Path, error, fix):
+    reason = f"{type(error).__name__}: {str(error).strip()[:_LONGEST]}"
+    return invalid(f"{path} to be a whole .keras file of tfvae", reason, fix)

@@ -118,7 +118,7 @@ MUTANTS = [
     ),
     Mutant(
         name="compiled-option-ignored",
-        path="export/sampler.py",
+        path="export/runtime.py",
         old="CompiledRuntime(model) if compiled else InterpreterRuntime(model)",
         new="InterpreterRuntime(model)",
         note="compiled=True runs the interpreter.",
@@ -308,8 +308,8 @@ MUTANTS = [
     Mutant(
         name="shapes-of-sidecar-unchecked",
         path="export/sampler.py",
-        old="        schema.check_file(metadata, self._runtime.ports())\n",
-        new="",
+        old="            schema.check_file(metadata, ports)\n",
+        new="            pass\n",
         note="A sidecar of another file is read.",
         about="sidecar_of_another_file",
     ),

@@ -78,8 +78,9 @@ def test_every_purpose_in_the_package_is_of_the_table():
     for name, (*_, tag) in calls("fold_in"):
         if tag.startswith("random.TAGS["):
             used.add(ast.literal_eval(tag.removeprefix("random.TAGS[").removesuffix("]")))
-        else:  # the number of a layer, a chunk or a replica, under a purpose of the table
+        else:  # the number of a layer, a column, a chunk or a replica, under such a purpose
             numbers = {
+                ("columns.py", "i"),
                 ("hierarchy.py", "layer"),
                 ("block_estimates.py", "first // samples"),
                 ("objective_step.py", "replica"),

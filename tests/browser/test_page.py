@@ -174,4 +174,5 @@ def test_a_file_from_elsewhere_with_another_hash_is_not_run(pages, altered):
 def test_the_policy_keeps_foreign_scripts_and_addresses_out(pages, name):
     found = browse("policy", f"{pages}{name}/", errors=True)
     assert (found["ran"], found["fetched"], found["moved"]) == (False, False, False)
-    assert found["violated"] == ["base-uri", "connect-src", "script-src-elem"]
+    # By the page's own policy, and by the server's.
+    assert sorted(set(found["violated"])) == ["base-uri", "connect-src", "script-src-elem"]

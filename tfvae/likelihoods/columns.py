@@ -162,9 +162,9 @@ class Columns(Likelihood):
             x: a batch, `[B, *event]`.
             seed: int32 `[2]`, for likelihoods that randomize their data.
         """
-        seeds = tf.unstack(tf.random.split(seed, len(self.likelihoods)))
-        triples = zip(self.likelihoods, self.split(x), seeds)
-        return tf.concat([part.prepare(own, each) for part, own, each in triples], axis=-1)
+        pairs = enumerate(zip(self.likelihoods, self.split(x)))
+        prepared = [part.prepare(own, tf.random.fold_in(seed, i)) for i, (part, own) in pairs]
+        return tf.concat(prepared, axis=-1)
 
     def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
         """Returns x as the columns' likelihoods prepare it for evaluation, and their notes."""

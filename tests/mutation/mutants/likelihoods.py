@@ -156,8 +156,8 @@ MUTANTS = [
     Mutant(
         name="columns-share-binarization",
         path="tfvae/likelihoods/columns.py",
-        old="part.prepare(own, each) for part, own, each",
-        new="part.prepare(own, seed) for part, own, each",
+        old="part.prepare(own, tf.random.fold_in(seed, i))",
+        new="part.prepare(own, seed)",
         note="Grey columns are binarized by the same numbers.",
     ),
     Mutant(

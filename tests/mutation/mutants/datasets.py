@@ -213,5 +213,6 @@ MUTANTS = [
         old="Table.of(frame, kinds, measured_on",
         new="Table.of(frame, None, measured_on",
         note="The kinds asked for are not used.",
+        about="whatever_marks_its_columns",
     ),
 ]

@@ -21,7 +21,7 @@ _ROUNDS, _CALLS = 9, 200
 def measure(run):
     """`{quantization: what `to_tflite` reports, "held_out" in nats, "ms", "ratio"}` of a run."""
     vae, settings = runs.load(run)
-    data = runs.held_out_of(settings)
+    data, _ = runs.held_out_of(settings)
     found, samplers = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name in QUANTIZATIONS:

@@ -187,6 +187,14 @@ def test_a_density_in_other_units_is_that_of_scipy(offset, unit):
     assert made.encoder_view(tf.constant(x)).numpy() == pytest.approx(params + 0.3, abs=1e-4)
 
 
+def test_whole_numbers_are_seen_in_units_that_are_none():
+    """In the type of a tensor of integers the unit 0.5 would be 0."""
+    made = Rescaled(LogNormal(), 0.5, 0.5)
+    x = np.array([[0, 1, 3]])
+    for whole in (x, tf.constant(x)):
+        assert np.asarray(made.in_support(whole)).tolist() == [[False, True, True]]
+
+
 def test_the_same_model_has_the_same_bound_in_any_unit_but_for_the_unit():
     """log p(x) of x = offset + unit u is log p(u) - log unit for each element."""
     u = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)

@@ -95,9 +95,11 @@ def export(
     from tfvae.app import runs
 
     vae, settings = runs.load(run)
-    data = runs.held_out_of(settings, data_dir) if encoder else None
+    data, y = None, None
+    if encoder or settings.condition is not None:
+        examples, y = runs.held_out_of(settings, data_dir)
+        data = examples if encoder else None
     precision = None if quantization is options.Quantization.none else quantization.value
-    y = runs.held_out_conditions(settings, data_dir)
     how = (tuple(batch_size or [1]), encoder, precision, data, max_quality_loss, y)
 
     table, found = tables.new_table(), dict[str, Any]()

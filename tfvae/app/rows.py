@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfvae.app import data_files, screen
+from tfvae.app.run_folder import REPORT
 from tfvae.datasets.column_kinds import BINARY, CATEGORY, COUNT, REAL
 from tfvae.datasets.table import Column, Table
 from tfvae.errors import invalid
@@ -40,7 +41,7 @@ def table_of(file: Path) -> Table | None:
     from tfvae._files.listing import read_json
     from tfvae.export.sidecar import path_of
 
-    report = read_json(file.with_name("report.json")) or {}
+    report = read_json(file.with_name(REPORT)) or {}
     if report.get("table"):
         return Table.from_dict(report["table"])
     columns = (read_json(path_of(file)) or {}).get("columns")

@@ -44,6 +44,7 @@ from tfvae.app.settings import (
 from tfvae.errors import invalid
 
 _BATCHES = (1, 256)  # of the file of a table
+_MEASURED = 1000  # held-out examples that files are measured with
 
 if TYPE_CHECKING:
     from tfvae.evaluation import Report
@@ -257,7 +258,9 @@ def evaluate(
         )
 
 
-def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = None) -> np.ndarray:
+def held_out_of(
+    settings: Settings, data_dir: str | os.PathLike[str] | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns held-out examples of a run, to calibrate and measure files with.
 
     Args:
@@ -265,30 +268,15 @@ def held_out_of(settings: Settings, data_dir: str | os.PathLike[str] | None = No
         data_dir: folder of named data sets; default the one of the run.
 
     Returns:
-        The first 1,000 of them at most, `[N, *event]`.
+        The first 1,000 of them at most, `[N, *event]`, and their conditions `[N, ...]`, or None
+        for a model without.
 
     Raises:
         InputError: data that cannot be read.
     """
-    return held_out(load_data(settings, data_dir), 1000)
-
-
-def held_out_conditions(
-    settings: Settings, data_dir: str | os.PathLike[str] | None = None
-) -> np.ndarray | None:
-    """Returns the conditions of `held_out_of`, `[N, ...]`, or None for a model without.
-
-    Args:
-        settings: the settings of the run.
-        data_dir: folder of named data sets; default the one of the run.
-
-    Raises:
-        InputError: data that cannot be read.
-    """
-    if settings.condition is None:
-        return None
-    y = load_data(settings, data_dir).y_test
-    return None if y is None else y[:1000]
+    dataset = load_data(settings, data_dir)
+    y = None if settings.condition is None else dataset.y_test
+    return held_out(dataset, _MEASURED), None if y is None else y[:_MEASURED]
 
 
 def held_out(dataset: datasets.Dataset, num_examples: int) -> np.ndarray:

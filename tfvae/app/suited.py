@@ -6,6 +6,7 @@ import numpy as np
 
 from tfvae.app import expressions
 from tfvae.datasets.binary import is_grey
+from tfvae.datasets.dataset import CHANNELS
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
@@ -18,7 +19,6 @@ _NORMAL = "Normal(0.5, learn_scale=True)"
 _FIRST_SCALE = 0.5  # in standard deviations
 
 _LEVELS = 255
-_CHANNELS = 16  # of a signal or image, fewer; a longer last axis is none of channels
 _EXAMPLES = 2000  # that are looked at
 _NEAR = 0.1  # of 0 or 1, where a grey value is nearly black or white
 _MOSTLY = 0.65  # of the values, from where on grey data are taken for binary ones,
@@ -81,7 +81,7 @@ def _standardized(x):
     """Returns normals in units of the data, of each feature of a vector or each channel."""
     from tfvae.likelihoods import Normal, Rescaled
 
-    each = x.ndim == 2 or x.shape[-1] < _CHANNELS
+    each = x.ndim == 2 or x.shape[-1] < CHANNELS
     axes = tuple(range(x.ndim - 1)) if each else None
     known = np.isfinite(x)
     count = np.maximum(known.sum(axis=axes), 1)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tfvae.datasets.table import Table
 
 _SPLIT_SEED = 0
-_CHANNELS = 16  # of a signal, fewer; it has as many time steps at least
+CHANNELS = 16  # of a signal, fewer; it has as many time steps at least
 _HELD_OUT = 6  # one example in six is held out; MNIST has 10,000 test images beside 60,000
 
 
@@ -60,7 +60,7 @@ def is_signal(event_shape: Sequence[int]) -> bool:
     Args:
         event_shape: the shape of one example.
     """
-    return len(event_shape) == 2 and event_shape[1] < _CHANNELS <= event_shape[0]
+    return len(event_shape) == 2 and event_shape[1] < CHANNELS <= event_shape[0]
 
 
 def check_batches(dataset: Dataset, batch_size: int) -> None:

@@ -155,11 +155,11 @@ class Rescaled(Likelihood):
 
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
         """Returns which elements are in the base's support, in their units."""
-        return self.base.in_support((x - np.float32(self.offset)) / np.float32(self.unit))
+        return self.base.in_support(self._standard(x))
 
     def hint(self, x: np.ndarray) -> str:
         """Returns the base's hint."""
-        return self.base.hint((x - np.float32(self.offset)) / np.float32(self.unit))
+        return self.base.hint(self._standard(x))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece, the base serialized."""
@@ -175,7 +175,11 @@ class Rescaled(Likelihood):
         return tfd.Independent(elements, independent.reinterpreted_batch_ndims)
 
     def _standard(self, x):
-        return (x - tf.constant(self.offset, x.dtype)) / tf.constant(self.unit, x.dtype)
+        """Returns u, for an array or a tensor x."""
+        if tf.is_tensor(x) and not x.dtype.is_floating:  # in whose type units would be cut off
+            x = tf.cast(x, tf.float32)
+        dtype = x.dtype.as_numpy_dtype if tf.is_tensor(x) else np.float32
+        return (x - np.asarray(self.offset, dtype)) / np.asarray(self.unit, dtype)
 
     def _moved(self, u):
         return tf.constant(self.offset, u.dtype) + tf.constant(self.unit, u.dtype) * u

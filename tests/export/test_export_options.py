@@ -167,6 +167,24 @@ def test_the_quality_in_the_sidecar_is_that_of_the_file(vae, files, name):
     assert told["distortion_measured_on"] == "40 held-out examples"
 
 
+def test_the_file_is_measured_at_each_of_its_batch_sizes(vae, files, monkeypatch):
+    of_batch = Sampler.of_batch
+
+    def wrong_at_five(sampler, size):
+        """Decodes another z, as a file whose second signature is wrong."""
+        found = of_batch(sampler, size)
+        if size == 5:
+            found.decode = lambda z, y=None: of_batch(sampler, 5).decode(z + 1.0, y=y)
+        return found
+
+    monkeypatch.setattr(Sampler, "of_batch", wrong_at_five)
+    monkeypatch.setattr(quality, "_distortion_change", lambda *args: (0.0, "nothing"))
+    model = (files / "float32.tflite").read_bytes()
+    told = json.loads((files / "float32.json").read_text())
+    with pytest.raises(ValueError, match=matches("max_abs_error_decode", "nothing was written")):
+        quality.measure(vae, model, told, {}, {}, (X, Y))
+
+
 def test_int8_changes_what_is_measured(files):
     told = [Sampler(files / f"{name}.tflite").metadata["quality"] for name in ("float32", "int8")]
     for key in ("max_abs_error_x", "mean_abs_error_x", "max_abs_error_decode"):

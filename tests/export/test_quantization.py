@@ -250,3 +250,18 @@ def test_the_decoder_is_calibrated_with_latents_of_the_prior_and_their_far_ends(
     for dimension in range(3):
         far = z[:, dimension].mean() + np.array([4, -4]) * z[:, dimension].std()
         assert np.abs(rows["z"][32:, dimension, None] - far).min(axis=0).max() < 1e-4
+
+
+def test_the_encoder_is_calibrated_with_examples_of_the_data_as_it_sees_them(digits_vae, digits):
+    """Grey pixels are drawn as zeros and ones before the encoder sees them."""
+    parts = signatures.parts(digits_vae, 4)
+    found = examples.calibration(digits_vae, parts, (digits.x_test, None), 32)
+    seen = np.concatenate([batch["x"] for batch in found["encoder"]])
+    assert set(np.unique(seen)) == {0.0, 1.0}
+
+
+def test_without_data_a_file_is_calibrated_with_every_label_in_turn(conditional):
+    parts = signatures.parts(conditional, 4, encoder=False)
+    found = examples.calibration(conditional, parts, (None, None), 32)
+    y = np.concatenate([batch["y"] for batch in found["decoder"]])
+    assert np.array_equal(y[:32], np.arange(32) % 10)

@@ -42,7 +42,7 @@ MUTANTS = [
         old='for size in metadata["batch_sizes"]\n',
         new='for size in metadata["batch_sizes"][:1]\n',
         note="Signatures of other batch sizes are not measured.",
-        about="quality_in_the_sidecar",
+        about="measured_at_each_of_its_batch_sizes",
     ),
     Mutant(
         name="conditions-all-zero",
@@ -50,7 +50,7 @@ MUTANTS = [
         old="np.arange(count) % (vae.num_classes or 1)",
         new="np.zeros(count, int)",
         note="Files are measured and calibrated with label 0 alone.",
-        about="calibrated_with_every_label",
+        about="calibrated_with_every_label_in_turn",
     ),
     Mutant(
         name="calibration-pairs-misplaced",
@@ -66,7 +66,7 @@ MUTANTS = [
         old="np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)",
         new="np.asarray(x)[chosen].astype(np.float32)",
         note="The encoder is calibrated on grey data that it never sees.",
-        about="examples_of_the_data",
+        about="as_it_sees_them",
     ),
     Mutant(
         name="scalars-halved-too",

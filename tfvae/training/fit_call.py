@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
-from tfvae.training import batch_callbacks, batch_sources, compilation_plan
+from tfvae.training import batch_callbacks, batch_sources, compilation_plan, replicas
 from tfvae.training.epoch_reader import EpochReader
 from tfvae.training.loop import Run
 
@@ -84,13 +84,13 @@ def most_batches(call: dict[str, Any]) -> int | None:
 
 
 def _is_known(model):
-    """Returns True if a model runs compiled on one device, by this package's own functions."""
-    alone = (
-        not tf.distribute.has_strategy()
-        and model.distribute_strategy is tf.distribute.get_strategy()
-    )
+    """Returns True if a model runs by this package's own functions, on one device or replicas."""
+    strategy, current = replicas.strategy_of(model), tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and current is not strategy:
+        return False
     limited = keras.config.max_epochs() or keras.config.max_steps_per_epoch()
-    return alone and not model.run_eagerly and not limited and model.makes_own_functions()
+    placed = strategy is not None or model.distribute_strategy is current
+    return placed and not model.run_eagerly and not limited and model.makes_own_functions()
 
 
 def _run_of_validation(model, call, held_out):
@@ -161,7 +161,7 @@ def _passes(call):
 def _order_key(model):
     """Returns a function that gives the seed of the next pass: the model's seed and the step."""
     seed = model.loop_hooks.order_seed()
-    return lambda: (seed, int(internals.update_counter(model.optimizer)))
+    return lambda: (seed, int(internals.update_counter(model.optimizer).numpy()))
 
 
 def _split(x, y, sample_weight, share):

@@ -59,7 +59,7 @@ def refused():
 def main(folder, only=None):
     told = {}
     for bound in [only] if only else BOUNDS:
-        callbacks = [Checkpoint(folder, minutes=0)] if only else []
+        callbacks = [Checkpoint(folder, epochs=1)] if only else []
         with STRATEGY.scope():
             vae = fitted(bound, callbacks=callbacks)
         told[bound] = {"loss": vae.history.history["loss"], "weights": digest(vae)}

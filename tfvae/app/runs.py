@@ -36,12 +36,7 @@ from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
-from tfvae.app.settings import (
-    Settings,
-    build,
-    describe,
-    load_data,
-)
+from tfvae.app.settings import Settings, describe, load_data
 from tfvae.errors import invalid
 
 _BATCHES = (1, 256)  # of the file of a table
@@ -120,7 +115,7 @@ def _train(settings, say, overwrite, begun):
 
     with screen.waiting("Loading TensorFlow"):
         strategy = devices.strategy(settings.strategy)
-        vae = _compiled(settings, dataset, strategy)
+        vae = run_model.compiled(settings, dataset, strategy)
     if strategy is not None:
         say(devices.described(strategy))
     if not devices.is_chief(strategy):
@@ -146,24 +141,6 @@ def _train(settings, say, overwrite, begun):
             (out / config_file.NAME).write_text(config_file.text(settings), encoding="utf-8")
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
             return write_report(out, report)
-
-
-def _compiled(settings, dataset, strategy):
-    """Returns the model of the settings, ready to be trained on data that it can learn from."""
-    from tfvae._keras.backend import keras
-    from tfvae.validation import data_checks
-
-    keras.utils.set_random_seed(settings.seed)
-    with devices.scope(strategy):
-        vae = build(settings, dataset)
-    for name in ("x_train", "x_test"):
-        data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
-
-    steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
-    with devices.scope(strategy):
-        schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-        vae.compile(keras.optimizers.Adam(schedule))
-    return vae
 
 
 def _fit(vae, dataset, kept_back, settings, unfinished, say):

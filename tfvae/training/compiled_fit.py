@@ -17,7 +17,6 @@ from tfvae.training import (
     workers,
 )
 from tfvae.training.alarm import ON_NONFINITE
-from tfvae.training.keeper import keeping_callbacks
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
@@ -169,11 +168,11 @@ class CompiledFit(StepSettings):
         call = self.loop_hooks.checked_fit(call)
         self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
         try:
-            with self.loop_hooks.explained_errors(), self._told_of_lost_workers():
+            strategy = replicas.strategy_of(self)
+            with self.loop_hooks.explained_errors(), workers.told_of_lost(strategy):
                 prepared = fit_call.run_of_fit(self, call)
                 if prepared is None:
-                    _check_keeps_nothing(callbacks)
-                    self._check_workers()
+                    fit_call.check_left_to_keras(self, callbacks)
                     return super().fit(**call)
                 return self._fit(call, *prepared)
         finally:
@@ -218,7 +217,7 @@ class CompiledFit(StepSettings):
         with self._runs.in_evaluation(), self.loop_hooks.explained_errors():
             run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
             if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
-                self._check_workers()
+                fit_call.check_left_to_keras(self)
                 return super().evaluate(**call, **kwargs)
 
             self._build(run)
@@ -287,19 +286,6 @@ class CompiledFit(StepSettings):
         with replicas.scope_of(self):
             internals.build(self, run.reader.source.element_spec)
 
-    def _told_of_lost_workers(self):
-        return workers.told_of_lost(replicas.strategy_of(self))
-
-    def _check_workers(self):
-        """Refuses calls of Keras' loop in which workers would fail to reduce their metrics."""
-        if workers.are_in(replicas.strategy_of(self)):
-            raise invalid(
-                "arrays or a tf.data.Dataset of dense batches, where workers train together",
-                "a call that Keras' own loop runs: other data, class weights, shuffle='batch' or"
-                " run_eagerly=True",
-                "pass such data, the same in every worker",
-            )
-
     def _check_compiled(self, method):
         if not self.compiled:
             raise invalid(
@@ -308,18 +294,6 @@ class CompiledFit(StepSettings):
                 "You must call `compile()` before using the model:"
                 " vae.compile(keras.optimizers.Adam(1e-3))",
             )
-
-
-def _check_keeps_nothing(callbacks):
-    """Refuses callbacks that need the loop of this package."""
-    if keeping_callbacks(callbacks):
-        raise invalid(
-            "arrays or a tf.data.Dataset, where training keeps checkpoints",
-            "a call that Keras' own loop runs: other data, class weights, another strategy than"
-            " MirroredStrategy and MultiWorkerMirroredStrategy, shuffle='batch' or"
-            " run_eagerly=True",
-            "leave tfvae.callbacks.Checkpoint out, or pass such data",
-        )
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

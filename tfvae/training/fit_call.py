@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
-from tfvae.training import batch_callbacks, batch_sources, compilation_plan, replicas
+from tfvae.errors import invalid
+from tfvae.training import batch_callbacks, batch_sources, compilation_plan, replicas, workers
 from tfvae.training.epoch_reader import EpochReader
+from tfvae.training.keeper import keeping_callbacks
 from tfvae.training.loop import Run
 
 if TYPE_CHECKING:
@@ -76,6 +78,30 @@ def run_of_evaluate(model: "CompiledFit", call: dict[str, Any]) -> Run | None:
         return None
 
     return _run(model, source, steps, call["callbacks"], training=False)
+
+
+def check_left_to_keras(model: "CompiledFit", callbacks: Any = None) -> None:
+    """Refuses a call that Keras' own loop has to run, where it needs the loop of this package.
+
+    Args:
+        model: a `CompiledFit` model.
+        callbacks: the callbacks of `fit`, or None.
+
+    Raises:
+        InputError: a callback keeps the training, or workers train together, whose metrics
+            Keras fails to reduce.
+    """
+    received = (
+        "a call that Keras' own loop runs: other data, class weights, another strategy than"
+        " MirroredStrategy and MultiWorkerMirroredStrategy, shuffle='batch' or run_eagerly=True"
+    )
+    kinds = "arrays or a tf.data.Dataset of dense batches"
+    if keeping_callbacks(callbacks):
+        fix = "leave tfvae.callbacks.Checkpoint out, or pass such data"
+        raise invalid(f"{kinds}, where training keeps checkpoints", received, fix)
+    if workers.are_in(replicas.strategy_of(model)):
+        fix = "pass such data, the same in every worker"
+        raise invalid(f"{kinds}, where workers train together", received, fix)
 
 
 def most_batches(call: dict[str, Any]) -> int | None:

@@ -1,6 +1,10 @@
 """Every example runs, and finds what it should."""
 
+import os
+import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -15,7 +19,8 @@ from tests.support import zoo
 
 pytestmark = pytest.mark.xdist_group("examples")  # one process runs them, each once
 
-FOLDER = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 
 
@@ -33,7 +38,7 @@ def run(tmp_path, monkeypatch):
 
 def test_every_example_has_a_test_here():
     names = {path.name for path in EXAMPLES}
-    assert names == {"first_vae.py", "vae_explained.py"}
+    assert names == {"first_vae.py", "two_workers.py", "vae_explained.py"}
 
 
 def test_first_vae_finds_the_digits(run, tmp_path):
@@ -42,6 +47,19 @@ def test_first_vae_finds_the_digits(run, tmp_path):
     assert found["report"].active_units >= 3
     assert Image.open(tmp_path / "digits.png").size[0] > 200
     assert found["images"].shape == (16, 8, 8, 1)
+
+
+@pytest.mark.nightly
+def test_two_workers_train_the_digits_together(tmp_path):
+    script, environment = FOLDER / "two_workers.py", {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script)]
+    for _ in range(2):  # the second time from the last checkpoint
+        told = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
+        )
+        assert told.returncode == 0, told.stderr[-3000:]
+        assert 20 < float(re.search(r"NLL ([\d.]+) nats", told.stdout)[1]) < 30
+    assert tfvae.load_model(tmp_path / "two_workers" / "digits.keras").event_shape == (8, 8, 1)
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def test_every_purpose_in_the_package_is_of_the_table():
                 ("columns.py", "i"),
                 ("hierarchy.py", "layer"),
                 ("block_estimates.py", "first // samples"),
-                ("objective_step.py", "replica"),
+                ("replicas.py", "_number()"),
             }
             assert (name, tag) in numbers
     assert used == set(random.TAGS)

@@ -23,6 +23,7 @@ from tfvae.models.block_estimates import of_block
 from tfvae.objectives.terms import no_density
 from tfvae.ops import xla
 from tfvae.seeds import as_int32
+from tfvae.training import replicas
 from tfvae.validation import arguments, data_checks
 
 if TYPE_CHECKING:
@@ -251,13 +252,14 @@ def _estimate(vae, x, num_samples, seed, y, progress=None):
     values = _countable(vae, num_samples)
     num_samples = values or num_samples
     examples, samples = _block(vae, len(x), num_samples)
+    width, on_each = replicas.calls_at_once(vae)
     accumulate = vae.compiled_function(
         ("log_weights", samples, values is None),
-        lambda plan: _accumulator(vae, samples, values is None, plan),
+        lambda plan: on_each(_accumulator(vae, samples, values is None, plan)),
     )
     blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
-    parts = []
-    for first in range(0, len(x), blocks * examples):
+
+    def arguments_of(first):
         # The last call is filled up with the first examples, so that all calls have one shape.
         rows = np.arange(first, first + blocks * examples).reshape(blocks, examples) % len(x)
         count = min(blocks, math.ceil((len(x) - first) / examples))
@@ -271,10 +273,17 @@ def _estimate(vae, x, num_samples, seed, y, progress=None):
             tf.constant(x[rows], tf.float32),
             None if y is None else tf.constant(np.asarray(y)[rows]),
         )
-        found = accumulate(*given, *numbers)
-        parts.append(np.moveaxis(found[:count].numpy(), 1, 0).reshape(len(Estimates._fields), -1))
+        return *given, *numbers
+
+    parts = []
+    firsts = list(range(0, len(x), blocks * examples))
+    for group in (firsts[i : i + width] for i in range(0, len(firsts), width)):
+        calls = [arguments_of(first) for first in group]
+        for found, (*_, count) in zip(accumulate(calls), calls):
+            found = np.moveaxis(found[: int(count)].numpy(), 1, 0)
+            parts.append(found.reshape(len(Estimates._fields), -1))
         if progress is not None:
-            progress(min(first + blocks * examples, len(x)), len(x))
+            progress(min(group[-1] + blocks * examples, len(x)), len(x))
 
     return Estimates(*np.concatenate(parts, axis=1)[:, : len(x)])
 

@@ -37,6 +37,10 @@ READ = {
     "Adam._momentums": lambda m: m.optimizer._momentums[0].value,
     "Adam._velocities": lambda m: m.optimizer._velocities[0].value,
     "MonitorCallback._set_monitor_op": lambda m: keras.callbacks.EarlyStopping()._set_monitor_op,
+    "TFOptimizer._distribution_strategy": lambda m: m.optimizer._distribution_strategy,
+    "StrategyExtended._use_merge_call": lambda m: (
+        m.optimizer._distribution_strategy.extended._use_merge_call
+    ),
     "TensorBoard._should_trace": lambda m: [
         keras.callbacks.TensorBoard(profile_batch=2)._should_trace
     ],

@@ -59,6 +59,7 @@ TYPED = {
         "overwrite": True,
         "resume": None,
         "early_stopping": None,
+        "strategy": None,
         "config": None,
         "print_config": None,
     },

@@ -356,25 +356,69 @@ def test_a_killed_run_leaves_the_older_one_and_goes_on_bit_for_bit(
     goes_on_to_the_same(older, before, uninterrupted)
 
 
+DIGITS = ["digits", "--epochs", "12", "--num-samples", "20", "--num-examples", "200", "--seed", "3"]
+
+
 @pytest.mark.nightly
-def test_twenty_kills_at_random_moments_lose_nothing(data, older, uninterrupted):
-    """The process is killed again and again, from its first second on, over one older run."""
-    before = tree(older)
-    command = [sys.executable, "-m", "tfvae", "train"]
-    words = settings(data, older)
-    first = [*command, words.data, "--out", words.out, "--overwrite", "--latent-dim", "2"]
-    first += ["--epochs", "4", "--batch-size", "16", "--num-samples", "5", "--seed", "3"]
+def test_twenty_kills_at_random_moments_of_a_digits_run_lose_nothing(tmp_path):
+    """A process is killed again and again over an older run, and what it left is resumed.
+
+    Each time that a run is finished the next one begins over it, so that all moments are met.
+    """
+    alone, out = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
+    for folder, seed in ((alone, "3"), (out, "4")):
+        trained([*DIGITS[:-1], seed, "--out", str(folder)])
+    older, wanted = tree(out), weights_of(alone)
+    unfinished, rng, met, finished = run_folder.Unfinished(out), np.random.default_rng(0), [], 0
+    while len(met) < 20:
+        resumes = unfinished.begun() is not None
+        words = ["--resume", str(out)] if resumes else [*DIGITS, "--out", str(out), "--overwrite"]
+        moment = killed_after(words, rng.uniform(0, 30))
+        if moment is not None:
+            met.append(moment)
+            assert tree(out) == older or runs.opened(out)["settings"]["seed"] == 3
+        if unfinished.begun() is None and tree(out) != older:  # the run took its place
+            is_the_run(out, wanted)
+            older, finished = tree(out), finished + 1
+
+    if unfinished.begun() is not None:
+        trained(["--resume", str(out)])
+        is_the_run(out, wanted)
+    print(f"{finished} finished in between; killed after: {sorted(met)}")
+    assert len(set(met)) > 2
+
+
+def trained(words):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    unfinished = run_folder.Unfinished(older)
-    for wait in np.random.default_rng(0).uniform(1, 25, 20):
-        begun = unfinished.begun() is not None
-        chosen = [*command, "--resume", words.out] if begun else first
-        with subprocess.Popen(chosen, env=environment, stdout=subprocess.DEVNULL) as process:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(wait)
-            process.kill()
-        if tree(older) != before:
-            runs.opened(older)
-    if unfinished.begun() is None and tree(older) == before:
-        subprocess.run(first, env=environment, check=True)
-    goes_on_to_the_same(older, before, uninterrupted)
+    command = [sys.executable, "-m", "tfvae", "train", *words]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def killed_after(words, seconds):
+    """Trains and kills that so many seconds after its first line.
+
+    Returns:
+        The first word of the last line that it printed; None if it had ended by then.
+    """
+    command = [sys.executable, "-m", "tfvae", "train", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        first = process.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        ended = process.poll() is not None
+        process.kill()
+        lines = [first, *process.stdout]
+    assert not ended or process.returncode == 0
+    return None if ended else lines[-1].split()[0]
+
+
+def is_the_run(out, wanted):
+    """It has the weights of the run that nobody stopped, files of one training, nothing beside."""
+    assert runs.opened(out)["settings"]["seed"] == 3
+    assert all(map(np.array_equal, weights_of(out), wanted))
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+def weights_of(run):
+    return tfvae.load_model(run / runs.MODEL).get_weights()

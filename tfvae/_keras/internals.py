@@ -3,6 +3,7 @@
 If one moves in another version, `tests/_keras/test_keras_internals.py` names it.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,37 @@ def adam_moments(
     """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def strategy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> "tf.distribute.Strategy":
+    """Returns the strategy in whose scope one was made (`TFOptimizer._distribution_strategy`)."""
+    return optimizer._distribution_strategy
+
+
+def has_workers(strategy: "tf.distribute.Strategy") -> bool:
+    """Returns True for several processes (TensorFlow's `_in_multi_worker_mode`).
+
+    Args:
+        strategy: a `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
+    """
+    return bool(strategy.extended._in_multi_worker_mode())
+
+
+@contextlib.contextmanager
+def updates_outside_replicas(strategy: "tf.distribute.Strategy") -> Iterator[None]:
+    """Lets an optimizer update the weights of all replicas at once, outside of them.
+
+    A Keras optimizer merges its updates by `maybe_merge_call`, which only replicas can do, unless
+    the strategy says that it needs no merge (`StrategyExtended._use_merge_call`).
+
+    Args:
+        strategy: a `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
+    """
+    strategy.extended._use_merge_call = lambda: False
+    try:
+        yield
+    finally:
+        del strategy.extended._use_merge_call
 
 
 def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:

@@ -16,6 +16,13 @@ class Network(str, enum.Enum):
     table = "table"
 
 
+class Strategy(str, enum.Enum):
+    """Values of `--strategy`."""
+
+    mirrored = "mirrored"
+    multiworker = "multiworker"
+
+
 class Quantization(str, enum.Enum):
     """Values of `--quantization`."""
 
@@ -115,6 +122,13 @@ EarlyStopping = Annotated[
         min=1,
         help="End after so many epochs in which a tenth of the training examples, kept back, got "
         "no likelier; keep the best weights.",
+    ),
+]
+Strategies = Annotated[
+    Strategy | None,
+    typer.Option(
+        help="Share each batch among all GPUs of this machine, or among the workers that TF_CONFIG "
+        "names. Default: one device.",
     ),
 ]
 PrintConfig = Annotated[

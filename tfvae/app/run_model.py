@@ -1,19 +1,52 @@
 """Loads what a run holds: its model, its settings, and the examples to use them on."""
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
 from tfvae import _files
-from tfvae.app import given_data, rows, screen
+from tfvae.app import devices, given_data, rows, screen
 from tfvae.app.run_folder import MODEL, REPORT, TFLITE, opened
-from tfvae.app.settings import Settings
+from tfvae.app.settings import Settings, build
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import tensorflow as tf
+
+    from tfvae import datasets
     from tfvae.app.given_data import Examples
     from tfvae.models.vae import VAE
+
+
+def compiled(
+    settings: Any, dataset: "datasets.Dataset", strategy: "tf.distribute.Strategy | None" = None
+) -> "VAE":
+    """Returns the model of a run, with new weights, ready to be trained.
+
+    Args:
+        settings: the settings, without open ones.
+        dataset: the data, which it has to be able to learn from.
+        strategy: the devices that train it, or None for one.
+
+    Raises:
+        InputError: settings or data that cannot work.
+    """
+    from tfvae._keras.backend import keras
+    from tfvae.validation import data_checks
+
+    keras.utils.set_random_seed(settings.seed)
+    with devices.scope(strategy):
+        vae = build(settings, dataset)
+    for name in ("x_train", "x_test"):
+        data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
+
+    steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
+    with devices.scope(strategy):
+        schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+        vae.compile(keras.optimizers.Adam(schedule))
+    return vae
 
 
 def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":

@@ -17,6 +17,7 @@ from tfvae.app import (
     alarms,
     conditions,
     config_file,
+    devices,
     early_stopping,
     run_inputs,
     run_model,
@@ -35,12 +36,7 @@ from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
-from tfvae.app.settings import (
-    Settings,
-    build,
-    describe,
-    load_data,
-)
+from tfvae.app.settings import Settings, describe, load_data
 from tfvae.errors import invalid
 
 _BATCHES = (1, 256)  # of the file of a table
@@ -52,7 +48,7 @@ if TYPE_CHECKING:
 
 def train(
     settings: Settings, say: Callable[[str], object] = print, *, overwrite: bool = False
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Trains, evaluates and exports a model, and draws samples from the exported file.
 
     The run is made in a folder beside its own, `.NAME.unfinished`, and takes its place when all of
@@ -65,7 +61,8 @@ def train(
             unfinished one.
 
     Returns:
-        The report, a dictionary, which is also in `report.json`.
+        The report, a dictionary, which is also in `report.json`; None in a worker beside the chief,
+        which writes the run.
 
     Raises:
         InputError: data or settings that cannot work, before any step or file; a model that
@@ -76,7 +73,9 @@ def train(
     return _train(settings, say, overwrite, None)
 
 
-def resume(run: str | os.PathLike[str], say: Callable[[str], object] = print) -> dict[str, Any]:
+def resume(
+    run: str | os.PathLike[str], say: Callable[[str], object] = print
+) -> dict[str, Any] | None:
     """Goes on with a run that was stopped, to the same weights as if it had not been.
 
     Args:
@@ -115,7 +114,14 @@ def _train(settings, say, overwrite, begun):
         say(f"{len(kept_back[0]):,} other training examples are kept back, to tell when to stop.")
 
     with screen.waiting("Loading TensorFlow"):
-        vae = _compiled(settings, dataset)
+        strategy = devices.strategy(settings.strategy)
+        vae = run_model.compiled(settings, dataset, strategy)
+    if strategy is not None:
+        say(devices.described(strategy))
+    if not devices.is_chief(strategy):
+        _fit(vae, dataset, kept_back, settings, unfinished, say)
+        return None
+
     evaluated_on = held_out(dataset, settings.num_examples)
     used = run_inputs.used(dataset, evaluated_on, begun, say)
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
@@ -137,26 +143,11 @@ def _train(settings, say, overwrite, begun):
             return write_report(out, report)
 
 
-def _compiled(settings, dataset):
-    """Returns the model of the settings, ready to be trained on data that it can learn from."""
-    from tfvae._keras.backend import keras
-    from tfvae.validation import data_checks
-
-    keras.utils.set_random_seed(settings.seed)
-    vae = build(settings, dataset)
-    for name in ("x_train", "x_test"):
-        data_checks.check_events(getattr(dataset, name), vae.likelihood, vae.event_shape, name)
-
-    steps = settings.epochs * math.ceil(len(dataset.x_train) / settings.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    vae.compile(keras.optimizers.Adam(schedule))
-    return vae
-
-
 def _fit(vae, dataset, kept_back, settings, unfinished, say):
     """Trains a model, and returns the numbers of each epoch by name."""
     from tfvae.app.training_line import TrainingLine
     from tfvae.callbacks import Checkpoint, Interrupted
+    from tfvae.training import replicas, workers
     from tfvae.training.alarm import NonFiniteLoss
 
     trained_on, batch_size = dataset.x_train, settings.batch_size
@@ -166,12 +157,17 @@ def _fit(vae, dataset, kept_back, settings, unfinished, say):
     steps = math.ceil(len(trained_on) / batch_size)
     stops = [] if kept_back is None else [early_stopping.callback(settings.early_stopping)]
     try:
+        # The chief has settled by now what the others are to go on from.
+        workers.of_all(replicas.strategy_of(vae), [0])
         with screen.waiting("Compiling the first step") as advance:
             watchers = [Checkpoint(unfinished.checkpoints), TrainingLine(advance, steps), *stops]
             fitted = vae.fit(
                 trained_on, y, batch_size=batch_size, epochs=settings.epochs, callbacks=watchers,
                 verbose=0, validation_data=validation,
             )  # fmt: skip
+    except workers.LostWorkerError as error:
+        how = f"start all workers again, with --resume {settings.out}"
+        raise invalid("all workers to train to the end", "one that is gone", how) from error
     except NonFiniteLoss:
         unfinished.drop()
         raise

@@ -66,6 +66,7 @@ class Settings:
         condition: "labels" for a model p(x|z, y) of the data's labels, or None.
         columns: kinds of a table's columns, such as "age=real", or None.
         early_stopping: epochs without progress after which the training ends, or None.
+        strategy: "mirrored" or "multiworker", see `devices.strategy`, or None for one device.
     """
 
     data: str = "digits"
@@ -91,6 +92,7 @@ class Settings:
     condition: str | None = None
     columns: tuple[str, ...] | None = None
     early_stopping: int | None = None
+    strategy: str | None = None
 
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ def run(
     overwrite: bool,
     resume: str | None,
     say: Callable[[str], object],
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Trains, or goes on with a run that was stopped.
 
     Args:
@@ -29,7 +29,7 @@ def run(
         say: called with a line of text at each step.
 
     Returns:
-        The report.
+        The report; None in a worker beside the chief.
 
     Raises:
         BadParameter: other options beside `--resume`.

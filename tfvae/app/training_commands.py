@@ -39,6 +39,7 @@ def train(
     overwrite: options.Overwrite = False,
     resume: options.Resume = None,
     early_stopping: options.EarlyStopping = None,
+    strategy: options.Strategies = None,
     config: options.Config = None,
     print_config: options.PrintConfig = False,
 ) -> None:
@@ -73,6 +74,7 @@ def train(
         overwrite: True to replace a run by the finished new one.
         resume: folder of a run that was stopped, to go on with.
         early_stopping: epochs without progress after which the training ends.
+        strategy: devices that share each batch.
         config: file with options that are not typed.
         print_config: True to print the settings alone.
     """
@@ -87,11 +89,15 @@ def train(
         hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
         image_size=image_size, steps=steps, early_stopping=early_stopping,
         columns=options.kinds(columns), condition=condition,
+        strategy=strategy and options.Strategy(strategy).value,
     )  # fmt: skip
     if print_config:
         train_command.print_config(context, settings)
         return
     report = train_command.run(context, settings, overwrite, resume, screen.say)
+    if report is None:
+        screen.result({}, "The chief of the workers writes the run.")
+        return
 
     table = tables.of_evaluation(report["evaluation"])
     tables.add_export(table, report["export"])

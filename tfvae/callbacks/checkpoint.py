@@ -17,6 +17,7 @@ from tfvae.callbacks import file, state
 from tfvae.callbacks.interrupt import Interrupt, Interrupted
 from tfvae.callbacks.signature import differences, signature
 from tfvae.errors import InputTypeError, WriteError, invalid
+from tfvae.training import replicas, workers
 from tfvae.training.keeper import Keeper
 from tfvae.validation import arguments
 
@@ -38,6 +39,10 @@ class Checkpoint(keras.callbacks.Callback):
     written, and ends at the weights, history and optimizer of a training that was never stopped:
     bit for bit on one CPU. The arguments of `fit` stay those of the whole training. A training
     that has ended does not train again.
+
+    Under a `MirroredStrategy` it is the same. Of the workers of a `MultiWorkerMirroredStrategy` the
+    chief writes the files, which all of them read: the folder is one that they share. A worker
+    that is killed ends the others with an error of TensorFlow; started again, all go on.
 
     Ctrl-C ends the training after the step that runs and a checkpoint, with `Interrupted`; a
     second one ends it at once.
@@ -97,7 +102,7 @@ class _Keeper(Keeper):
 
     def __init__(self, checkpoint, model, reader, callbacks, training):
         self._checkpoint, self._model, self._reader = checkpoint, model, reader
-        self._training = training
+        self._training, self._strategy = training, replicas.strategy_of(model)
         self._memory = state.Memory(callbacks.callbacks)
         self._interrupt = Interrupt()
         self._found: Any = None
@@ -111,6 +116,7 @@ class _Keeper(Keeper):
 
     def first_epoch(self, stated):
         self._found = newest(self._checkpoint.folder, self._training)
+        _check_same(self._strategy, self._checkpoint.folder, self._found)
         if self._found is None:
             return stated
 
@@ -134,15 +140,24 @@ class _Keeper(Keeper):
 
     def after_call(self, epoch, done, logs):
         stops = self._model.stop_training  # which ends the epoch now, and then is kept
-        if not stops and (self._interrupt.came or self._elapsed() >= self._limit()):
+        if self._agreed(self._elapsed() >= self._limit()) and not stops:
             found = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
             within = {"within": True, "stopped": False, "done": done, "logs": found}
             self._save({"epoch": epoch, **within})
 
     def after_epoch(self, epoch, is_last):
-        if is_last or self._interrupt.came or self._is_due(epoch):
+        if self._agreed(is_last or self._is_due(epoch)):
             stopped = bool(self._model.stop_training)
             self._save({"epoch": epoch, "within": False, "stopped": stopped})
+
+    def _agreed(self, is_due):
+        """Returns True if a checkpoint is due, or Ctrl-C came, in any of the workers.
+
+        They write it together, since some of their state is a sum over them.
+        """
+        flags = workers.on_any(self._strategy, is_due, self._interrupt.came)
+        is_due, self._interrupt.came = flags
+        return is_due or self._interrupt.came
 
     def _is_due(self, epoch):
         every = self._checkpoint.epochs
@@ -165,7 +180,8 @@ class _Keeper(Keeper):
         content |= {"training": self._training, "variables": len(arrays)}
         content |= {"reader": self._reader.position(), "callbacks": self._memory.kept(arrays)}
         try:
-            written = write_next(self._checkpoint.folder, content, arrays)
+            if workers.is_chief(self._strategy):
+                write_next(self._checkpoint.folder, content, arrays)
         except WriteError as error:
             if self._interrupt.came:
                 raise
@@ -176,7 +192,7 @@ class _Keeper(Keeper):
             told = "in" if content["within"] else "after"
             raise Interrupted(
                 f"The training was stopped {told} epoch {content['epoch'] + 1} and is kept in "
-                f"{written}. The same call of fit goes on from there."
+                f"{self._checkpoint.folder}. The same call of fit goes on from there."
             )
 
     def _restore(self):
@@ -185,6 +201,19 @@ class _Keeper(Keeper):
         state.assign(self._model, arrays[: content["variables"]])
         self._memory.restore(content["callbacks"], arrays)
         self._reader.go_to(content["reader"])
+
+
+def _check_same(strategy, folder, found):
+    """Refuses workers that would go on from different places."""
+    content = {} if found is None else found[0]
+    here = [content.get("epoch", -1), content.get("done", -1)]
+    others = workers.of_all(strategy, here)
+    if any(there != here for there in others):
+        raise invalid(
+            "the same newest checkpoint in all workers",
+            f"epoch and step {here} in {folder} of this one, {others} in all of them",
+            "give all workers one folder, which they share",
+        )
 
 
 def numbered(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.callbacks import state
+from tfvae.training import replicas
 
 if TYPE_CHECKING:
     from tfvae.training.compiled_fit import CompiledFit
@@ -24,12 +25,13 @@ def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any])
         reader: the reader of its batches.
         call: the arguments of `fit`, by name.
     """
-    source = reader.source
+    source, strategy = reader.source, replicas.strategy_of(model)
     optimizer = model.optimizer.get_config() | {"name": type(model.optimizer).__name__}
     return {
         "shapes of the weights": state.shapes(state.values(model)),
         "pieces": model.loop_hooks.description(),
         "optimizer": json.dumps(optimizer, sort_keys=True, default=str),
+        "number of replicas": None if strategy is None else strategy.num_replicas_in_sync,
         "seed": model.loop_hooks.order_seed(),
         "batch_size": source.batch_size,
         "number of examples": source.num_examples,

@@ -146,7 +146,8 @@ def decode(form: Any, arrays: Sequence[np.ndarray]) -> Any:
 
 
 def _tensor(variable):
-    return variable.value if isinstance(variable, keras.Variable) else variable
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    return value.read_value()  # of a variable of replicas, one for all of them
 
 
 def _by_name(callbacks):

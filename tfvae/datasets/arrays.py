@@ -33,16 +33,16 @@ def load(path: Path) -> Dataset:
             y_test = _labels_of(arrays, "y_test", len(x_test), path)
             return Dataset(str(path), x_train, x_test, y_train, y_test, note)
 
-    y = _labels_of(arrays, "y", len(arrays["x"]), path) if "x" in arrays else None
-    arrays = {"x": arrays["x"]} if "x" in arrays else arrays
-    if len(arrays) != 1:
+    alone = {"x": arrays["x"]} if "x" in arrays else arrays
+    if len(alone) != 1:
         raise invalid(
             f"arrays x_train and x_test, or train and test, or one array in {path}",
-            f"arrays {', '.join(arrays) or 'none'}",
+            f"arrays {', '.join(alone) or 'none'}",
             "rename the arrays",
         )
 
-    (x,), note = _examples(arrays.values(), path)
+    (x,), note = _examples(alone.values(), path)
+    y = _labels_of(arrays, "y", len(x), path) if "x" in arrays else None
     return split(str(path), x, y, note=note)
 
 

@@ -77,7 +77,7 @@ def _found(name, column):
     if pd.api.types.is_bool_dtype(values):
         return Kind(BINARY, "it is true or false")
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
-        return of_numbers(name, values.to_numpy(np.float64))
+        return of_numbers(name, values.to_numpy(np.float64, na_value=np.nan))
     if pd.api.types.is_datetime64_any_dtype(values) or not _are_texts(values):
         fix = f"make numbers or texts of it, or leave it out with {name}=skip"
         raise invalid(

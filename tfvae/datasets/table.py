@@ -220,7 +220,7 @@ def _labels(name, kind, column):
 
 def _numbers(name, values):
     try:
-        return values.to_numpy(np.float64)
+        return values.to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         fix = f"use {name}=category"
         raise invalid(f"numbers in the column {name!r}", str(error), fix) from error

@@ -11,7 +11,7 @@ from tfvae._keras.backend import keras
 from tfvae.models import forward_pass
 from tfvae.ops import weighting, xla
 from tfvae.random import seed_for
-from tfvae.training import alarm, batch_callbacks, fit_call, optimizer_update
+from tfvae.training import alarm, batch_callbacks, fit_call, optimizer_update, replicas
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.validation import calls, data_checks
@@ -61,12 +61,13 @@ class ObjectiveSteps(LoopHooks):
         """
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = self._next_seed()
+        seed = replicas.own_seed(tf.cast(model.seed_generator.next(), tf.int32))
         state = alarm.state_before(model)
         variables = [v.value for v in model.trainable_variables]
         weights = weighting.of_batch(sample_weight)
+        share = replicas.share(weighting.count(x, weights))
 
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape(persistent=True) as tape, replicas.own_noise(self._random_states()):
             terms = self._terms(
                 x, y, seed, training=True, estimator=model.estimator, weights=weights
             )
@@ -74,14 +75,14 @@ class ObjectiveSteps(LoopHooks):
             penalty = sum(model.losses)
             losses = model.estimator.losses(model.objective, terms, tf.identity(self.trained))
             totals = [weighting.batch_loss(loss, weights) + penalty for loss in losses]
-            # A strategy adds up the gradients of its replicas.
-            scaled = [model.optimizer.scale_loss(total / _replicas()) for total in totals]
+            # The gradients of all replicas are added up.
+            scaled = [model.optimizer.scale_loss(total * share) for total in totals]
 
         gradients = model.estimator.gradients(
             tape, scaled, terms, variables, self.belong_to_encoder()
         )
         model.objective.update(terms, tf.identity(self.trained))
-        clear = self._apply(gradients, totals[0], terms, state)
+        clear = self._apply(gradients, totals[0], terms, state, share)
         return self._track(totals[0], terms, clear)
 
     def test(self, data: Any) -> dict[str, tf.Tensor]:
@@ -100,6 +101,7 @@ class ObjectiveSteps(LoopHooks):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The count of examples so far is a new seed for each batch, the same in every evaluation.
         seed = seed_for(tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)]), "validation")
+        seed = replicas.own_seed(seed)
         weights = weighting.of_batch(sample_weight)
 
         estimator = model.estimator if model.estimator.exact else None
@@ -196,13 +198,6 @@ class ObjectiveSteps(LoopHooks):
     def _random_states(self):
         return [v for v in self.model.variables if v.path.split("/")[-1] == "seed_generator_state"]
 
-    def _next_seed(self):
-        seed = tf.cast(self.model.seed_generator.next(), tf.int32)
-        if _replicas() == 1:
-            return seed
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.fold_in(seed, replica)
-
     def _terms(self, x, y, seed, training, estimator, weights):
         model = self.model
         x = weighting.filled(model.events(x), weights)
@@ -213,33 +208,45 @@ class ObjectiveSteps(LoopHooks):
             model, x, y, num_samples, seed, training, estimator, weights
         )
 
-    def _apply(self, gradients, loss, terms, state):
+    def _apply(self, gradients, loss, terms, state, share):
         """Updates the weights unless the step is not finite.
 
         Returns:
-            A Boolean scalar, True if the step was finite; None under a strategy of replicas.
+            A Boolean scalar, True if the step was finite.
         """
+        means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
+        gradients = optimizer_update.dense(gradients)
+        if not tf.distribute.has_strategy():
+            clear = self._change(gradients, loss, means)
+            alarm.restore_unless(clear, state)
+            return clear
+
+        there = [gradient is not None for gradient in gradients]
+        given = replicas.summed([g for g in gradients if g is not None])
+        means = replicas.summed([share * value for value in (loss, *means)])
+        clear = replicas.together(
+            lambda given, means: self._change(_spread(given, there), means[0], means[1:]),
+            given, means,
+        )  # fmt: skip
+        alarm.average_if(clear, state)
+        return clear
+
+    def _change(self, gradients, loss, means):
+        """Counts a step, and changes the weights if it is finite."""
         model = self.model
 
         # Without this dependency, a graph would count a step even past the last batch of the data.
         with tf.control_dependencies([loss]):
             step = tf.identity(self.trained)
             self.trained.assign_add(1)
-            if _replicas() > 1:
-                given = optimizer_update.dense(gradients)
-                model.optimizer.apply(given, model.trainable_variables)
-                return None
-
             # An optimizer that scales the loss handles overflowing gradients by itself.
             looked_at = (
                 [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
             )
             limit = alarm.largest_gradient(model.optimizer)
             clear = model.alarm.is_clear(loss, looked_at, limit)
-            means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
             model.alarm.note(clear, step, loss, means)
             optimizer_update.update(model, gradients, clear)
-            alarm.restore_unless(clear, state)
 
             return clear
 
@@ -264,5 +271,7 @@ def _update(tracker, values, weights, clear):
     tracker.update_state(values, sample_weight=weights)
 
 
-def _replicas():
-    return tf.distribute.get_strategy().num_replicas_in_sync
+def _spread(given, there):
+    """Returns a list with the tensors given where `there` is True, and None elsewhere."""
+    left = iter(given)
+    return [next(left) if is_there else None for is_there in there]

@@ -12,6 +12,7 @@ from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
 from tfvae.ops import xla
+from tfvae.training import replicas
 
 ON_NONFINITE = ("raise", "skip")
 _MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
@@ -140,7 +141,12 @@ def guarded_apply(
         apply: a function of the gradients that makes the optimizer apply them.
     """
     plan = xla.current_plan()
-    if (plan is None or plan.whole_step) and _assigns_by_its_methods(optimizer, variables):
+    alone = not tf.distribute.has_strategy()
+    if (
+        alone
+        and (plan is None or plan.whole_step)
+        and _assigns_by_its_methods(optimizer, variables)
+    ):
         iterations = internals.update_counter(optimizer)
         before = tf.identity(iterations.value)
         with _selecting(optimizer, clear):
@@ -198,6 +204,20 @@ def state_before(model: keras.Model) -> list[tuple[keras.Variable, tf.Tensor]]:
     """Returns small weights that a forward pass may change (moving averages), and their values."""
     weights = [v for v in model.non_trainable_weights if v.dtype.startswith("float")]
     return [(v, tf.identity(v.value)) for v in weights if np.prod(v.shape) <= _MAX_GUARDED]
+
+
+def average_if(clear: tf.Tensor, state: Sequence[tuple[keras.Variable, tf.Tensor]]) -> None:
+    """Gives weights the mean of all replicas' values, or their earlier values.
+
+    Each replica has changed its own copy, such as a moving average, by its part of the batch.
+
+    Args:
+        clear: a Boolean scalar, equal on all replicas: whether the step counts.
+        state: the weights and their earlier values, from `state_before`.
+    """
+    means = replicas.averaged([tf.identity(variable.value) for variable, _ in state])
+    for (variable, value), mean in zip(state, means):
+        variable.assign(tf.where(clear, mean, value))
 
 
 def restore_unless(clear: tf.Tensor, state: Sequence[tuple[keras.Variable, tf.Tensor]]) -> None:

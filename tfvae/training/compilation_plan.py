@@ -47,8 +47,6 @@ def choose(model: keras.Model, rows: int = 0) -> CompilationPlan:
     Returns:
         The `CompilationPlan`, with its reason in words.
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return CompilationPlan("a TensorFlow graph, since XLA has no collectives for every device")
     if not internals.supports_jit(model):
         return CompilationPlan("a TensorFlow graph, since a layer says that XLA cannot compile it")
     if xla.gpus():
@@ -64,6 +62,10 @@ def choose(model: keras.Model, rows: int = 0) -> CompilationPlan:
     rest = "XLA for what lies between" if many else "the optimizer's update in few passes"
     why = f"a TensorFlow graph, whose {products} are faster than XLA's on a CPU, and {rest}"
     return CompilationPlan(why, update=True, between_networks=many)
+
+
+# XLA compiles no exchange between devices, least of all between CPUs.
+REPLICAS = CompilationPlan("a TensorFlow graph, since XLA has no exchange between devices")
 
 
 def stated(jit_compile: bool) -> CompilationPlan:

@@ -7,9 +7,16 @@ from typing import Any, Literal
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.training import batch_callbacks, batch_sources, compilation_plan, fit_call, loop
+from tfvae.training import (
+    batch_callbacks,
+    batch_sources,
+    compilation_plan,
+    fit_call,
+    loop,
+    replicas,
+    workers,
+)
 from tfvae.training.alarm import ON_NONFINITE
-from tfvae.training.keeper import keeping_callbacks
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
@@ -26,9 +33,9 @@ class CompiledFit(StepSettings):
     `Mine(inputs, outputs)`.
 
     All other calls of `fit` and `evaluate` go through Keras' own loop with their arguments as
-    they came: other kinds of data, class weights, distribution strategies and
-    `run_eagerly=True`. Nothing here knows what the steps compute. `LoopHooks` holds what a
-    subclass may say about them.
+    they came: other kinds of data, class weights, strategies beside `MirroredStrategy` and
+    `MultiWorkerMirroredStrategy`, and `run_eagerly=True`. Nothing here knows what the steps
+    compute. `LoopHooks` holds what a subclass may say about them.
     """
 
     # Set by Keras' trainer.
@@ -85,16 +92,19 @@ class CompiledFit(StepSettings):
             )
         self._choices = _choices(jit_compile, steps_per_execution, on_nonfinite)
         self._runs = RunState(self)
-        self._runs.prepare()
-        if jit_compile == "auto":  # here for Keras' own loop, which cannot go back to a graph
+        if replicas.strategy_of(self) is not None:
+            jit_compile = False  # whatever is stated, see `compilation_plan.REPLICAS`
+        elif jit_compile == "auto":  # here for Keras' own loop, which cannot go back to a graph
             plan = self.compilation_plan(batch_sources.UNKNOWN_BATCH_SIZE)
             trusted = compilation_plan.is_trusted_by_keras_loop(self)
             jit_compile = plan.whole_step and trusted and not kwargs.get("run_eagerly")
 
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
-        super().compile(
-            optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs
-        )
+        with replicas.scope_of(self):
+            self._runs.prepare()
+            super().compile(
+                optimizer, *args, steps_per_execution=steps, jit_compile=jit_compile, **kwargs
+            )
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns the arguments of `compile`. "auto" stays, whatever it meant on this machine."""
@@ -158,10 +168,11 @@ class CompiledFit(StepSettings):
         call = self.loop_hooks.checked_fit(call)
         self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
         try:
-            with self.loop_hooks.explained_errors():
+            strategy = replicas.strategy_of(self)
+            with self.loop_hooks.explained_errors(), workers.told_of_lost(strategy):
                 prepared = fit_call.run_of_fit(self, call)
                 if prepared is None:
-                    _check_keeps_nothing(callbacks)
+                    fit_call.check_left_to_keras(self, callbacks)
                     return super().fit(**call)
                 return self._fit(call, *prepared)
         finally:
@@ -206,9 +217,10 @@ class CompiledFit(StepSettings):
         with self._runs.in_evaluation(), self.loop_hooks.explained_errors():
             run = self._runs.validation if is_validation else fit_call.run_of_evaluate(self, call)
             if run is None or set(kwargs) - {"_use_cached_eval_dataset"}:
+                fit_call.check_left_to_keras(self)
                 return super().evaluate(**call, **kwargs)
 
-            internals.build(self, run.reader.source.element_spec)
+            self._build(run)
             logs = loop.evaluate(self, run, call)
             return logs if return_dict else internals.metrics_in_order(self, logs)
 
@@ -260,7 +272,7 @@ class CompiledFit(StepSettings):
 
     def _fit(self, call, run, validation):
         # A step in which variables are made would be traced twice.
-        internals.build(self, run.reader.source.element_spec)
+        self._build(run)
         if not self._runs.explained:
             plan = self.compilation_plan(run.reader.source.batch_size)
             _LOG.info("Steps are compiled by %s; %d of them run in one call.", plan.why, run.steps)
@@ -268,6 +280,11 @@ class CompiledFit(StepSettings):
 
         self._runs.validation = validation
         return loop.fit(self, run, call)
+
+    def _build(self, run):
+        replicas.check_scope(self)
+        with replicas.scope_of(self):
+            internals.build(self, run.reader.source.element_spec)
 
     def _check_compiled(self, method):
         if not self.compiled:
@@ -277,17 +294,6 @@ class CompiledFit(StepSettings):
                 "You must call `compile()` before using the model:"
                 " vae.compile(keras.optimizers.Adam(1e-3))",
             )
-
-
-def _check_keeps_nothing(callbacks):
-    """Refuses callbacks that need the loop of this package."""
-    if keeping_callbacks(callbacks):
-        raise invalid(
-            "arrays or a tf.data.Dataset on one device, where training keeps checkpoints",
-            "a call that Keras' own loop runs: other data, class weights, a strategy of devices,"
-            " shuffle='batch' or run_eagerly=True",
-            "leave tfvae.callbacks.Checkpoint out, or pass such data",
-        )
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

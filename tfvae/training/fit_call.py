@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
-from tfvae.training import batch_callbacks, batch_sources, compilation_plan
+from tfvae.errors import invalid
+from tfvae.training import batch_callbacks, batch_sources, compilation_plan, replicas, workers
 from tfvae.training.epoch_reader import EpochReader
+from tfvae.training.keeper import keeping_callbacks
 from tfvae.training.loop import Run
 
 if TYPE_CHECKING:
@@ -78,19 +80,43 @@ def run_of_evaluate(model: "CompiledFit", call: dict[str, Any]) -> Run | None:
     return _run(model, source, steps, call["callbacks"], training=False)
 
 
+def check_left_to_keras(model: "CompiledFit", callbacks: Any = None) -> None:
+    """Refuses a call that Keras' own loop has to run, where it needs the loop of this package.
+
+    Args:
+        model: a `CompiledFit` model.
+        callbacks: the callbacks of `fit`, or None.
+
+    Raises:
+        InputError: a callback keeps the training, or workers train together, whose metrics
+            Keras fails to reduce.
+    """
+    received = (
+        "a call that Keras' own loop runs: other data, class weights, another strategy than"
+        " MirroredStrategy and MultiWorkerMirroredStrategy, shuffle='batch' or run_eagerly=True"
+    )
+    kinds = "arrays or a tf.data.Dataset of dense batches"
+    if keeping_callbacks(callbacks):
+        fix = "leave tfvae.callbacks.Checkpoint out, or pass such data"
+        raise invalid(f"{kinds}, where training keeps checkpoints", received, fix)
+    if workers.are_in(replicas.strategy_of(model)):
+        fix = "pass such data, the same in every worker"
+        raise invalid(f"{kinds}, where workers train together", received, fix)
+
+
 def most_batches(call: dict[str, Any]) -> int | None:
     """Returns how many batches a call of `fit` states in all, or None if its data decide."""
     return call["steps_per_epoch"] and call["steps_per_epoch"] * _passes(call)
 
 
 def _is_known(model):
-    """Returns True if a model runs compiled on one device, by this package's own functions."""
-    alone = (
-        not tf.distribute.has_strategy()
-        and model.distribute_strategy is tf.distribute.get_strategy()
-    )
+    """Returns True if a model runs by this package's own functions, on one device or replicas."""
+    strategy, current = replicas.strategy_of(model), tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and current is not strategy:
+        return False
     limited = keras.config.max_epochs() or keras.config.max_steps_per_epoch()
-    return alone and not model.run_eagerly and not limited and model.makes_own_functions()
+    placed = strategy is not None or model.distribute_strategy is current
+    return placed and not model.run_eagerly and not limited and model.makes_own_functions()
 
 
 def _run_of_validation(model, call, held_out):
@@ -161,7 +187,7 @@ def _passes(call):
 def _order_key(model):
     """Returns a function that gives the seed of the next pass: the model's seed and the step."""
     seed = model.loop_hooks.order_seed()
-    return lambda: (seed, int(internals.update_counter(model.optimizer)))
+    return lambda: (seed, int(internals.update_counter(model.optimizer).numpy()))
 
 
 def _split(x, y, sample_weight, share):

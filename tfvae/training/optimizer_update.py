@@ -61,7 +61,7 @@ def dense(
 
 def _apply(model, gradients):
     optimizer, plan = model.optimizer, xla.current_plan()
-    if plan is None or plan.whole_step:
+    if plan is None or tf.distribute.has_strategy() or plan.whole_step:
         # Each assignment waits for all gradients (the alarm reads them), so XLA copies no weight.
         _plainly(model, gradients)
     elif is_adam(optimizer):
@@ -75,6 +75,10 @@ def _apply(model, gradients):
 
 
 def _plainly(model, gradients):
+    if tf.distribute.in_cross_replica_context():
+        with internals.updates_outside_replicas(tf.distribute.get_strategy()):
+            model.optimizer.apply(gradients, model.trainable_variables)
+        return
     model.optimizer.apply(gradients, model.trainable_variables)
 
 

@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tfvae.training import replicas
 from tfvae.training.alarm import Alarm
+from tfvae.training.replica_programs import ReplicaPrograms
 from tfvae.training.step_programs import CompiledFunctions, FunctionCache, StepPrograms
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ class RunState:
         """Starts without an alarm, see `prepare`, and without compiled programs."""
         self._model = model
         self.alarm: Any = None
-        self.programs = {step: StepPrograms(model, step) for step in ("train_step", "test_step")}
+        kind = StepPrograms if replicas.strategy_of(model) is None else ReplicaPrograms
+        self.programs = {step: kind(model, step) for step in ("train_step", "test_step")}
         self.functions = FunctionCache()
         self.functions_without_training = CompiledFunctions(model)
         self.validation = None

@@ -150,7 +150,7 @@ class StepPrograms:
                     )
                 )
 
-            return _loop(step_at, step.structured_outputs, count)
+            return loop(step_at, step.structured_outputs, count)
 
         run = tf.function(run, autograph=False, jit_compile=loop_by_xla)
         if dtypes is None:
@@ -268,8 +268,14 @@ def dtypes_key(dtypes: Any) -> str:
     return str(tf.nest.map_structure(lambda dtype: dtype.name, dtypes))
 
 
-def _loop(step_at, logs, count):
-    """Calls `step_at` `count` times, and returns its last result, of the structure of `logs`."""
+def loop(step_at: Callable[[tf.Tensor], Any], logs: Any, count: tf.Tensor) -> Any:
+    """Calls a step so many times, one after the other, and returns its last result.
+
+    Args:
+        step_at: a function of the number of the step, from 0.
+        logs: tensors or specs in the structure of its result.
+        count: how many steps, an int32 scalar.
+    """
 
     def body(i, *_):
         return i + 1, *tf.nest.flatten(step_at(i))

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
-from tfvae.training import compilation_plan
+from tfvae.training import compilation_plan, replicas
 from tfvae.training.traced_state import traced_state
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class StepSettings(_Trainer):
             batch_size: examples in a batch.
             training: True for steps of training, False for an evaluation.
         """
+        if replicas.strategy_of(self) is not None:
+            return compilation_plan.REPLICAS
         if not self.may_choose_compiler():
             return compilation_plan.stated(self._choices["jit_compile"])
 

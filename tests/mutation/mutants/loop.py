@@ -33,12 +33,8 @@ MUTANTS = [
     Mutant(
         name="second-compile-keeps-update",
         path="tfvae/training/compiled_fit.py",
-        old=(
-            "        self._runs = RunState(self)\n"
-            "        self._runs.prepare()\n"
-            "        if jit_compile"
-        ),
-        new="        if jit_compile",
+        old="        self._runs = RunState(self)\n        if replicas",
+        new="        if replicas",
         note="After a second compile the first optimizer's update goes on.",
         row="a second `compile` keeps the first optimizer's update",
         about="compile",
@@ -86,8 +82,8 @@ MUTANTS = [
     Mutant(
         name="loss-scale-left-out",
         path="tfvae/models/objective_step.py",
-        old="model.optimizer.scale_loss(total / _replicas())",
-        new="total / _replicas()",
+        old="model.optimizer.scale_loss(total * share)",
+        new="total * share",
         note="With a loss-scaling optimizer the gradient is too small by the scale.",
         about="mixed_|float16",
     ),
@@ -150,9 +146,33 @@ MUTANTS = [
     Mutant(
         name="epochs-in-one-order",
         path="tfvae/training/fit_call.py",
-        old="return lambda: (seed, int(internals.update_counter(model.optimizer)))",
+        old="return lambda: (seed, int(internals.update_counter(model.optimizer).numpy()))",
         new="return lambda: (seed, 0)",
         note="Examples are never shuffled.",
         about="order_of_its_own",
+    ),
+    Mutant(
+        name="replicas-count-alike",
+        path="tfvae/training/replicas.py",
+        old="return tf.math.divide_no_nan(examples, total)",
+        new="return 1.0 / count()",
+        note="Replicas of 3 and of 4 examples count alike.",
+        about="global_batch",
+    ),
+    Mutant(
+        name="replicas-draw-alike",
+        path="tfvae/training/replicas.py",
+        old="return seed if count() == 1 else tf.random.fold_in(seed, _number())",
+        new="return seed",
+        note="All replicas have one noise.",
+        about="numbers_of_their_own|global_batch",
+    ),
+    Mutant(
+        name="replicas-drop-alike",
+        path="tfvae/training/replicas.py",
+        old="value[0] + tf.cast(offset, value.dtype)",
+        new="value[0]",
+        note="Dropout masks the same units on all replicas.",
+        about="numbers_of_their_own",
     ),
 ]

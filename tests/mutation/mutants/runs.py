@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         name="run-seed-ignored",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_model.py",
         old="keras.utils.set_random_seed(settings.seed)",
         new="keras.utils.set_random_seed(0)",
         note="Weights and order of examples are those of seed 0.",
@@ -90,7 +90,7 @@ MUTANTS = [
     ),
     Mutant(
         name="learning-rate-ignored",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_model.py",
         old="CosineDecay(settings.learning_rate, steps)",
         new='CosineDecay(_DEFAULTS["learning_rate"], steps)',
         note="--learning-rate is ignored.",
@@ -98,7 +98,7 @@ MUTANTS = [
     ),
     Mutant(
         name="decay-ends-after-one-epoch",
-        path="tfvae/app/runs.py",
+        path="tfvae/app/run_model.py",
         old="settings.epochs * math.ceil(len(",
         new="math.ceil(len(",
         note="The learning rate is 0 after the first epoch.",

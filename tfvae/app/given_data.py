@@ -60,7 +60,7 @@ def examples(
         table: the columns of the run, if it is one of a table.
 
     Returns:
-        All examples of a file or folder; of data that come in two parts, those held out.
+        All examples of a file or folder, which may be one; of data that come in two parts, those held out.
 
     Raises:
         InputError: data that cannot be read.
@@ -75,8 +75,10 @@ def examples(
     folder = Path(data).expanduser()
     has_pictures = folder.is_dir() and len(event_shape) == 3
     size: Any = event_shape[:2] if has_pictures else None
-    dataset = load_data(dataclasses.replace(settings, data=data, image_size=size), data_dir)
-    x, y = datasets.joined(dataset)
+    asked = dataclasses.replace(settings, data=data, image_size=size)
+    x, y = datasets.joined(load_data(asked, data_dir, least=1))
+    if x.shape == tuple(event_shape) and y is None:
+        x = x[None]  # one example without an axis of examples
     if not has_pictures:
         return Examples(x, y, (), f"of {data}")
 

@@ -9,7 +9,6 @@ The data directory is `data_dir`, else `$TFVAE_DATA`, else the user's cache. It 
 `keras.datasets`, or with TensorFlow Datasets for binarized MNIST.
 """
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._files.places import local
-from tfvae.datasets import arrays, pictures, readers, table_files
+from tfvae.datasets import arrays, carried, pictures, readers, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -27,6 +26,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
     kinds: Mapping[str, str] | None = None,
+    least: int = 2,
 ) -> Dataset:
     """Loads a data set by name, or by path a file of arrays, a table or a folder of images.
 
@@ -37,11 +37,14 @@ def load(
     is split: a random sixth is held out, always the same.
 
     Args:
-        name_or_path: "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a path.
+        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a
+            path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
         kinds: kinds of a table's columns by name, where they are known, see `Table.of`.
+        least: how many examples there must be to be split. With 1, one example alone is held out,
+            and none is left to train on.
 
     Returns:
         The data.
@@ -59,11 +62,11 @@ def load(
     if os.path.isdir(path):
         found = pictures.read(path, image_size)
         note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
-        return split(str(path), found.x, found.y, note, found.classes)
+        return split(str(path), found.x, found.y, note, found.classes, least)
     if path.suffix in (".npz", ".npy"):
-        return arrays.load(path)
+        return arrays.load(path, least)
     if path.suffix in table_files.SUFFIXES:
-        return table_files.load(path, kinds)
+        return table_files.load(path, kinds, least)
 
     known = ".npz, .npy, .csv, .tsv or .parquet file"
     raise invalid(
@@ -75,33 +78,6 @@ def load(
 
 
 # ---- by name
-
-
-def _digits(folder):
-    """Loads scikit-learn's `load_digits`: 1,797 scans of 8x8 pixels in 17 grey levels.
-
-    The scans are part of the installed package. `folder` is not used.
-    """
-    found = importlib.util.find_spec("sklearn")
-    if found is None or not found.submodule_search_locations:
-        raise invalid(
-            "scikit-learn, which holds the digits",
-            "it is not installed",
-            "pip install 'tfvae[app]'",
-        )
-
-    file = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
-    if file.is_file():  # read here, since importing scikit-learn takes a second
-        table = np.loadtxt(file, delimiter=",")
-    else:
-        from sklearn.datasets import load_digits
-
-        table = np.column_stack(load_digits(return_X_y=True))
-
-    images = (table[:, :-1].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
-    return split(
-        "digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16"
-    )
 
 
 def _idx_images(name):
@@ -166,7 +142,8 @@ def _binarized_mnist(folder):
 
 
 _NAMED = {
-    "digits": _digits,
+    carried.HANDWRITTEN: carried.mnist_5k,
+    "digits": carried.digits,
     "mnist": _idx_images("mnist"),
     "fashion_mnist": _idx_images("fashion_mnist"),
     "binarized_mnist": _binarized_mnist,

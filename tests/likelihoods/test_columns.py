@@ -365,7 +365,9 @@ def test_the_gradients_of_columns_side_by_side_are_those_one_by_one():
         alone = tf.reduce_sum([part.distribution(p).log_prob(each) for part, p, each in triples])
     for source in (params, *weights):
         expected = tape.gradient(alone, source).numpy()
-        assert tape.gradient(together, source).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert tape.gradient(together, source).numpy() == pytest.approx(
+            expected, rel=1e-4, abs=1e-5
+        )
 
 
 def test_a_program_has_one_part_for_each_kind_of_column():

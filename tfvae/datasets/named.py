@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._files.places import local
-from tfvae.datasets import arrays, carried, pictures, readers, table_files
+from tfvae.datasets import arrays, carried, pictures, prepared, readers, records, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -33,16 +33,19 @@ def load(
     A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array; labels `y_train`
     and `y_test`, or `y`, are read with them. A folder holds images of any sizes, see
     `pictures.read`; folders in it are labels. A table is a `.csv`, `.tsv` or `.parquet`; of what
-    kind each column is follows from its values, see `Table`. A single array, a table or a folder
-    is split: a random sixth is held out, always the same.
+    kind each column is follows from its values, see `Table`. Of TFRecord files, or a folder of
+    them, the feature with a picture or a list of numbers is x, and the one named label is y. A
+    name such as "tfds:mnist" is that of TensorFlow Datasets. A single array, a table, records or
+    a folder are split: a random sixth is held out, always the same.
 
     Args:
-        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a
-            path.
+        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist" or "binarized_mnist",
+            "tfds:NAME", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
-        kinds: kinds of a table's columns by name, where they are known, see `Table.of`.
+        kinds: kinds of a table's columns by name, where they are known, see `Table.of`. Of
+            records, what features are: "x", "y", or a shape such as "28x28x1".
         least: how many examples there must be to be split. With 1, one example alone is held out,
             and none is left to train on.
 
@@ -58,7 +61,11 @@ def load(
     if str(name_or_path) in _NAMED:
         return _NAMED[str(name_or_path)](_folder(data_dir))
 
+    if str(name_or_path).startswith(prepared.MARK):
+        return prepared.load(str(name_or_path), data_dir, image_size)
     path = local(name_or_path)
+    if records.record_files(path):
+        return records.load(path, kinds, image_size, least)
     if os.path.isdir(path):
         found = pictures.read(path, image_size)
         note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
@@ -68,9 +75,9 @@ def load(
     if path.suffix in table_files.SUFFIXES:
         return table_files.load(path, kinds, least)
 
-    known = ".npz, .npy, .csv, .tsv or .parquet file"
+    known = ".npz, .npy, .csv, .tsv, .parquet or .tfrecord file"
     raise invalid(
-        f"a data set ({', '.join(_NAMED)}), a {known}, or a folder of images",
+        f"a data set ({', '.join(_NAMED)}, tfds:NAME), a {known}, or a folder of images",
         repr(str(name_or_path))
         + ("" if os.path.exists(path) else ", which is no file or folder either"),
         "check the spelling, or give the path of your data",

@@ -60,7 +60,8 @@ def _kind(part):
 
     given = {"name", "base", *part.of_each}
     config = {name: value for name, value in part.get_config().items() if name not in given}
-    shapes = [np.shape(getattr(part, name, None)) for name in part.of_each]
+    held = [getattr(part, name) for name in part.of_each if hasattr(part, name)]
+    shapes = [tuple(np.shape(value)) for value in held]
     kind = (type(part), repr(config), repr(shapes), getattr(part, "_stand_in", None))
     if not hasattr(part, "base"):
         return kind

@@ -40,8 +40,7 @@ class Layout:
         """Returns `[..., E]`, from what `split` returned."""
         pairs = zip(parts, self._shapes)
         flat = [
-            _reshaped(part, [size], len(shape))
-            for (part, shape), size in zip(pairs, self._sizes)
+            _reshaped(part, [size], len(shape)) for (part, shape), size in zip(pairs, self._sizes)
         ]
         return permuted(tf.concat(flat, axis=-1), self._back)
 

@@ -1,6 +1,7 @@
 """The command, as a new user types it."""
 
 import dataclasses
+import inspect
 import json
 import re
 import subprocess
@@ -14,7 +15,8 @@ from tests.datasets.test_datasets import write_mnist
 from tests.datasets.test_pictures import write_images
 from tests.support.recording import record_run
 from tfvae import evaluation
-from tfvae.app import screen, tables
+from tfvae.app import screen, tables, training_commands
+from tfvae.app.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("cli")  # one process makes the files they share
 
@@ -39,9 +41,14 @@ def shell(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
-    """`tfvae train`, with fewer epochs, from an empty folder."""
+    """`tfvae train digits`, with fewer epochs, from an empty folder."""
     folder = tmp_path_factory.mktemp("new user")
-    return folder, shell("train", "--epochs", 12, cwd=folder)
+    return folder, shell("train", "digits", "--epochs", 12, cwd=folder)
+
+
+def test_a_first_run_is_of_the_images_that_a_package_carries():
+    arguments = inspect.signature(training_commands.train).parameters
+    assert arguments["data"].default == Settings().data == "mnist_5k"
 
 
 def test_train_leaves_everything_and_nothing_on_the_error_stream(digits_run):

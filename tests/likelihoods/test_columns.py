@@ -15,13 +15,16 @@ from tfvae.likelihoods import (
     Bernoulli,
     Categorical,
     Columns,
+    Laplace,
     LogNormal,
     NegativeBinomial,
     Normal,
     Observed,
     Poisson,
     Rescaled,
+    StudentT,
 )
+from tfvae.ops import networks
 
 # Of one row: height, income, smokes, three jobs, children.
 PARAMS = np.array([[0.3, 1.1, -0.4, 0.2, 1.0, -1.0, 0.7]], np.float32)
@@ -282,3 +285,129 @@ def test_elements_of_a_class_of_ones_own_are_independent_elements():
     made.build((2,))
     found = made.distribution(tf.zeros([1, 2])).log_prob([[np.nan, 0.5]])
     assert found.numpy() == pytest.approx(scipy.stats.norm(0, SCALE).logpdf([0.5]), abs=1e-5)
+
+
+def many_columns():
+    """Each kind several times in other units, with missing cells in some, in a mixed order."""
+    rng = np.random.default_rng(3)
+    kinds = {
+        "real": lambda: Rescaled(Normal(rng.uniform(0.2, 2)), rng.normal(), rng.uniform(0.5, 3)),
+        "learned": lambda: Normal(rng.uniform(0.2, 2), learn_scale=True),
+        "heavy": lambda: StudentT(rng.uniform(0.2, 2), df=3.0),
+        "each": lambda: Laplace(per_element_scale=True),
+        "positive": lambda: Rescaled(LogNormal(rng.uniform(0.2, 2)), 0.0, rng.uniform(0.5, 3)),
+        "missing": lambda: Observed(Rescaled(Normal(0.5), rng.normal(), 2.0), fill=rng.normal()),
+        "binary": Bernoulli,
+        "drawn": lambda: Bernoulli(dynamic_binarization=True),
+        "category": Categorical,
+        "chosen": lambda: Observed(Categorical()),
+        "count": lambda: NegativeBinomial(rng.uniform(0.5, 5)),
+        "rare": Poisson,
+        "fitted": lambda: Normal(optimal_scale=True),
+    }
+    order = rng.permutation(np.repeat(list(kinds), 3)).tolist()
+    widths = [rng.integers(3, 5).item() if name in ("category", "chosen") else 1 for name in order]
+    made = Columns([kinds[name]() for name in order], widths)
+    made.build((sum(widths),))
+    return made, rng
+
+
+def rows_of(made, rng, n=6):
+    """Rows that each column's likelihood can model, a fifth of the cells missing where allowed."""
+    params = rng.normal(size=(n, *made.params_shape((sum(made.widths),)))).astype(np.float32)
+    x = made.draw(tf.constant(params), stream(n)).numpy()
+    for part, column in zip(made.likelihoods, made.split(x)):
+        if isinstance(part, Observed):
+            column[rng.random(n) < 0.3] = np.nan
+    return params, x
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_columns_side_by_side_are_those_one_by_one(dtype):
+    made, rng = many_columns()
+    params, x = rows_of(made, rng)
+    params, x = tf.constant(params[None], dtype), tf.constant(x, dtype)
+    weights = tf.constant(rng.uniform(size=len(x)), tf.float32)
+    triples = list(zip(made.likelihoods, made._split_params(params), made.split(x)))
+
+    alone = [part.distribution(p).log_prob(each) for part, p, each in triples]
+    found = made.distribution(params)
+    tolerance = 1e-12 if dtype == tf.float64 else 1e-5
+    assert found.event_shape == (sum(made.widths),)
+    assert found.log_prob(x).numpy() == pytest.approx(tf.add_n(alone).numpy(), rel=tolerance)
+    means = np.concatenate([part.mean(p) for part, p, _ in triples], -1)
+    assert made.mean(params).numpy() == pytest.approx(means, rel=1e-5)
+    assert found.mean().numpy() == pytest.approx(
+        np.concatenate([part.distribution(p).mean() for part, p, _ in triples], -1), rel=1e-5
+    )
+    seen = [part.encoder_view(each) for part, _, each in triples]
+    assert np.allclose(made.encoder_view(x), tf.concat(seen, -1), rtol=1e-6, atol=1e-7)
+    inside = tf.concat([part.in_support(each) for part, _, each in triples], -1)
+    assert np.array_equal(made.in_support(x), inside)
+    if dtype == tf.float32:
+        fitted = made.training_distribution(params, x, weights).log_prob(x)
+        alone = [
+            networks.fitted(part, p, each, weights).log_prob(each) for part, p, each in triples
+        ]
+        assert fitted.numpy() == pytest.approx(tf.add_n(alone).numpy(), rel=0.02)
+
+
+def test_the_gradients_of_columns_side_by_side_are_those_one_by_one():
+    made, rng = many_columns()
+    params, x = rows_of(made, rng)
+    params, x = tf.constant(params), tf.constant(x)
+    weights = made.trainable_variables
+    assert len(weights) == 6  # of learned scales and dispersions
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(params)
+        together = tf.reduce_sum(made.distribution(params).log_prob(x))
+        triples = zip(made.likelihoods, made._split_params(params), made.split(x))
+        alone = tf.reduce_sum([part.distribution(p).log_prob(each) for part, p, each in triples])
+    for source in (params, *weights):
+        expected = tape.gradient(alone, source).numpy()
+        assert tape.gradient(together, source).numpy() == pytest.approx(
+            expected, rel=1e-4, abs=1e-5
+        )
+
+
+def test_a_program_has_one_part_for_each_kind_of_column():
+    def size(columns):
+        made = Columns([Rescaled(Normal(0.5 + i), i, 1.0) for i in range(columns)])
+        made.build((columns,))
+        program = tf.function(lambda params, x: made.distribution(params).log_prob(x))
+        shape = tf.TensorSpec([8, columns])
+        return len(program.get_concrete_function(shape, shape).graph.get_operations())
+
+    assert size(60) < 1.2 * size(3)
+
+
+class ShiftedNormal(Normal):
+    """Of a user, with a number of its own that no other class names."""
+
+    def __init__(self, shift, **kwargs):
+        super().__init__(**kwargs)
+        self.shift = shift
+
+    def _element(self, loc, scale):
+        return super()._element(loc + self.shift, scale)
+
+
+def test_a_class_of_ones_own_is_never_taken_for_another_column():
+    made = Columns([ShiftedNormal(0.0), ShiftedNormal(5.0)])
+    made.build((2,))
+    found = made.distribution(tf.zeros([1, 2])).log_prob([[0.0, 5.0]])
+    assert found.numpy()[0] == pytest.approx(2 * scipy.stats.norm.logpdf(0), abs=1e-5)
+
+
+def test_what_is_drawn_in_a_column_does_not_follow_from_how_many_there_are_of_its_kind():
+    """Noise is that of the column's number, in training and in samples."""
+    grey = np.full((50, 4), 0.5, np.float32)
+    seed, params = tf.constant([3, 4]), tf.zeros([50, 4])
+    many = Columns([Normal(), Normal(), Bernoulli(dynamic_binarization=True), Normal()])
+    few = Columns([Poisson(), Normal(), Bernoulli(dynamic_binarization=True), LogNormal()])
+    for made in (many, few):
+        made.build((4,))
+    prepared = [made.prepare(grey, seed).numpy()[:, 2] for made in (many, few)]
+    drawn = [made.draw(params, stream(50)).numpy()[:, 1] for made in (many, few)]
+    for first, second in (prepared, drawn):
+        assert len(np.unique(first)) > 1 and np.array_equal(first, second)

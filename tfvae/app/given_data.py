@@ -60,7 +60,8 @@ def examples(
         table: the columns of the run, if it is one of a table.
 
     Returns:
-        All examples of a file or folder; of data that come in two parts, those held out.
+        All examples of a file or folder, which may be one; of data that come in two parts, those
+        held out.
 
     Raises:
         InputError: data that cannot be read.
@@ -73,10 +74,12 @@ def examples(
         return Examples(table.to_array(datasets.read_table(data)), None, (), f"of {data}", table)
 
     folder = Path(data).expanduser()
-    has_pictures = folder.is_dir() and len(event_shape) == 3
-    size: Any = event_shape[:2] if has_pictures else None
-    dataset = load_data(dataclasses.replace(settings, data=data, image_size=size), data_dir)
-    x, y = datasets.joined(dataset)
+    has_pictures = folder.is_dir() and len(event_shape) == 3 and not datasets.record_files(folder)
+    size: Any = event_shape[:2] if len(event_shape) == 3 else None
+    asked = dataclasses.replace(settings, data=data, image_size=size)
+    x, y = datasets.joined(load_data(asked, data_dir, least=1))
+    if x.shape == tuple(event_shape) and y is None:
+        x = x[None]  # one example without an axis of examples
     if not has_pictures:
         return Examples(x, y, (), f"of {data}")
 

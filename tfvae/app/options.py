@@ -45,8 +45,8 @@ DataDir = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, .csv, .parquet, "
-        "or folder of images."
+        help="mnist_5k, digits, mnist, fashion_mnist, binarized_mnist, tfds:NAME, a .npz, .npy, "
+        ".csv, .parquet, .tfrecord, or folder of images."
     ),
 ]
 Run = Annotated[str, typer.Argument(help="Folder of a run.")]
@@ -99,7 +99,10 @@ Condition = Annotated[
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(help="Kinds of a table's columns, such as age=real,id=skip. Default: by value."),
+    typer.Option(
+        help="Kinds of a table's columns, such as age=real,id=skip, or what features of records "
+        "are, such as pixels=28x28x1,digit=y. Default: by value."
+    ),
 ]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Default 20, or as many as a few examples need.")

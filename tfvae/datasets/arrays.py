@@ -9,11 +9,12 @@ from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import InputTypeError, invalid
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path, least: int = 2) -> Dataset:
     """Loads a `.npy` or a `.npz`, and splits a single array.
 
     Args:
         path: the file, which `tfvae.datasets.load` describes.
+        least: how many examples a single array must have.
 
     Raises:
         InputError: a file that cannot be read or used. The message names it.
@@ -43,7 +44,7 @@ def load(path: Path) -> Dataset:
 
     (x,), note = _examples(alone.values(), path)
     y = _labels_of(arrays, "y", len(x), path) if "x" in arrays else None
-    return split(str(path), x, y, note=note)
+    return split(str(path), x, y, note=note, least=least)
 
 
 def _labels_of(arrays, name, count, path):

@@ -88,6 +88,7 @@ def split(
     y: np.ndarray | None = None,
     note: str = "",
     classes: tuple[str, ...] = (),
+    least: int = 2,
 ) -> Dataset:
     """Splits examples and labels: a random sixth is held out, always the same.
 
@@ -97,11 +98,12 @@ def split(
         y: labels or conditions, `[N, ...]`, or None.
         note: how the values were changed.
         classes: the names of the labels.
+        least: as for `parts`.
 
     Raises:
-        InputError: fewer than two examples.
+        InputError: fewer examples.
     """
-    train, test, held_out = parts(name, len(x))
+    train, test, held_out = parts(name, len(x), least)
     note = f"{note}; {held_out}".lstrip("; ")
 
     if y is None:
@@ -110,18 +112,20 @@ def split(
     return Dataset(name, x[train], x[test], note=note, was_split=True, **labels)
 
 
-def parts(name: str, count: int) -> tuple[np.ndarray, np.ndarray, str]:
+def parts(name: str, count: int, least: int = 2) -> tuple[np.ndarray, np.ndarray, str]:
     """Returns the numbers of the examples to train on and of those to hold out, and a note.
 
     Args:
         name: the name of the data, or their path.
         count: how many examples there are.
+        least: how many there must be; with 1, one alone is held out and none is trained on.
 
     Raises:
-        InputError: fewer than two examples.
+        InputError: fewer examples.
     """
-    if count < 2:
+    if count < least:
         expected = f"examples to train on and to hold out in {name}"
+        expected = expected if least > 1 else f"an example in {name}"
         raise invalid(expected, f"{count} examples", "give more data")
 
     order = np.random.default_rng(_SPLIT_SEED).permutation(count)
@@ -143,7 +147,7 @@ def joined(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
     if not dataset.was_split:
         return dataset.x_test, dataset.y_test
 
-    train, test, _ = parts(dataset.name, len(dataset.x_test) + len(dataset.x_train))
+    train, test, _ = parts(dataset.name, len(dataset.x_test) + len(dataset.x_train), least=1)
     rows = np.argsort(np.concatenate([test, train]))
     x = np.concatenate([dataset.x_test, dataset.x_train])[rows]
     if dataset.y_test is None or dataset.y_train is None:

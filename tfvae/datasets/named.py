@@ -9,7 +9,6 @@ The data directory is `data_dir`, else `$TFVAE_DATA`, else the user's cache. It 
 `keras.datasets`, or with TensorFlow Datasets for binarized MNIST.
 """
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._files.places import local
-from tfvae.datasets import arrays, pictures, readers, table_files
+from tfvae.datasets import arrays, carried, pictures, prepared, readers, records, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -27,21 +26,28 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
     kinds: Mapping[str, str] | None = None,
+    least: int = 2,
 ) -> Dataset:
     """Loads a data set by name, or by path a file of arrays, a table or a folder of images.
 
     A `.npz` holds `x_train` and `x_test`, or `train` and `test`, or one array; labels `y_train`
     and `y_test`, or `y`, are read with them. A folder holds images of any sizes, see
     `pictures.read`; folders in it are labels. A table is a `.csv`, `.tsv` or `.parquet`; of what
-    kind each column is follows from its values, see `Table`. A single array, a table or a folder
-    is split: a random sixth is held out, always the same.
+    kind each column is follows from its values, see `Table`. Of TFRecord files, or a folder of
+    them, the feature with a picture or a list of numbers is x, and the one named label is y. A
+    name such as "tfds:mnist" is that of TensorFlow Datasets. A single array, a table, records or
+    a folder are split: a random sixth is held out, always the same.
 
     Args:
-        name_or_path: "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a path.
+        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist" or "binarized_mnist",
+            "tfds:NAME", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
-        kinds: kinds of a table's columns by name, where they are known, see `Table.of`.
+        kinds: kinds of a table's columns by name, where they are known, see `Table.of`. Of
+            records, what features are: "x", "y", or a shape such as "28x28x1".
+        least: how many examples there must be to be split. With 1, one example alone is held out,
+            and none is left to train on.
 
     Returns:
         The data.
@@ -55,19 +61,23 @@ def load(
     if str(name_or_path) in _NAMED:
         return _NAMED[str(name_or_path)](_folder(data_dir))
 
+    if str(name_or_path).startswith(prepared.MARK):
+        return prepared.load(str(name_or_path), data_dir, image_size)
     path = local(name_or_path)
+    if records.record_files(path):
+        return records.load(path, kinds, image_size, least)
     if os.path.isdir(path):
         found = pictures.read(path, image_size)
         note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
-        return split(str(path), found.x, found.y, note, found.classes)
+        return split(str(path), found.x, found.y, note, found.classes, least)
     if path.suffix in (".npz", ".npy"):
-        return arrays.load(path)
+        return arrays.load(path, least)
     if path.suffix in table_files.SUFFIXES:
-        return table_files.load(path, kinds)
+        return table_files.load(path, kinds, least)
 
-    known = ".npz, .npy, .csv, .tsv or .parquet file"
+    known = ".npz, .npy, .csv, .tsv, .parquet or .tfrecord file"
     raise invalid(
-        f"a data set ({', '.join(_NAMED)}), a {known}, or a folder of images",
+        f"a data set ({', '.join(_NAMED)}, tfds:NAME), a {known}, or a folder of images",
         repr(str(name_or_path))
         + ("" if os.path.exists(path) else ", which is no file or folder either"),
         "check the spelling, or give the path of your data",
@@ -75,33 +85,6 @@ def load(
 
 
 # ---- by name
-
-
-def _digits(folder):
-    """Loads scikit-learn's `load_digits`: 1,797 scans of 8x8 pixels in 17 grey levels.
-
-    The scans are part of the installed package. `folder` is not used.
-    """
-    found = importlib.util.find_spec("sklearn")
-    if found is None or not found.submodule_search_locations:
-        raise invalid(
-            "scikit-learn, which holds the digits",
-            "it is not installed",
-            "pip install 'tfvae[app]'",
-        )
-
-    file = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
-    if file.is_file():  # read here, since importing scikit-learn takes a second
-        table = np.loadtxt(file, delimiter=",")
-    else:
-        from sklearn.datasets import load_digits
-
-        table = np.column_stack(load_digits(return_X_y=True))
-
-    images = (table[:, :-1].reshape(-1, 8, 8, 1) / 16).astype(np.float32)
-    return split(
-        "digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16"
-    )
 
 
 def _idx_images(name):
@@ -166,7 +149,8 @@ def _binarized_mnist(folder):
 
 
 _NAMED = {
-    "digits": _digits,
+    carried.HANDWRITTEN: carried.mnist_5k,
+    "digits": carried.digits,
     "mnist": _idx_images("mnist"),
     "fashion_mnist": _idx_images("fashion_mnist"),
     "binarized_mnist": _binarized_mnist,

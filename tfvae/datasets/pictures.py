@@ -7,14 +7,17 @@ the first frame counts. The note says how often each of these happened.
 
 import collections
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
 from tfvae.errors import invalid
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+Source = Path | BinaryIO | np.ndarray
 
 _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
 _BYTES = 2**33  # of all pictures in memory
@@ -65,19 +68,62 @@ def read(
             pixels, or values without a known range. The message names it.
     """
     files = picture_files(folder)
-    size, sized = _size(files, image_size)
+    x, note = together(files, image_size, fit)
+    y, classes = _labels(files, Path(folder))
+    return Pictures(x, y, classes, note)
+
+
+def together(
+    sources: Sequence[Source],
+    image_size: int | tuple[int, int] | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+) -> tuple[np.ndarray, str]:
+    """Reads pictures, and brings them to one size.
+
+    Args:
+        sources: files, open files of their bytes, or arrays of 8 bits `[H, W]` or `[H, W, C]`.
+        image_size: as for `read`.
+        fit: as for `read`.
+
+    Returns:
+        (x, note): float32 `[N, H, W, 1 or 3]`, and how the values were changed.
+
+    Raises:
+        InputError: as for `read`.
+    """
+    size, sized = _size(sources, image_size)
     changes: collections.Counter[str] = collections.Counter()
-    images = [_values(file, size if sized else None, fit, changes) for file in files]
+    images = [values(source, size if sized else None, fit, changes) for source in sources]
     if len({image.ndim for image in images}) > 1:
-        images = [_coloured(image) for image in images]
+        images = [coloured(image) for image in images]
 
     x = np.stack(images)
-    y, classes = _labels(files, Path(folder))
     notes = [f"{what}: {count}" for what, count in sorted(changes.items()) if count]
     if sized:
         how = "cropped at the centre" if fit == "crop" else "padded"
         notes.append(f"{how} and resized to {size[1]}x{size[0]}")
-    return Pictures(x if x.ndim == 4 else x[..., None], y, classes, "; ".join(notes))
+    return x if x.ndim == 4 else x[..., None], "; ".join(notes)
+
+
+def size_of_all(
+    sources: Sequence[Source], image_size: int | tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Returns the height and width to which `together` brings pictures, by their headers alone.
+
+    Args:
+        sources: as for `together`.
+        image_size: as for `read`.
+    """
+    return _size(sources, image_size, in_memory=False)[0]
+
+
+def is_grey(source: Source) -> bool:
+    """Returns True for a picture without colours, by its header alone.
+
+    Args:
+        source: as for `together`.
+    """
+    return _opened(source, lambda image: image.mode[0] == "I" or image.mode in _GREY)
 
 
 def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -101,7 +147,7 @@ def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def _size(files, image_size):
+def _size(files, image_size, in_memory=True):
     """Returns `(height, width)` of all pictures, and whether they must be brought to it."""
     sizes = [_size_of(file) for file in files]
     if image_size is not None:
@@ -113,11 +159,12 @@ def _size(files, image_size):
         side = min(_SIDE, int(np.median([min(size) for size in sizes])))
         wanted = (max(_MULTIPLE, side - side % _MULTIPLE),) * 2
 
-    if len(files) * wanted[0] * wanted[1] * 3 * 4 > _BYTES:
+    if in_memory and len(files) * wanted[0] * wanted[1] * 3 * 4 > _BYTES:
         raise invalid(
             f"images that fill at most {_BYTES >> 30} GB as numbers",
             f"{len(files):,} images of {wanted[1]}x{wanted[0]}",
-            "make them smaller, image_size=64 (--image-size 64)",
+            "make them smaller, image_size=64 (--image-size 64), or train in Python on "
+            "tfvae.datasets.stream(...), which holds a few at once",
         )
 
     return wanted, set(sizes) != {wanted}
@@ -142,6 +189,8 @@ def _opened(file, use):
     from PIL import Image
 
     try:
+        if isinstance(file, np.ndarray):
+            return use(Image.fromarray(file[..., 0] if file.shape[2:] == (1,) else file))
         with Image.open(file) as image:
             return use(image)
     except Exception as error:  # each format of Pillow raises errors of its own
@@ -152,9 +201,21 @@ def _opened(file, use):
         ) from error
 
 
-def _values(file, size, fit, changes):
-    """Returns the values of a picture, float32: `[H, W]` if it is grey, else `[H, W, 3]`."""
-    return _opened(file, lambda image: _values_of(image, size, fit, changes))
+def values(
+    source: Source,
+    size: tuple[int, int] | None,
+    fit: Literal["crop", "pad"],
+    changes: "collections.Counter[str]",
+) -> np.ndarray:
+    """Returns the values of a picture, float32: `[H, W]` if it is grey, else `[H, W, 3]`.
+
+    Args:
+        source: as for `together`.
+        size: height and width to bring it to, or None to leave its own.
+        fit: as for `read`.
+        changes: counts what is done to pictures.
+    """
+    return _opened(source, lambda image: _values_of(image, size, fit, changes))
 
 
 def _values_of(image, size, fit, changes):
@@ -162,7 +223,7 @@ def _values_of(image, size, fit, changes):
 
     changes["first frame of several"] += getattr(image, "n_frames", 1) > 1
     changes["turned as the camera says"] += image.getexif().get(_ORIENTATION, 1) != 1
-    deep = image.mode == "RGB" and any("16" in str(tile[3]) for tile in image.tile)
+    deep = image.mode == "RGB" and any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     changes["colours of 16 bits read as of 8"] += deep
 
     of_16_bits = image.mode in _DEPTH_16 or (image.mode == "I" and image.format == "PNG")
@@ -212,7 +273,8 @@ def _fitted(image, size, fit):
     return make(image, size[::-1], method=Image.Resampling.BILINEAR)
 
 
-def _coloured(image):
+def coloured(image: np.ndarray) -> np.ndarray:
+    """Returns a picture as `[H, W, 3]`, also one that is grey, `[H, W]`."""
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
 
 

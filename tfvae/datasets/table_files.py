@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
-def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
+def load(path: Path, kinds: Mapping[str, str] | None = None, least: int = 2) -> Dataset:
     """Loads a table, and holds a random sixth of its rows out.
 
     Args:
         path: a file with one of `SUFFIXES`, whose first row has the names of the columns.
         kinds: kinds of columns that are known, see `Table.of`.
+        least: how many rows there must be.
 
     Returns:
         The rows as arrays, and the table.
@@ -33,7 +34,7 @@ def load(path: Path, kinds: Mapping[str, str] | None = None) -> Dataset:
         InputTypeError: a column of neither numbers nor texts.
     """
     frame = read_table(path)
-    train, test, note = parts(str(path), len(frame))
+    train, test, note = parts(str(path), len(frame), least)
     with of_file(str(path)):
         table = Table.of(frame, kinds, measured_on=train.tolist())
         x = table.to_array(frame)

@@ -23,6 +23,9 @@ class Likelihood(Piece):
         discrete: True if p(x|z) is a probability and not a density. Only then are there bits per
             dimension.
         value_range: `(low, high)` of those values, or None if they have no bounds.
+        of_each: names of the attributes, numbers or weights, in which likelihoods of one kind may
+            differ, if several of them can be computed at once with arrays in their place, see
+            `Columns`. A subclass that has none of its own stands alone.
         elementwise: True if the mean of each element is a function of one number of the
             decoder's output, the same function for all elements.
     """
@@ -31,6 +34,7 @@ class Likelihood(Piece):
     elementwise = False
     discrete = False
     value_range: tuple[float, float] | None = None
+    of_each: tuple[str, ...] | None = None
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         """Returns the shape of the decoder's output for one example."""
@@ -68,6 +72,11 @@ class Likelihood(Piece):
     def fits_batches(self) -> bool:
         """True if `training_distribution` may change weights, so a step calls it only once."""
         return type(self).training_distribution is not Likelihood.training_distribution
+
+    @property
+    def randomizes(self) -> bool:
+        """True if `prepare` draws, and so needs noise of its own."""
+        return False
 
     def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
         """Returns x `[B, *event]` in the form the encoder sees, of the same shape."""

@@ -40,12 +40,18 @@ class Bernoulli(Elements):
     elementwise = True
     unbounded_params = "logits"
     discrete = True
+    of_each = ()
 
     def __init__(self, *, dynamic_binarization: bool = False, **kwargs: Any) -> None:
         """Sets the support; see the class for the argument."""
         super().__init__(**kwargs)
         self.dynamic_binarization = dynamic_binarization
         self.support = "grey values from 0 to 1" if dynamic_binarization else "values 0 and 1 only"
+
+    @property
+    def randomizes(self) -> bool:
+        """True with dynamic binarization."""
+        return self.dynamic_binarization
 
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns Bernoullis whose logits are `params`."""

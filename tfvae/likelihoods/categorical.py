@@ -34,6 +34,7 @@ class Categorical(Elements):
     value_range = (0.0, 1.0)
     unbounded_params = "logits"
     discrete = True
+    of_each = ()
 
     def build(self, event_shape: tuple[int, ...]) -> None:
         """Keeps the number of axes of an event.

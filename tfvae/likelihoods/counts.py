@@ -58,6 +58,8 @@ class Poisson(_Counts):
     takes time in proportion to the largest count, and no draw exceeds 2^20.
     """
 
+    of_each = ()
+
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
         """Returns Poissons with log-means `params`."""
         return tfd.Independent(tfd.Poisson(log_rate=_bounded_log(params)), self.event_rank)
@@ -104,6 +106,8 @@ class NegativeBinomial(_Counts):
         [1] Lopez et al., Deep generative modeling for single-cell transcriptomics. Nature
             Methods 15, 2018, section "The scVI model".
     """
+
+    of_each = ("dispersion", "log_dispersion")
 
     def __init__(
         self, dispersion: float = 1.0, *, per_element_dispersion: bool = False, **kwargs: Any

@@ -163,6 +163,8 @@ class Normal(_LocationScale):
             arXiv:2006.13202.
     """
 
+    of_each = ("scale", "log_scale")
+
     def __init__(
         self,
         scale: float = 1.0,
@@ -274,6 +276,8 @@ class Laplace(_LocationScale):
         InputError: a scale that is not positive and finite, or both options at once.
     """
 
+    of_each = ("scale", "log_scale")
+
     def _element(self, loc, scale):
         return tfd.Laplace(loc, scale)
 
@@ -300,6 +304,8 @@ class StudentT(_LocationScale):
         [1] Takahashi et al., Student-t Variational Autoencoder for Robust Density Estimation.
             IJCAI 2018.
     """
+
+    of_each = ("scale", "log_scale")
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class LogNormal(_LocationScale):
 
     support = "positive numbers"
     unbounded_params = "logarithms of medians"
+    of_each = ("scale", "log_scale")
 
     def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
         """Returns log x."""

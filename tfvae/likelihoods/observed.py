@@ -45,6 +45,8 @@ class Observed(Likelihood):
             Data Sets. ICML 2019. arXiv:1812.02633.
     """
 
+    of_each = ("fill",)
+
     def __init__(self, base: Likelihood, fill: float = 0.0, **kwargs: Any) -> None:
         """Checks base and fill; see the class for the arguments."""
         super().__init__(**kwargs)
@@ -119,7 +121,7 @@ class Observed(Likelihood):
 
     def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the base's view of x, with `fill` for missing elements."""
-        return self.base.encoder_view(tf.where(x == x, x, self.fill))
+        return self.base.encoder_view(tf.where(x == x, x, tf.cast(self.fill, x.dtype)))
 
     def dimensions(self, event_shape: Sequence[int]) -> int:
         """Returns the base's number of dimensions, missing elements included."""

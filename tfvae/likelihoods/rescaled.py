@@ -46,6 +46,8 @@ class Rescaled(Likelihood):
             or a base whose elements depend on each other.
     """
 
+    of_each = ("offset", "unit")
+
     def __init__(
         self,
         base: Likelihood,

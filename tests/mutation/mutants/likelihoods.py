@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         name="observed-fill-ignored",
         path="tfvae/likelihoods/observed.py",
-        old="tf.where(x == x, x, self.fill)",
+        old="tf.where(x == x, x, tf.cast(self.fill, x.dtype))",
         new="tf.where(x == x, x, 0.0)",
         note="The encoder is shown 0 for a missing element whatever the fill.",
     ),

@@ -38,7 +38,7 @@ DataDir = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        help="digits, mnist, fashion_mnist, binarized_mnist, a .npz, .npy, .csv, .parquet, "
+        help="digits, mnist, fashion_mnist, binarized_mnist, shapes, a .npz, .npy, .csv, .parquet, "
         "or folder of images."
     ),
 ]

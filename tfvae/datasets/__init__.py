@@ -11,6 +11,8 @@ from tfvae.datasets.dataset import joined as joined
 from tfvae.datasets.named import NAMES as NAMES
 from tfvae.datasets.named import load as load
 from tfvae.datasets.pictures import picture_files as picture_files
+from tfvae.datasets.shapes import Factored as Factored
+from tfvae.datasets.shapes import shapes as shapes
 from tfvae.datasets.table import Column as Column
 from tfvae.datasets.table import Table as Table
 from tfvae.datasets.table_files import read_table as read_table

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._files.places import local
-from tfvae.datasets import arrays, pictures, readers, table_files
+from tfvae.datasets import arrays, pictures, readers, shapes, table_files
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -37,7 +37,7 @@ def load(
     is split: a random sixth is held out, always the same.
 
     Args:
-        name_or_path: "digits", "mnist", "fashion_mnist" or "binarized_mnist", or a path.
+        name_or_path: "digits", "mnist", "fashion_mnist", "binarized_mnist" or "shapes", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
@@ -102,6 +102,13 @@ def _digits(folder):
     return split(
         "digits", images, table[:, -1].astype(np.int32), note="17 grey levels divided by 16"
     )
+
+
+def _shapes(folder):
+    """Draws shapes with known factors, labelled by their kind. `folder` is not used."""
+    drawn = shapes.shapes()
+    note = "drawn, in 256 grey levels"
+    return split("shapes", drawn.x, drawn.factors[:, 0], note, shapes.SHAPES)
 
 
 def _idx_images(name):
@@ -170,6 +177,7 @@ _NAMED = {
     "mnist": _idx_images("mnist"),
     "fashion_mnist": _idx_images("fashion_mnist"),
     "binarized_mnist": _binarized_mnist,
+    "shapes": _shapes,
 }
 NAMES = tuple(_NAMED)
 

@@ -113,6 +113,15 @@ def test_the_score_of_factor_vae_by_hand():
     found = metrics.factor_vae_score(codes, factors, votes=2000, group=8)
     assert found == pytest.approx(0.5, abs=0.03)
 
+    # The votes that are counted are others than those that were learned from.
+    single = [metrics.factor_vae_score(codes, factors, 1, 8, seed=seed) for seed in range(40)]
+    assert np.mean(single) == pytest.approx(0.5, abs=0.25)
+
+
+def test_the_latent_that_varies_least_votes():
+    factors = np.random.default_rng(0).integers(0, 3, (400, 3))
+    assert metrics.factor_vae_score(factors, factors) == 1
+
 
 def test_collapsed_latents_do_not_vote(known):
     codes, factors = known

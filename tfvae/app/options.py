@@ -120,6 +120,14 @@ EarlyStopping = Annotated[
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print all settings as chosen, and do not train.")
 ]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="Train so many runs, of this --seed and those after it, and compare them. Again, to "
+        "go on after a stop.",
+    ),
+]
 Resume = Annotated[str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")]
 
 

@@ -41,6 +41,7 @@ def train(
     early_stopping: options.EarlyStopping = None,
     config: options.Config = None,
     print_config: options.PrintConfig = False,
+    seeds: options.Seeds = None,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
@@ -75,21 +76,16 @@ def train(
         early_stopping: epochs without progress after which the training ends.
         config: file with options that are not typed.
         print_config: True to print the settings alone.
+        seeds: how many runs to train, of as many seeds; None for one run.
     """
     from tfvae.app import train_command
-    from tfvae.app.settings import Settings
 
-    settings = Settings(
-        data=data, data_dir=data_dir, latent_dim=latent_dim, network=network.value,
-        likelihood=likelihood, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
-        num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
-        posterior=posterior, objective=objective, estimator=estimator,
-        hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
-        image_size=image_size, steps=steps, early_stopping=early_stopping,
-        columns=options.kinds(columns), condition=condition,
-    )  # fmt: skip
+    settings = train_command.settings_of(context.params)
     if print_config:
         train_command.print_config(context, settings)
+        return
+    if seeds is not None:
+        train_command.run_seeds(context, settings, seeds, overwrite)
         return
     report = train_command.run(context, settings, overwrite, resume, screen.say)
 

@@ -105,6 +105,12 @@ def test_numbers_that_cannot_be_compared_are_not(make, settings, numbers):
     assert len(found["says"]) == 1
 
 
+def test_runs_whose_held_out_examples_are_not_known_are_not_compared(make):
+    found = comparing.compare([make("a", held_out=None), make("b", held_out=None)])
+    assert "the report does not tell" in found["not_comparable"]
+    assert found["differences"] == []
+
+
 def test_other_counts_of_importance_samples_and_versions_are_told(make):
     notes = comparing.compare([make("a"), make("b", num_samples=5000)])["notes"]
     assert any("500 and 5,000" in note for note in notes)

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfvae import _files
+from tfvae.app.comparability import not_comparable, notes
 from tfvae.app.run_folder import REPORT, TFLITE, opened
 from tfvae.errors import invalid
 
 ERRORS = 2.0  # standard errors beyond which a difference is one
 _OF_A_PLACE = ("out", "data_dir")
-_SHOWN = 12  # digits of a hash
 
 
 class Number(NamedTuple):
@@ -71,7 +71,7 @@ def compare(places: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
     names = _short(folders)
     differing = _differing([report["settings"] for report in reports])
     runs = [_described(*run, differing) for run in zip(folders, names, reports)]
-    reason = _not_comparable(names, reports)
+    reason = not_comparable(names, reports)
     sets = _sets(reports)
     found = [_summary([runs[i] for i in chosen]) for chosen in sets]
     differences = [] if reason else _differences(found)
@@ -82,7 +82,7 @@ def compare(places: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
         "not_comparable": reason,
         "seeds": [each for each in found if len(each["runs"]) > 1],
         "differences": differences,
-        "notes": _notes(names, reports),
+        "notes": notes(names, reports),
         "says": _says(found, differences, reason),
     }
 
@@ -145,38 +145,6 @@ def _described(folder, name, report, differing):
     }
 
 
-def _not_comparable(names, reports):
-    """Returns why numbers of runs cannot be compared, or None."""
-    for told in (_held_out, _kind, _conditions):
-        kinds: dict[str, list[str]] = {}
-        for name, report in zip(names, reports):
-            kinds.setdefault(told(report), []).append(name)
-        if len(kinds) > 1 or None in kinds:
-            parts = [f"{', '.join(those)}: {kind}" for kind, those in kinds.items()]
-            return "; ".join(parts)
-    return None
-
-
-def _held_out(report):
-    found = (report.get("data") or {}).get("evaluated_on") or {}
-    if not found.get("sha256"):
-        return "evaluated on examples that the report does not tell"
-    return f"evaluated on {found['examples']:,} examples of hash {found['sha256'][:_SHOWN]}"
-
-
-def _kind(report):
-    """Returns what the NLL is of: a density and a probability are no numbers of one kind."""
-    evaluation = report["evaluation"]
-    if evaluation.get("binarization"):
-        return f"probabilities of binarized data ({evaluation['binarization']})"
-    return "densities" if evaluation.get("bits_per_dim") is None else "probabilities"
-
-
-def _conditions(report):
-    conditioned = report["settings"].get("condition") is not None
-    return "log p(x|y), of data and labels" if conditioned else "log p(x), of data alone"
-
-
 def _sets(reports):
     """Returns the numbers of the runs that differ by their seed alone, set by set."""
     found: dict[str, list[int]] = {}
@@ -230,24 +198,6 @@ def _difference(one, other):
         within = None if error is None else abs(change) <= ERRORS * error
         found[number.key] = {"difference": change, "stderr": error, "within_errors": within}
     return found
-
-
-def _notes(names, reports):
-    """Returns what to mind beside the numbers."""
-    notes = []
-    counts = {report["evaluation"].get("num_samples") for report in reports}
-    if len(counts) > 1:
-        told = " and ".join(f"{count:,}" for count in sorted(filter(None, counts)))
-        notes.append(f"Importance samples differ ({told}): fewer of them make the NLL larger.")
-    versions = {_text(report.get("versions")) for report in reports}
-    if len(versions) > 1:
-        notes.append("The runs are of different versions of the software, see their reports.")
-    shared = [
-        name for name, report in zip(names, reports) if (report.get("data") or {}).get("shared")
-    ]
-    if shared:
-        notes.append(f"Some held-out examples were trained on in {', '.join(shared)}.")
-    return notes
 
 
 def _says(sets, differences, reason):

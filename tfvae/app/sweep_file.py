@@ -155,7 +155,7 @@ def _drawn(content, name) -> Iterator[dict[str, Any]]:
     generator = np.random.default_rng(content.get("seed", 0))
     wanted = content.get("runs", _RUNS)
     _check_count(wanted, name)
-    known = set()
+    known: set[str] = set()
     for _ in range(wanted * _TRIES):
         choice = {key: _value(values, generator) for key, values in content["random"].items()}
         text = json.dumps(choice)

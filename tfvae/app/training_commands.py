@@ -80,7 +80,7 @@ def train(
     """
     from tfvae.app import train_command
 
-    settings = train_command.settings_of(context.params)
+    settings = train_command.settings_of(context.params)  # in which Typer has them by name
     if print_config:
         train_command.print_config(context, settings)
         return

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tfvae.datasets.shapes import Factored
     from tfvae.models.vae import VAE
 
-_PAGE = 1000  # examples that are encoded at once
-
 
 @dataclasses.dataclass(frozen=True)
 class Disentanglement:
@@ -70,7 +68,7 @@ def disentanglement(
         InputError: examples that the model does not take, fewer than two latents, or no
             scikit-learn.
     """
-    codes = _codes(model, data.x) if hasattr(model, "likelihood") else np.asarray(model)
+    codes = _locations(model, data.x) if hasattr(model, "likelihood") else np.asarray(model)
     found = dci(codes, data.factors, seed)
     categorical = [data.names.index(name) for name in data.categorical]
     return Disentanglement(
@@ -80,14 +78,7 @@ def disentanglement(
     )  # fmt: skip
 
 
-def _codes(vae, x):
-    """Returns the location of q(z|x) for each example, layers side by side, `[N, D]`."""
-    import tensorflow as tf
+def _locations(vae, x):
+    from tfvae.models.locations import locations  # which loads TensorFlow
 
-    x, _ = vae.likelihood.prepare_fixed(vae.events(x).numpy())
-    pages = []
-    for first in range(0, len(x), _PAGE):
-        params = vae.encoder_params(x[first : first + _PAGE], None, training=False)
-        layers = tf.nest.flatten(vae.posterior.location(params))
-        pages.append(np.concatenate([np.reshape(layer, (len(layer), -1)) for layer in layers], 1))
-    return np.concatenate(pages)
+    return locations(vae, x)

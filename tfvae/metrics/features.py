@@ -75,7 +75,7 @@ def features_for(data: "Dataset | npt.ArrayLike", seed: int = 0) -> Features:
         Those of a classifier trained on the data's labels, if there are classes among them; else
         a random projection.
     """
-    if isinstance(data, Dataset) and _are_classes(data.y_train):
+    if isinstance(data, Dataset) and data.y_train is not None and _are_classes(data.y_train):
         held_out = None if data.y_test is None else (data.x_test, data.y_test)
         return classifier_features(data.x_train, data.y_train, seed, held_out=held_out)
     shape = data.event_shape if isinstance(data, Dataset) else np.shape(data)[1:]
@@ -84,7 +84,7 @@ def features_for(data: "Dataset | npt.ArrayLike", seed: int = 0) -> Features:
 
 def _are_classes(y):
     """Returns True for whole numbers that say of each example which of several classes it is."""
-    if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
+    if y.ndim != 1 or y.dtype.kind not in "iu":
         return False
     return 2 <= len(np.unique(y)) <= len(y) // 2
 

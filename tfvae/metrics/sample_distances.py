@@ -71,11 +71,11 @@ def fid(real: npt.ArrayLike, generated: npt.ArrayLike) -> float:
     Raises:
         InputError: features that are not finite, of two widths, or of fewer than two examples.
     """
-    real, generated = _pair(real, generated, least=2)
-    roots = [_root(features) for features in (real, generated)]
+    sets = _pair(real, generated, least=2)
+    roots = [_root(features) for features in sets]
     spread = sum(float(np.sum(root**2)) for root in roots)
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
-    apart = real.mean(axis=0) - generated.mean(axis=0)
+    apart = sets[0].mean(axis=0) - sets[1].mean(axis=0)
     return max(0.0, float(apart @ apart + spread - 2 * shared))
 
 
@@ -102,11 +102,11 @@ def kid(real: npt.ArrayLike, generated: npt.ArrayLike) -> KID:
     Raises:
         InputError: features that are not finite, of two widths, or of fewer than two examples.
     """
-    real, generated = _pair(real, generated, least=2)
-    within = [_sums_of_others(features) for features in (real, generated)]
-    between = _kernel_sums(real, generated), _kernel_sums(generated, real)
+    a, b = _pair(real, generated, least=2)
+    within = [_sums_of_others(features) for features in (a, b)]
+    between = _kernel_sums(a, b), _kernel_sums(b, a)
 
-    n, m = len(real), len(generated)
+    n, m = len(a), len(b)
     crossed = between[0].sum() / (n * m)
     means = [own.sum() / (len(own) * (len(own) - 1)) for own in within]
     value = means[0] + means[1] - 2 * crossed
@@ -165,11 +165,10 @@ def precision_recall(
         InputError: features that are not finite, of two widths, or of no more than k examples.
     """
     k = arguments.whole_number("neighbours", neighbours, 1)
-    real, generated = _pair(real, generated, least=k + 1)
-    center = real.mean(axis=0)  # near which squares are small, and so is their rounding
-    real, generated = real - center, generated - center
-    precision, recall = _covered(generated, real, k), _covered(real, generated, k)
-    return PrecisionRecall(precision, recall)
+    a, b = _pair(real, generated, least=k + 1)
+    center = a.mean(axis=0)  # near which squares are small, and so is their rounding
+    a, b = a - center, b - center
+    return PrecisionRecall(precision=_covered(b, a, k), recall=_covered(a, b, k))
 
 
 def _covered(features, manifold, k):

@@ -152,6 +152,7 @@ def test_a_grid_is_every_combination_and_its_plan_trains_nothing(sweep, trained)
     status, out, _ = sweep(text, "--plan")
     assert status == 0
     assert "16 runs in there/" in out
+    assert "16 runs in elsewhere/" in sweep(text, "--plan", "--out", "elsewhere")[1]
     assert "latent_dim-4-learning_rate-0.003-hidden-32.32-seed-1" in out
     assert trained == []
     jobs = sweep_file.read("s.toml").jobs
@@ -200,11 +201,13 @@ WRONG = {
     "another network": ('[grid]\nnetwork = ["rnn"]', ["rnn", "mlp"]),
     "widths": ('[grid]\nlatent_dim = [2]\n[train]\nhidden = [0]', ["--hidden", "numbers from 1"]),
     "twice": ("[train]\nseed = 1\n[grid]\nseed = [1]", ["seed in both"]),
+    "seeds and seed": ("seeds = 2\n[grid]\nseed = [1]", ["seeds, or values of seed", "both"]),
     "out within": ('[train]\nout = "x"\n[grid]\nseed = [1]', ["no out in the tables"]),
     "no folder": ("out = 3\n[grid]\nseed = [1]", ["out in s.toml, a folder"]),
     "runs": ("runs = 0\n[random]\nseed = [1]", ["runs in s.toml"]),
     "too many": (f"[grid]\nseed = {[1] * 1200}", ["at most 1,000"]),
     "ends": ("[random]\nlatent_dim = {min = 4, max = 2}", ["min below max"]),
+    "endless": ("[random]\nlearning_rate = {min = 1e-3, max = inf}", ["min below max"]),
     "other ends": ("[random]\nlatent_dim = {low = 1, high = 2}", ["min below max"]),
     "log of 0": ("[random]\nlearning_rate = {min = 0, max = 1, log = true}", ["positive ends"]),
     "no piece": ('[grid]\nprior = ["StandardNormal", "Nromal"]', ["prior-Nromal", "a prior"]),

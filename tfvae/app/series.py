@@ -12,7 +12,7 @@ from tfvae import _files
 from tfvae.app import comparing, comparison_page, expressions, run_inputs, runs
 from tfvae.app.run_folder import REPORT, Unfinished, opened
 from tfvae.app.settings import Settings
-from tfvae.errors import InputError, invalid, of_file
+from tfvae.errors import invalid, of_file
 
 PAGE = "compare.html"
 _OF_A_PLACE = ("out", "data_dir")
@@ -96,15 +96,16 @@ def train(
     folder = _files.local(out)
     page = folder / PAGE
     _check(folder, page, jobs, overwrite)
+
+    from tfvae.training.alarm import NonFiniteLoss  # below, since it loads TensorFlow
+
     done, failed = [], {}
     for count, (name, settings) in enumerate(jobs.items(), 1):
         say(f"Run {count} of {len(jobs)}: {name}")
         try:
             _train_one(dataclasses.replace(settings, out=str(folder / name)), say, overwrite)
             done.append(folder / name)
-        except InputError as error:
-            if type(error).__name__ != "NonFiniteLoss":  # of a module that loads TensorFlow
-                raise
+        except NonFiniteLoss as error:
             failed[name] = str(error)
             say(f"{name} has failed. {error}")
 

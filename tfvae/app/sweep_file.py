@@ -68,7 +68,8 @@ def read(path: str | os.PathLike[str]) -> Sweep:
     name = str(path)
     content = config_file.parsed(name)
     _check_keys(content, name)
-    way = next(each for each in _WAYS if each in content)
+    _check_ways(content, name)
+    way = next(each for each in _WAYS if content.get(each))
     shared = content.get("train", {})
     _check_values(way, content[way], name)
     config_file.options(shared, f"[train] of {name}")
@@ -100,6 +101,9 @@ def _check_keys(content, name):
     if not isinstance(content.get("out", ""), str):
         raise invalid(f"out in {name}, a folder", repr(content["out"]), 'write out = "runs/mine"')
 
+
+def _check_ways(content, name):
+    """Refuses tables that contradict each other."""
     ways = [way for way in _WAYS if content.get(way)]
     if len(ways) != 1:
         received = "both" if ways else "neither"
@@ -109,6 +113,9 @@ def _check_keys(content, name):
     if twice:
         fix = "keep it in one of the two"
         raise invalid(f"options in [train] or in [{ways[0]}] of {name}", f"{twice[0]} in both", fix)
+    if content.get("seeds", 1) > 1 and "seed" in content[ways[0]]:
+        fix = "leave seeds out, or seed in the table"
+        raise invalid(f"seeds, or values of seed in [{ways[0]}] of {name}", "both", fix)
     if "out" in content.get("train", {}) or "out" in content[ways[0]]:
         fix = "write it before the tables, for the folder of all runs"
         raise invalid(f"no out in the tables of {name}", "one", fix)
@@ -127,7 +134,7 @@ def _check_values(way, table, name):
 def _check_range(option, values, name):
     ends = [values.get(end) for end in ("min", "max")]
     is_known = set(values) <= {"min", "max", "log"} and isinstance(values.get("log", False), bool)
-    are_numbers = all(type(end) in (int, float) for end in ends)
+    are_numbers = all(type(end) in (int, float) and math.isfinite(end) for end in ends)
     if not is_known or not are_numbers or not ends[0] < ends[1]:
         fix = f"write {option} = {{min = 1e-4, max = 1e-2, log = true}}"
         expected = f"min below max, and log if wanted, of {option} in [random] of {name}"

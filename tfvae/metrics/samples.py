@@ -36,7 +36,8 @@ class SampleQuality:
         num_generated: generated examples.
         fid: Fréchet distance, see `metrics.fid`. It is biased upwards.
         fid_of_data: the same of as many other real examples, the training ones, in place of the
-            samples: what a perfect model would get. None if there are no others.
+            samples: about what a perfect model would get, or a little more in features of a
+            classifier that was trained on them. None if there are no others.
         kid: kernel distance, without bias, see `metrics.kid`.
         kid_stderr: its standard error.
         precision: share of the samples that lie where data do, see `metrics.precision_recall`.

@@ -25,7 +25,8 @@ MUTANTS = [
         name="train-counts-swapped",
         path="tfvae/app/train_command.py",
         old="    widths = {name: options.widths(",
-        new="""    read |= {"num_samples": read["num_examples"], "num_examples": read["num_samples"]}
+        new="""    read["num_samples"] = params["num_examples"]
+    read["num_examples"] = params["num_samples"]
     widths = {name: options.widths(""",
         note="`tfvae train` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",

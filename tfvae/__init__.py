@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfvae import gradients as gradients
     from tfvae import imputation as imputation
     from tfvae import likelihoods as likelihoods
+    from tfvae import metrics as metrics
     from tfvae import objectives as objectives
     from tfvae import plots as plots
     from tfvae import posteriors as posteriors
@@ -47,6 +48,7 @@ _MODULES = [
     "gradients",
     "imputation",
     "likelihoods",
+    "metrics",
     "objectives",
     "plots",
     "posteriors",

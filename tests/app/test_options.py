@@ -62,7 +62,11 @@ TYPED = {
         "strategy": None,
         "config": None,
         "print_config": None,
+        "seeds": None,
     },
+    # Where these arrive is asked in test_comparing.py and test_series.py.
+    "compare": {"run": ["out/run", "out/other"], "html": "page.html"},
+    "sweep": {"file": "sweep.toml", "out": "out/sweep", "plan": True, "overwrite": None},
     "evaluate": {
         "run": "out/run",
         "data": None,

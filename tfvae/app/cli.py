@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from tfvae._version import __version__
-from tfvae.app import data_commands, file_commands, screen, training_commands
+from tfvae.app import data_commands, file_commands, screen, series_commands, training_commands
 from tfvae.errors import InputError, InputTypeError, invalid
 
 # What an extra brings, by the name under which it is imported.
@@ -26,6 +26,8 @@ app = typer.Typer(
 for function in (
     training_commands.train,
     training_commands.evaluate,
+    series_commands.compare,
+    series_commands.sweep,
     file_commands.sample,
     data_commands.reconstruct,
     data_commands.interpolate,

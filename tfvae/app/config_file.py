@@ -34,18 +34,30 @@ def read(path: str) -> dict[str, Any]:
         InputError: no file, no TOML, an unknown key, or a value of another kind. The message has
             the nearest key.
     """
-    found = _parsed(path)
+    return options(parsed(path), path)
+
+
+def options(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Checks values of options, and returns them as the options take them.
+
+    Args:
+        values: values of TOML by name.
+        where: the file, or a part of it, for messages.
+
+    Raises:
+        InputError: an unknown key, or a value of another kind. The message has the nearest key.
+    """
     kinds = typing.get_type_hints(Settings)
-    for name, value in found.items():
+    for name, value in values.items():
         if name not in _NAMES:
             near = difflib.get_close_matches(name.replace("-", "_"), _NAMES, n=1)
             fix = f"write {near[0]}" if near else f"remove it, or take one of {', '.join(_NAMES)}"
-            raise invalid(f"names of options of tfvae train in {path}", f"{name}", fix)
+            raise invalid(f"names of options of tfvae train in {where}", f"{name}", fix)
         if not _is_of(value, kinds[name]):
-            expected = f"{name} in {path} to be {_described(kinds[name])}"
+            expected = f"{name} in {where} to be {_described(kinds[name])}"
             raise invalid(expected, f"{value!r}", f"write it as tfvae train --help shows {name}")
 
-    return {name: _as_typed(value) for name, value in found.items()}
+    return {name: _as_typed(value) for name, value in values.items()}
 
 
 def text(settings: Settings) -> str:
@@ -62,7 +74,12 @@ def text(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parsed(path):
+def parsed(path: str) -> dict[str, Any]:
+    """Returns what a TOML file holds.
+
+    Raises:
+        InputError: no file, or no TOML.
+    """
     parser = _parser()
     try:
         return parser.loads(_files.local(path).read_text(encoding="utf-8"))

@@ -45,8 +45,8 @@ DataDir = Annotated[
 Data = Annotated[
     str,
     typer.Argument(
-        help="mnist_5k, digits, mnist, fashion_mnist, binarized_mnist, tfds:NAME, a .npz, .npy, "
-        ".csv, .parquet, .tfrecord, or folder of images."
+        help="mnist_5k, digits, mnist, fashion_mnist, binarized_mnist, shapes, tfds:NAME, a .npz, "
+        ".npy, .csv, .parquet, .tfrecord, or folder of images."
     ),
 ]
 Run = Annotated[str, typer.Argument(help="Folder of a run.")]
@@ -136,6 +136,14 @@ Strategies = Annotated[
 ]
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print all settings as chosen, and do not train.")
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="Train so many runs, of this --seed and those after it, and compare them. Again, to "
+        "go on after a stop.",
+    ),
 ]
 Resume = Annotated[str | None, typer.Option(help="Go on with this run, that was stopped. Alone.")]
 

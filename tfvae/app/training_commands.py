@@ -43,6 +43,7 @@ def train(
     strategy: options.Strategies = None,
     config: options.Config = None,
     print_config: options.PrintConfig = False,
+    seeds: options.Seeds = None,
 ) -> None:
     """Train a VAE, measure it on held-out data, export it, and draw samples from the file.
 
@@ -78,22 +79,16 @@ def train(
         strategy: devices that share each batch.
         config: file with options that are not typed.
         print_config: True to print the settings alone.
+        seeds: how many runs to train, of as many seeds; None for one run.
     """
     from tfvae.app import train_command
-    from tfvae.app.settings import Settings
 
-    settings = Settings(
-        data=data, data_dir=data_dir, latent_dim=latent_dim, network=network.value,
-        likelihood=likelihood, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate,
-        num_samples=num_samples, num_examples=num_examples, seed=seed, out=out, prior=prior,
-        posterior=posterior, objective=objective, estimator=estimator,
-        hidden=options.widths("hidden", hidden), filters=options.widths("filters", filters),
-        image_size=image_size, steps=steps, early_stopping=early_stopping,
-        columns=options.kinds(columns), condition=condition,
-        strategy=strategy and options.Strategy(strategy).value,
-    )  # fmt: skip
+    settings = train_command.settings_of(context.params)  # in which Typer has them by name
     if print_config:
         train_command.print_config(context, settings)
+        return
+    if seeds is not None:
+        train_command.run_seeds(context, settings, seeds, overwrite)
         return
     report = train_command.run(context, settings, overwrite, resume, screen.say)
     if report is None:

@@ -12,6 +12,8 @@ from tfvae.datasets.named import NAMES as NAMES
 from tfvae.datasets.named import load as load
 from tfvae.datasets.pictures import picture_files as picture_files
 from tfvae.datasets.records import record_files as record_files
+from tfvae.datasets.shapes import Factored as Factored
+from tfvae.datasets.shapes import shapes as shapes
 from tfvae.datasets.streams import stream as stream
 from tfvae.datasets.table import Column as Column
 from tfvae.datasets.table import Table as Table

@@ -16,7 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from tfvae._files.places import local
-from tfvae.datasets import arrays, carried, pictures, prepared, readers, records, table_files
+from tfvae.datasets import (
+    arrays,
+    carried,
+    pictures,
+    prepared,
+    readers,
+    records,
+    shapes,
+    table_files,
+)
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -39,8 +48,8 @@ def load(
     a folder are split: a random sixth is held out, always the same.
 
     Args:
-        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist" or "binarized_mnist",
-            "tfds:NAME", or a path.
+        name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist", "binarized_mnist" or
+            "shapes", "tfds:NAME", or a path.
         data_dir: the data directory, for names. Default `$TFVAE_DATA`, else the user's cache.
         image_size: height and width of the images of a folder, or one number for both. By
             default their own; where they differ, the usual shorter side, at most 64.
@@ -85,6 +94,13 @@ def load(
 
 
 # ---- by name
+
+
+def _shapes(folder):
+    """Draws shapes with known factors, labelled by their kind. `folder` is not used."""
+    drawn = shapes.shapes()
+    note = "drawn, in 256 grey levels"
+    return split("shapes", drawn.x, drawn.factors[:, 0], note, shapes.SHAPES)
 
 
 def _idx_images(name):
@@ -154,6 +170,7 @@ _NAMED = {
     "mnist": _idx_images("mnist"),
     "fashion_mnist": _idx_images("fashion_mnist"),
     "binarized_mnist": _binarized_mnist,
+    "shapes": _shapes,
 }
 NAMES = tuple(_NAMED)
 

@@ -23,9 +23,11 @@ MUTANTS = [
     ),
     Mutant(
         name="train-counts-swapped",
-        path="tfvae/app/training_commands.py",
-        old="num_samples=num_samples, num_examples=num_examples,",
-        new="num_samples=num_examples, num_examples=num_samples,",
+        path="tfvae/app/train_command.py",
+        old="    widths = {name: options.widths(",
+        new="""    read["num_samples"] = params["num_examples"]
+    read["num_examples"] = params["num_samples"]
+    widths = {name: options.widths(""",
         note="`tfvae train` takes --num-samples for --num-examples.",
         row="`--num-samples` and `--num-examples` swapped",
         about="typed_for_train",
@@ -50,9 +52,10 @@ MUTANTS = [
     ),
     Mutant(
         name="epochs-and-batch-size-swapped",
-        path="tfvae/app/training_commands.py",
-        old="epochs=epochs, batch_size=batch_size,",
-        new="epochs=batch_size, batch_size=epochs,",
+        path="tfvae/app/train_command.py",
+        old="    columns = options.kinds(",
+        new="""    read |= {"epochs": read["batch_size"], "batch_size": read["epochs"]}
+    columns = options.kinds(""",
         note="--epochs and --batch-size are exchanged.",
         about="typed_for_train",
     ),

@@ -26,6 +26,7 @@ FILES = {
     "samples.png",
     "reconstructions.png",
     "report.json",
+    "report.html",
     "config.toml",
 }
 

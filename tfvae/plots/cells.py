@@ -9,11 +9,10 @@ import numpy as np
 from tfvae.plots import events, figures
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _GAP = 0.09  # between cells, in widths of a cell
-_LABEL, _SIDE = 0.17, 0.2  # inches that words above and beside take
+_LABEL, _LETTER = 0.17, 0.062  # inches that a word above, and a letter beside, take
 _CELL = {events.PICTURES: 0.62, events.SIGNALS: 1.3, events.LABELS: 1.5}  # inches
 _LEAST, _MOST = 3.6, 5.6  # inches across a figure
 _POINTS = 256  # of a line
@@ -80,7 +79,7 @@ def sheet(
     heights = [look.ratio + _GAP + _LABEL / unit * has_label for has_label in tops_of]
     down = sum(heights)
 
-    margins = (_SIDE * any(sides), _LABEL * bool(tops))
+    margins = (0.1 + _LETTER * max(map(len, sides)) if sides else 0.0, _LABEL * bool(tops))
     figure, axes = figures.exact(across, down * unit, *margins)
     figures.bare(axes)
     axes.set(xlim=(0, columns * (1 + _GAP)), ylim=(down, 0))
@@ -204,7 +203,7 @@ def _write_labels(axes, labels, tops):
 def _write_edges(axes, look, sides, tops, bottoms):
     for bottom, word in zip(bottoms, sides):
         place = (-0.05, bottom - look.ratio / 2)
-        axes.text(*place, word, ha="right", va="center", fontsize=7.5, rotation=90)
+        axes.text(*place, word, ha="right", va="center", fontsize=7.5)
     for column, word in enumerate(tops):
         place = (column * (1 + _GAP) + 0.5, -0.05)
         axes.text(*place, word, ha="center", va="bottom", fontsize=7.5)

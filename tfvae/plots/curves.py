@@ -13,8 +13,8 @@ from tfvae.plots import figures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tfvae.evaluation import Report
     from tfvae._keras.backend import keras
+    from tfvae.evaluation import Report
 
 _USUAL = ("loss", "rate", "distortion")
 _REPORT = "report.json"
@@ -38,14 +38,17 @@ def training_curves(
     history: "keras.callbacks.History | Mapping[str, Sequence[float]] | str | os.PathLike[str]",
     names: Sequence[str] | None = None,
     columns: int = 1,
+    *,
+    held_out: "Report | Mapping[str, Any] | None" = None,
 ) -> "Figure":
     """Draws numbers over the epochs of a training, those of held-out examples beside them.
 
     Args:
-        history: what `fit` returns, its `history`, or the folder of a run. A run's evaluation is
-            drawn as a point with its standard error at the end.
+        history: what `fit` returns, its `history`, or the folder of a run.
         names: which numbers; by default "loss", "rate" and "distortion".
         columns: panels in a row.
+        held_out: what `evaluation.evaluate` has found at the end, or its `to_dict()`, drawn as
+            points with their standard errors; by default that of the run.
 
     Returns:
         The figure, with a panel for each number.
@@ -54,7 +57,7 @@ def training_curves(
         InputError: no epoch, or a number that there is not, or a run made before runs kept them.
         InputTypeError: anything else.
     """
-    found = _training(history)
+    found = _training(history, held_out)
     names = _known(found.history, names)
     figure, axes = figures.new(-(-len(names) // columns), columns)
     for left_over in axes[len(names) :]:
@@ -74,6 +77,8 @@ def training_curves(
 def rate_distortion(
     points: Any,
     names: Sequence[str] | None = None,
+    *,
+    held_out: "Report | Mapping[str, Any] | None" = None,
 ) -> "Figure":
     """Draws rates against distortions, with lines of equal ELBO.
 
@@ -82,6 +87,7 @@ def rate_distortion(
             evaluations, a list of `evaluation.Report` (or of their `to_dict()`), or a dictionary
             of them by name: points with standard errors, joined by their rate.
         names: a word for each evaluation of a list.
+        held_out: of a training, as in `training_curves`.
 
     Returns:
         The figure.
@@ -95,7 +101,7 @@ def rate_distortion(
     if reports is not None:
         _draw_reports(axes, reports)
     else:
-        _draw_path(axes, _training(points))
+        _draw_path(axes, _training(points, held_out))
     _draw_equal_elbo(axes)
     axes.set(xlabel="rate, nats", ylabel="distortion, nats")
     if axes.get_legend_handles_labels()[0]:
@@ -103,14 +109,15 @@ def rate_distortion(
     return figure
 
 
-def _training(history):
+def _training(history, held_out):
     """Returns the numbers of a training in any of its forms."""
     if isinstance(history, (str, os.PathLike)):
-        return _of_run(history)
+        found = _of_run(history)
+        return found if held_out is None else found._replace(held_out=_numbers(held_out))
     numbers = getattr(history, "history", history)
     if not isinstance(numbers, Mapping):
         raise invalid(_FORMS, type(history).__name__, "pass what fit returns", InputTypeError)
-    return Training(_arrays(numbers), {})
+    return Training(_arrays(numbers), {} if held_out is None else _numbers(held_out))
 
 
 def _of_run(folder):

@@ -95,7 +95,7 @@ def reconstructions(
     x = model_calls.checked(vae, x, y)
     made = model_calls.reconstructed(vae, x, y)
     if kind == events.ROWS:
-        return rows.beside(events.features(vae), x, made)
+        return rows.beside(events.features(vae), x, made, columns)
 
     figures.few(x, _MOST, "examples in a figure", "draw fewer, x[:24]")
     look = cells.look_of(vae, x, made)

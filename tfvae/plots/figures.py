@@ -3,6 +3,7 @@
 import functools
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -31,6 +32,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
+    "font.family": "DejaVu Sans",  # Matplotlib brings it
     "font.size": 9,
     "grid.alpha": 0.14,
     "grid.color": INK,
@@ -41,6 +43,7 @@ _STYLE = {
     "lines.linewidth": 1.6,
     "svg.fonttype": "none",
     "text.color": INK,
+    "text.parse_math": False,  # names of columns and labels may have $
     "xtick.color": INK,
     "xtick.labelsize": 8,
     "ytick.color": INK,
@@ -121,6 +124,18 @@ def bare(axes: "Axes") -> None:
         spine.set_visible(False)
 
 
+def plain_ticks(axis: Any) -> None:
+    """Gives the ticks of a scale of logarithms plain numbers.
+
+    Args:
+        axis: such as `axes.xaxis`.
+    """
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def whole_ticks(axis: Any) -> None:
     """Lets an axis have ticks at whole numbers alone.
 
@@ -144,7 +159,9 @@ def to_svg(figure: "Figure", name: str = "figure") -> str:
     """
     file = io.StringIO()
     nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
-    figure.savefig(file, format="svg", metadata=nothing)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # the browser's fonts have them
+        figure.savefig(file, format="svg", metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace(INK, "currentColor")

@@ -112,6 +112,7 @@ def activity(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> "F
     axes[0].axhline(_THRESHOLD, color=figures.COLOURS[1], linewidth=1, linestyle="--")
     axes[0].set(yscale="log", ylim=(min(1e-4, variances.min() + 1e-9), None))
     axes[0].set_title(f"variance of the location: {count} of {len(order)} latents active")
+    figures.plain_ticks(axes[0].yaxis)
     if rates is not None:
         axes[1].bar(range(len(shown)), rates[shown], color=colours)
         axes[1].set_title("rate of each latent, nats")
@@ -216,4 +217,5 @@ def _draw_values(axes, z, labels, classes):
 
 def _name(label, classes):
     is_number = isinstance(label, (int, np.integer)) and 0 <= label < len(classes)
-    return str(classes[label]) if is_number else str(label)
+    name = str(classes[label]) if is_number else str(label)
+    return f" {name}" if name.startswith("_") else name  # Matplotlib leaves those out

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 _SHOWN, _WIDE = 12, 10  # rows and columns of a table
-_PANELS = 12
+_PANELS, _WAYS = 12, 2  # in a figure, and in a row
 _POINTS = 1000
 _ELEMENTS = 24  # lines of shades in a panel
 _LETTERS = 14  # of a name
@@ -64,15 +64,18 @@ def short(text: Any) -> str:
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
-def beside(columns: Sequence[Feature], x: np.ndarray, made: np.ndarray) -> "Figure":
+def beside(
+    columns: Sequence[Feature], x: np.ndarray, made: np.ndarray, across: int | None = None
+) -> "Figure":
     """Returns a figure with a panel for each column: originals and reconstructions.
 
     Args:
         columns: the columns, of which the first 12 are drawn.
         x: rows `[N, E]`.
         made: their reconstructions `[N, E]`, of labels the probabilities.
+        across: panels in a row.
     """
-    figure, axes = panels(len(columns), _PANELS)
+    figure, axes = panels(len(columns), _PANELS, across)
     for each, column in zip(axes, columns):
         each.set_title(short(column.name))
         draw = _right_ones if column.labels else _pairs
@@ -80,16 +83,19 @@ def beside(columns: Sequence[Feature], x: np.ndarray, made: np.ndarray) -> "Figu
     return figure
 
 
-def panels(count: int, most: int, size: tuple[float, float] = (2.3, 1.9)) -> Any:
-    """Returns a figure with axes for the first of several columns, at most three in a row.
+def panels(
+    count: int, most: int, across: int | None = None, size: tuple[float, float] = (2.3, 1.9)
+) -> Any:
+    """Returns a figure with axes for the first of several columns.
 
     Args:
         count: how many columns.
         most: how many are drawn at most.
+        across: how many in a row; by default 3.
         size: width and height of a panel, in inches.
     """
     count = min(count, most)
-    across = min(3, count)
+    across = min(across or 3, count)
     figure, axes = figures.new(math.ceil(count / across), across, size)
     for left_over in axes[count:]:
         left_over.set_visible(False)
@@ -130,12 +136,12 @@ def shades(vae: "VAE", way: Any) -> "Figure":
     names, values = _elements(features(vae), way.x)
     titles = way.sides or [f"pair {i + 1}" for i in range(len(way.x))]
     tall = max(1.2, 0.17 * len(names) + 0.5)
-    figure, axes = panels(len(way.x), _PANELS, (2.5, tall))
+    figure, axes = panels(len(way.x), _PANELS, _WAYS, (2.4, tall))
     for i, (each, title) in enumerate(zip(axes, titles)):
         shown = each.imshow(values[i].T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         each.grid(visible=False)
         each.set_title(title)
-        each.set_yticks(range(len(names)), names if i % 3 == 0 else [""] * len(names))
+        each.set_yticks(range(len(names)), names if i % _WAYS == 0 else [""] * len(names))
         ends = [0, len(way.tops) - 1] if way.tops else []
         each.set_xticks(ends, [way.tops[end] for end in ends])
     figure.colorbar(shown, ax=list(axes), label="low to high", ticks=[], fraction=0.04)

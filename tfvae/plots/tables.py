@@ -30,6 +30,7 @@ def marginals(
     *,
     drawn: npt.ArrayLike | None = None,
     seed: int = 0,
+    columns: int = 3,
 ) -> "Figure":
     """Draws how often each value occurs, in examples and in as many draws of the model.
 
@@ -43,6 +44,7 @@ def marginals(
         drawn: draws of the model `[M, *event]`, such as those of its exported file; by default
             they are made here.
         seed: the seed of the draws.
+        columns: panels in a row.
 
     Returns:
         The figure.
@@ -53,10 +55,10 @@ def marginals(
     """
     kind = events.kind_of(vae)
     pair = _pair(vae, x, y, drawn, seed)
-    columns = _columns(vae, kind)
-    figure, axes = rows.panels(len(columns), _MOST_PANELS)
+    compared = _columns(vae, kind)
+    figure, axes = rows.panels(len(compared), _MOST_PANELS, columns)
     blocks = [_as_rows(part, kind) for part in pair]
-    for each, column in zip(axes, columns):
+    for each, column in zip(axes, compared):
         values = [column.values(block) for block in blocks]
         draw = _bars if column.labels else _histograms
         draw(each, column, *[part[~np.isnan(part)] for part in values])
@@ -73,6 +75,7 @@ def correlations(
     *,
     drawn: npt.ArrayLike | None = None,
     seed: int = 0,
+    columns: int = 3,
 ) -> "Figure":
     """Draws the correlations of columns or channels: of examples, of draws, and their difference.
 
@@ -84,6 +87,7 @@ def correlations(
         y: conditions `[N, ...]` of a conditional model; the draws have the same.
         drawn: draws of the model `[M, *event]`; by default they are made here.
         seed: the seed of the draws.
+        columns: panels in a row.
 
     Returns:
         The figure.
@@ -100,14 +104,14 @@ def correlations(
         raise invalid("two columns or channels to correlate", f"{len(names)}", fix)
     pair = [_as_rows(part, kind)[:, chosen] for part in _pair(vae, x, y, drawn, seed)]
     real, made = map(_correlation, pair)
-    figure, axes = figures.new(1, 3, (2.6, 2.6))
+    figure, axes = rows.panels(3, 3, columns, (2.5, 2.5))
     for each, values, title in zip(
         axes, (real, made, made - real), ("held out", "drawn", "difference")
     ):
         shown = each.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1)
         each.grid(visible=False)
         each.set_title(title)
-        _name_ticks(each, names if len(names) <= _NAMED else [], title == "held out")
+        _name_ticks(each, names if len(names) <= _NAMED else [], each is axes[0])
     figure.colorbar(shown, ax=list(axes), fraction=0.02, label="correlation")
     return figure
 

@@ -117,8 +117,7 @@ def _strips(vae, first, last, y, shares, method):
 
 
 def _slerp(a, b, share):
-    """Returns the latent at a share of the angle from a to b; its length goes from one's to the
-    other's."""
+    """Returns the latent at a share of the angle from a to b."""
     lengths = [tf.norm(part, axis=-1, keepdims=True) for part in (a, b)]
     cosine = tf.reduce_sum(a * b, axis=-1, keepdims=True) / (lengths[0] * lengths[1] + 1e-12)
     angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))

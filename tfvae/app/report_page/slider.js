@@ -4,7 +4,7 @@ const find = (id) => document.getElementById(id);
 const [latent, value, said] = [find("latent"), find("value"), find("said")];
 
 const make = (name, attributes, owner) => {
-  const element = name === "polyline" ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  const element = document.createElementNS(owner.namespaceURI, name); // of HTML, or of SVG
   for (const [key, text] of Object.entries(attributes)) element.setAttribute(key, text);
   owner.append(element);
   return element;

@@ -74,7 +74,7 @@ _PIECES = ("likelihood", "prior", "posterior", "objective")
 
 
 def _piece(settings, vae, name):
-    """Returns a piece in the words of the settings, or the name of its class where they have none."""
+    """Returns a piece in the words of the settings, else the name of its class."""
     return settings.get(name) or type(getattr(vae, name)).__name__
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import tfvae
 from tfvae import likelihoods
-from tfvae.app import report_page
+from tfvae.app.report_page import page as report_page
 from tfvae.app.report_page import panels, words
 from tfvae.app.settings import Settings
 from tfvae.datasets import Dataset, Table

@@ -4,7 +4,7 @@ import pytest
 
 from tests.app.test_report_page import report_of
 from tests.browser.driving import browse
-from tfvae.app import report_page
+from tfvae.app.report_page import page as report_page
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
 

@@ -131,9 +131,9 @@ def report(run: options.Run, data_dir: options.DataDir = None) -> None:
         run: folder of the run.
         data_dir: folder of named data sets; default the one of the run.
     """
-    from tfvae.app import report_page
+    from tfvae.app.report_page.again import again
 
-    page = str(report_page.again(run, data_dir))
+    page = str(again(run, data_dir))
     screen.result({"out": page}, f"The page of the run is {page}")
 
 

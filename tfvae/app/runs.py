@@ -7,7 +7,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +35,8 @@ from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
+from tfvae.app.run_page import finite
+from tfvae.app.run_page import write_page as write_page
 from tfvae.app.settings import (
     Settings,
     build,
@@ -49,7 +50,6 @@ _MEASURED = 1000  # held-out examples that files are measured with
 
 if TYPE_CHECKING:
     from tfvae.evaluation import Report
-    from tfvae.models.vae import VAE
 
 
 def train(
@@ -135,7 +135,7 @@ def _train(settings, say, overwrite, begun):
                 report["evaluation"], history, len(dataset.x_train), len(evaluated_on)
             )
             (out / config_file.NAME).write_text(config_file.text(settings), encoding="utf-8")
-            report["history"] = _finite(history)
+            report["history"] = finite(history)
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
             write_page(out, report, vae, dataset)
             return write_report(out, report)
@@ -155,29 +155,6 @@ def _compiled(settings, dataset):
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     vae.compile(keras.optimizers.Adam(schedule))
     return vae
-
-
-def write_page(out: Path, report: dict[str, Any], vae: "VAE", dataset: datasets.Dataset) -> None:
-    """Writes the page of a run, `report.html`.
-
-    Args:
-        out: folder of the run, with all other files but the report.
-        report: the report.
-        vae: the model.
-        dataset: its data.
-    """
-    from tfvae.app import report_page
-
-    with screen.waiting(f"Writing {report_page.NAME}"):
-        report_page.write(out / report_page.NAME, out, report, vae, dataset)
-
-
-def _finite(history):
-    """Returns the numbers of each epoch, None for those that JSON does not have."""
-    return {
-        name: [float(value) if math.isfinite(value) else None for value in values]
-        for name, values in history.items()
-    }
 
 
 def _fit(vae, dataset, kept_back, settings, unfinished, say):

@@ -189,8 +189,8 @@ def _draw_boxes(axes, look, filled, bottoms):
 
     for row, column in np.argwhere(filled):
         corner = (column * (1 + _GAP), bottoms[row] - look.ratio)
-        style = {"facecolor": figures.QUIET, "alpha": 0.13, "linewidth": 0}
-        axes.add_patch(Rectangle(corner, 1, look.ratio, **style))
+        box = Rectangle(corner, 1, look.ratio, facecolor=figures.QUIET, alpha=0.13, linewidth=0)
+        axes.add_patch(box)
 
 
 def _write_labels(axes, labels, tops):

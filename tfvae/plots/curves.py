@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def _training(history, held_out):
 
 
 def _of_run(folder):
-    report = read_json(os.path.join(folder, _REPORT))
+    report = read_json(Path(folder, _REPORT))
     if report is None:
         received = f"{os.fspath(folder)}, without a readable {_REPORT}"
         raise invalid(_FORMS, received, "give the --out of tfvae train")
@@ -162,8 +163,8 @@ def _draw_number(axes, found, name):
               **style)  # fmt: skip
     held_out = found.history.get(f"val_{name}")
     if held_out is not None:
-        at = np.linspace(1, len(values), len(held_out) + 1)[1:] if len(held_out) > 1 else [1]
-        at = at if len(held_out) < len(values) else np.arange(1, len(held_out) + 1)
+        every = max(1, len(values) // len(held_out))  # `validation_freq` epochs
+        at = every * np.arange(1, len(held_out) + 1)
         axes.plot(at, held_out, color=figures.COLOURS[1], label="kept back", **style)
     if name in found.held_out and name != "loss":
         error = found.held_out.get(f"{name}_stderr") or 0.0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tfvae.datasets import is_signal
+from tfvae.datasets.dataset import is_signal
 from tfvae.errors import InputTypeError, invalid
 
 if TYPE_CHECKING:

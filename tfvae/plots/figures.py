@@ -4,7 +4,7 @@ import functools
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tfvae.errors import invalid
@@ -169,7 +169,7 @@ def to_svg(figure: "Figure", name: str = "figure") -> str:
     return re.sub(r'(url\(|href=")#', rf"\1#{name}-", svg)
 
 
-def few(values: Sequence[Any], most: int, what: str, fix: str) -> None:
+def few(values: Sized, most: int, what: str, fix: str) -> None:
     """Refuses more values than a figure can show.
 
     Args:

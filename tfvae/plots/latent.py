@@ -170,8 +170,8 @@ def _plane(method, z, seed):
     centred = z - z.mean(axis=0)
     _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
     shares = lengths**2 / max(float((lengths**2).sum()), 1e-300)
-    names = tuple(f"direction {i + 1}, {shares[i]:.0%} of the variance" for i in range(2))
-    return _Map(centred @ directions[:2].T, names, "PCA of the locations")
+    first, second = (f"direction {i + 1}, {shares[i]:.0%} of the variance" for i in range(2))
+    return _Map(centred @ directions[:2].T, (first, second), "PCA of the locations")
 
 
 def _umap(z, seed):

@@ -150,7 +150,8 @@ def shades(vae: "VAE", way: Any) -> "Figure":
 
 def _elements(columns, x):
     """Returns names of lines, and their values from -1 to 1, `[ways, steps, lines]`."""
-    names, lines = [], []
+    names: list[str] = []
+    lines = []
     for column in columns:
         block = x[..., column.place]
         is_one = block.shape[-1] == 1

@@ -152,8 +152,8 @@ def _as_rows(x: Any, kind: str) -> np.ndarray:
 
 def _histograms(axes, column, real, made):
     del column
-    ends = np.quantile(np.concatenate([real, made]), [0.002, 0.998])
-    bins = np.linspace(*ends, _BINS + 1) if ends[0] < ends[1] else _BINS
+    low, high = np.quantile(np.concatenate([real, made]), [0.002, 0.998])
+    bins = np.linspace(low, high, _BINS + 1) if low < high else _BINS
     colours = figures.COLOURS
     axes.hist(real, bins, density=True, color=colours[0], alpha=0.45, label=_NAMES[0])
     style = {"histtype": "step", "linewidth": 1.4, "label": _NAMES[1]}
@@ -174,7 +174,8 @@ def _bars(axes, column, real, made):
 
 def _correlated(columns):
     """Returns names of elements and where they lie in a row; of 0 and 1 there is one."""
-    names, places = [], []
+    names: list[str] = []
+    places: list[int] = []
     for column in columns:
         wide = range(column.place.start, column.place.stop)
         one = len(wide) == 1

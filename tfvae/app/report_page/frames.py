@@ -9,7 +9,7 @@ import numpy as np
 from tfvae.plots import cells, events, figures, rows
 
 if TYPE_CHECKING:
-    from tfvae.app.report_page.panels import Subject
+    from tfvae.app.report_page.subject import Subject
 
 _STEPS, _MOST_LATENTS = 25, 6
 _MOST_PIXELS = 2**21  # of all frames

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfvae.app.report_page import frames, panels, words
+from tfvae.app.report_page import frames, panels, subject, words
 from tfvae.app.run_folder import MODEL, REPORT, SAVED_MODEL, TFLITE
 from tfvae.errors import InputError
 from tfvae.plots import events
@@ -45,10 +45,11 @@ def write(
 
 
 def _html(run, report, vae, dataset, why_not):
-    kind, drawn, left_out, slider = "examples", [], [why_not], None
+    kind, left_out, slider = "examples", [why_not], None
+    drawn: list[panels.Panel] = []
     try:
         if dataset is not None:
-            found = panels.subject(vae, dataset, report)
+            found = subject.subject(vae, dataset, report)
             kind = found.kind
             drawn, left_out = panels.drawn(found)
             slider = frames.of(found)

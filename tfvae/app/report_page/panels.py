@@ -1,22 +1,17 @@
 """Draws the panels of a run's page."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfvae import plots
-from tfvae.app import conditions
+from tfvae.app.report_page.subject import MOST_LABELS, Subject, word
 from tfvae.errors import InputError
 from tfvae.plots import events, figures
 
-if TYPE_CHECKING:
-    from tfvae.datasets import Dataset
-    from tfvae.models.vae import VAE
-
 _SMALL = 1024  # values of an example of which many are drawn
-_CLASSES = 40  # different labels that colours and marks can tell apart
 
 
 class Drawing(NamedTuple):
@@ -47,65 +42,6 @@ class Panel(NamedTuple):
     text: str
     drawings: list[Drawing]
     wide: bool = False
-
-
-class Subject(NamedTuple):
-    """What the page is about.
-
-    Attributes:
-        vae: the model.
-        kind: what its examples are, see `events.kind_of`.
-        x: held-out examples.
-        y: their conditions, or None.
-        labels: their labels, or None.
-        classes: names of the labels.
-        report: the report of the run.
-    """
-
-    vae: "VAE"
-    kind: str
-    x: np.ndarray
-    y: np.ndarray | None
-    labels: np.ndarray | None
-    classes: tuple[str, ...]
-    report: Mapping[str, Any]
-
-    def first(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns the first held-out examples and their conditions.
-
-        Args:
-            count: how many at most.
-        """
-        return self.x[:count], None if self.y is None else self.y[:count]
-
-    def words(self, count: int) -> list[str] | None:
-        """Returns the labels of the first held-out examples in words, or None.
-
-        Args:
-            count: how many at most.
-        """
-        if self.labels is None:
-            return None
-        return [_word(label, self.classes) for label in self.labels[:count]]
-
-
-def subject(vae: "VAE", dataset: "Dataset", report: Mapping[str, Any]) -> Subject:
-    """Returns what the page of a run is about.
-
-    Args:
-        vae: the model.
-        dataset: its data.
-        report: the report of the run.
-    """
-    labels = dataset.y_test
-    is_named = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iu"
-    if is_named and len(np.unique(labels)) > _CLASSES:
-        is_named = False
-    y = conditions.given(vae, dataset.y_test)
-    kind = events.kind_of(vae)
-    return Subject(
-        vae, kind, dataset.x_test, y, labels if is_named else None, dataset.classes, report
-    )
 
 
 def drawn(found: Subject) -> tuple[list[Panel], list[str]]:
@@ -167,7 +103,7 @@ def _samples(found):
     y = _conditions_of_samples(found, count)
     words = None
     if y is not None and vae.num_classes:
-        words = [_word(label, found.classes) for label in y]
+        words = [word(label, found.classes) for label in y]
     seed = found.report["settings"]["seed"]
     figure = plots.samples(vae, count, seed, y, labels=words)
     text = (
@@ -245,7 +181,7 @@ def _colours(found, count):
     if found.kind == events.ROWS:
         for column in events.features(found.vae):
             values = column.values(found.x[:count])
-            if column.labels and len(column.labels) <= _CLASSES and not np.isnan(values).any():
+            if column.labels and len(column.labels) <= MOST_LABELS and not np.isnan(values).any():
                 return values.astype(int), column.labels, f", coloured by {column.name}"
     return None, (), ""
 
@@ -299,7 +235,3 @@ def _weights(found):
         "estimate of log p(x) by their number: where it is flat, more of them change nothing."
     )
     return text, (figure, "Effective importance samples, and the estimate by their number")
-
-
-def _word(label, classes):
-    return str(classes[label]) if 0 <= label < len(classes) else str(label)

@@ -28,6 +28,7 @@ FILES = {
     "samples.png",
     "reconstructions.png",
     "report.json",
+    "report.html",
     "config.toml",
 }
 

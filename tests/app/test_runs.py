@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -13,7 +14,9 @@ import tfvae
 from tests.app.test_fingerprints import by_hand
 from tests.support.recording import record, record_run
 from tfvae import datasets, likelihoods, plots
-from tfvae.app import alarms, config_file, runs
+from tfvae._files.listing import sha256
+from tfvae.app import alarms, config_file, run_folder, runs
+from tfvae.app.report_page import page as page_of_run
 from tfvae.app.settings import Settings, build, choose
 from tfvae.export import Sampler
 
@@ -271,3 +274,44 @@ def test_the_likelihood_that_is_named_is_built(likelihood, high, expected):
     data = dataset((4,), high=high)
     settings = choose(Settings(likelihood=likelihood), data)
     assert repr(build(settings, data).likelihood) == repr(expected)
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "copied")
+    return tmp_path / "copied"
+
+
+def test_a_run_has_its_page_and_its_hash(run):
+    page = (run[0] / page_of_run.NAME).read_text(encoding="utf-8")
+    assert f"{run[1]['evaluation']['nll']:.2f} ±" in page
+    assert 'id="training"' in page and 'id="left-out"' not in page
+    assert len(run[1]["history"]["loss"]) == SETTINGS["epochs"]
+    assert run[1]["files"][page_of_run.NAME] == sha256(run[0] / page_of_run.NAME)
+
+
+def test_the_page_of_a_run_without_one_is_made(copied, tfvae_command):
+    """As of a version that made none, and kept no history."""
+    (copied / page_of_run.NAME).unlink()
+    report = json.loads((copied / runs.REPORT).read_text())
+    del report["history"], report["files"][page_of_run.NAME]
+    _, text = run_folder.signed(report, report["files"])
+    (copied / runs.REPORT).write_text(text)
+    status, _, err = tfvae_command("report", copied)
+    assert (status, err) == (0, "")
+    page = (copied / page_of_run.NAME).read_text(encoding="utf-8")
+    assert 'id="samples"' in page and "made before runs kept" in page
+    assert run_folder.opened(copied)["files"][page_of_run.NAME] == sha256(copied / page_of_run.NAME)
+
+
+def test_a_damaged_page_is_mended_and_a_foreign_one_kept(copied, tfvae_command):
+    page = copied / page_of_run.NAME
+    whole = page.read_bytes()
+    page.write_text("my notes")
+    status, _, err = tfvae_command("report", copied)
+    assert status == 2 and "another page" in err and page.read_text() == "my notes"
+    page.write_bytes(whole[:-200])
+    with pytest.raises(ValueError, match=page_of_run.NAME):
+        run_folder.opened(copied)
+    assert tfvae_command("report", copied)[0] == 0
+    run_folder.opened(copied)

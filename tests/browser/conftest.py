@@ -1,4 +1,4 @@
-"""What the tests in a browser need: Node.js, Chromium and two npm packages.
+"""What the tests in a browser need: Node.js, Chromium and three npm packages.
 
 The tests are skipped where TFVAE_NODE_MODULES and TFVAE_CHROMIUM do not name them. Where they are
 set, as in `.ci/run`, nothing is skipped.
@@ -21,11 +21,12 @@ def node_modules():
     """The npm install; skips where neither it nor Chromium is named."""
     named = {name: os.environ.get(name) for name in ("TFVAE_NODE_MODULES", "TFVAE_CHROMIUM")}
     if not any(named.values()):
-        packages = "@litertjs/core and playwright-core"
+        packages = "@litertjs/core, playwright-core and axe-core"
         pytest.skip(f"no browser: set TFVAE_NODE_MODULES (with {packages}) and TFVAE_CHROMIUM")
     modules, chromium = named.values()
     assert chromium and Path(chromium).is_file(), "TFVAE_CHROMIUM names no file"
-    assert modules and Path(modules, "playwright-core").is_dir(), "no playwright-core"
+    for package in ("playwright-core", "axe-core"):
+        assert modules and Path(modules, package).is_dir(), f"no {package}"
     assert shutil.which("node"), "no Node.js"
     return Path(modules)
 

@@ -301,6 +301,34 @@ const scenarios = {
     );
   },
 
+  /** What a checker of accessibility finds on the page of a run, whether it fits, what the slider does; and how it is without scripts. */
+  async report(first, url, { views, folder }) {
+    const browser = first.context().browser();
+    const found = [];
+    for (const { name, ...view } of views) {
+      const page = await browser.newPage({ ...view, bypassCSP: true }); // which keeps the checker out
+      await page.goto(url);
+      await page.addScriptTag({ path: path.join(modules, "axe-core", "axe.min.js") });
+      if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+      const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      found.push({ violations: violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))]), passes: passes.length, overflow });
+      await page.close();
+    }
+
+    await first.goto(url);
+    const frame = () => pixels(first, "frame canvas");
+    const value = await changes(first, frame, () => slide(first, "value", 3));
+    const latent = await changes(first, frame, () => first.selectOption("#latent", "1"));
+    const said = await text(first, "said");
+
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const plain = await context.newPage();
+    await plain.goto(url);
+    const withoutScripts = { slider: await visible(plain, "slider"), text: await plain.innerText("main") };
+    return { views: found, value, latent, said, withoutScripts };
+  },
+
   /** Pictures of the page, and what does not fit, at several widths. */
   async look(page, url, { views, folder }) {
     const found = [];

@@ -41,8 +41,8 @@ def record_run(monkeypatch):
 
     Returns:
         The lists of calls by name: `fit`, `evaluate`, `to_tflite`, `to_saved_model`, `to_web`,
-        `to_app`, `draw_samples`; and what the run is told: `report` of the evaluation, `parity` of
-        the file.
+        `to_app`, `draw_samples`, `write_page`; and what the run is told: `report` of the
+        evaluation, `parity` of the file.
     """
     # No two numbers are equal, so that each can be told where it is printed or written.
     numbers = {name: i + 1 for i, name in enumerate(evaluation.Report.__dataclass_fields__)}
@@ -59,6 +59,7 @@ def record_run(monkeypatch):
         to_web=record(monkeypatch, export, "to_web"),
         to_app=record(monkeypatch, export, "to_app", {"bytes": 1}),
         draw_samples=record(monkeypatch, runs, "draw_samples"),
+        write_page=record(monkeypatch, runs, "write_page"),
         report=report,
         parity=parity,
     )

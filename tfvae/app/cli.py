@@ -15,6 +15,7 @@ from tfvae.errors import InputError, InputTypeError, invalid
 _EXTRAS = {
     "PIL": ("Pillow", "app"),
     "ai_edge_litert": ("LiteRT", "app"),
+    "jinja2": ("Jinja2", "app"),
     "sklearn": ("scikit-learn", "app"),
 }
 
@@ -35,6 +36,7 @@ for function in (
     data_commands.impute,
     data_commands.anomalies,
     file_commands.export,
+    file_commands.report,
     file_commands.demo,
 ):
     app.command()(function)

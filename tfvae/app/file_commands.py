@@ -122,6 +122,22 @@ def export(
 
 
 @command
+def report(run: options.Run, data_dir: options.DataDir = None) -> None:
+    """Write the page of a run, report.html, anew.
+
+    \N{FORM FEED}
+
+    Args:
+        run: folder of the run.
+        data_dir: folder of named data sets; default the one of the run.
+    """
+    from tfvae.app.report_page.again import again
+
+    page = str(again(run, data_dir))
+    screen.result({"out": page}, f"The page of the run is {page}")
+
+
+@command
 def demo(
     run_or_folder: Annotated[
         str, typer.Argument(help="Folder of a run or of a page, or a .tflite file.")

@@ -173,18 +173,34 @@ def write_report(run: Path, report: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The report with the hashes.
     """
-    report = {**report, "files": _files.hashes(run)}
-    report["sha256"] = _hash_of(report)
-    (run / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    report, text = signed(report, _files.hashes(run))
+    (run / REPORT).write_text(text, encoding="utf-8")
     return report
 
 
-def opened(run: str | os.PathLike[str], needed: Sequence[str] = (MODEL, REPORT)) -> dict[str, Any]:
+def signed(report: dict[str, Any], files: dict[str, str]) -> tuple[dict[str, Any], str]:
+    """Returns a report with the hashes of files and of itself, and its text.
+
+    Args:
+        report: the report, as values for JSON.
+        files: the hashes of all other files of the run.
+    """
+    report = {**report, "files": files}
+    report["sha256"] = _hash_of(report)
+    return report, json.dumps(report, indent=2) + "\n"
+
+
+def opened(
+    run: str | os.PathLike[str],
+    needed: Sequence[str] = (MODEL, REPORT),
+    but: Sequence[str] = (),
+) -> dict[str, Any]:
     """Checks that all files of a run are those that its report names.
 
     Args:
         run: the folder of the run.
         needed: the files without which it is no run.
+        but: files that may be others, since they are to be made anew.
 
     Returns:
         The report.
@@ -207,7 +223,8 @@ def opened(run: str | os.PathLike[str], needed: Sequence[str] = (MODEL, REPORT))
         received = f"a {REPORT} that is damaged, altered, or without hashes"
         raise invalid(f"readable files in {run}", received, "train the run again")
     listed, found = report["files"], _files.hashes(run)
-    wrong = sorted(name for name in listed if found.get(name) != listed[name])
+    asked = set(listed) - set(but)
+    wrong = sorted(name for name in asked if found.get(name) != listed[name])
     if wrong:
         raise invalid(
             f"the files of one run in {run}, as its {REPORT} names them by hash",

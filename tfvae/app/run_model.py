@@ -11,7 +11,7 @@ from tfvae.app.settings import Settings, build
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import tensorflow as tf
 
@@ -49,11 +49,12 @@ def compiled(
     return vae
 
 
-def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
+def load(run: str | os.PathLike[str], but: "Sequence[str]" = ()) -> "tuple[VAE, Settings]":
     """Loads the model and the settings of a run.
 
     Args:
         run: folder of the run.
+        but: files of it that may be damaged, see `run_folder.opened`.
 
     Returns:
         The model, and its settings.
@@ -61,7 +62,7 @@ def load(run: str | os.PathLike[str]) -> "tuple[VAE, Settings]":
     Raises:
         InputError: a folder that is no run, or whose files are damaged or of two runs.
     """
-    report = opened(run)
+    report = opened(run, but=but)
     run = _files.local(run)
 
     with screen.waiting("Loading TensorFlow"):

@@ -36,6 +36,8 @@ from tfvae.app.run_outputs import export as export
 from tfvae.app.run_outputs import export_app as export_app
 from tfvae.app.run_outputs import export_web as export_web
 from tfvae.app.run_outputs import sample as sample
+from tfvae.app.run_page import finite
+from tfvae.app.run_page import write_page as write_page
 from tfvae.app.settings import Settings, describe, load_data
 from tfvae.errors import invalid
 
@@ -139,7 +141,9 @@ def _train(settings, say, overwrite, begun):
                 report["evaluation"], history, len(dataset.x_train), len(evaluated_on)
             )
             (out / config_file.NAME).write_text(config_file.text(settings), encoding="utf-8")
+            report["history"] = finite(history)
             report["seconds"] = {**seconds, "all": round(time.time() - started, 1)}
+            write_page(out, report, vae, dataset)
             return write_report(out, report)
 
 

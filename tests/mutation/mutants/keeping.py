@@ -93,7 +93,7 @@ MUTANTS = [
     ),
     Mutant(
         name="pictures-not-told-apart",
-        path="tfvae/plots.py",
+        path="tfvae/plots/sheets.py",
         old='start.startswith(b"\\x89PNG") and _MARK in start',
         new='start.startswith(b"\\x89PNG")',
         note="Any picture of the user's is replaced.",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfvae import _files
-from tfvae.datasets import is_signal
+from tfvae.datasets.dataset import is_signal
 from tfvae.errors import InputError, invalid
 
 _MARK = b"tEXtSoftware\0tfvae"  # a chunk of the PNG files written here

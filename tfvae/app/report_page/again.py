@@ -1,0 +1,59 @@
+"""Writes the page of a run that is there already."""
+
+import os
+from pathlib import Path
+
+from tfvae import _files
+from tfvae._files.listing import sha256
+from tfvae.app import run_model, screen
+from tfvae.app.report_page.page import NAME, write
+from tfvae.app.run_folder import REPORT, opened, signed
+from tfvae.app.settings import load_data
+from tfvae.errors import InputError, InputTypeError
+
+_OURS = b'<meta name="generator" content="tfvae'
+
+
+def again(run: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Writes the page of a run anew, and its hash into the report.
+
+    A run made before runs had pages gets one. Where its data are gone the page has no figures.
+
+    Args:
+        run: folder of the run.
+        data_dir: folder of named data sets; default the one of the run.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: a folder that is no run, or whose other files are damaged.
+        WriteError: a folder that cannot be written, or that holds another page of this name.
+    """
+    vae, settings = run_model.load(run, but=(NAME,))
+    report, folder = opened(run, but=(NAME,)), _files.local(run)
+    dataset, why_not = _data(settings, data_dir)
+    targets = [
+        _files.Target(folder / NAME, "the page of a run", _foreign),
+        _files.Target(folder / REPORT, "the report of a run", lambda path: None),
+    ]
+    with _files.whole_files(targets) as (page, listing), screen.waiting(f"Writing {NAME}"):
+        write(page, folder, report, vae, dataset, why_not)
+        _, text = signed(report, {**report["files"], NAME: sha256(page)})
+        listing.write_text(text, encoding="utf-8")
+    return folder / NAME
+
+
+def _data(settings, data_dir):
+    """Returns the data of a run, or None and why they are not there."""
+    try:
+        with screen.waiting("Reading the data"):
+            return load_data(settings, data_dir), ""
+    except (InputError, InputTypeError, OSError) as error:
+        return None, f"The figures: the data of the run cannot be read. {error}"
+
+
+def _foreign(path):
+    """Returns what a file is in words, unless it is the page of a run."""
+    with path.open("rb") as file:
+        return None if _OURS in file.read(2000) else "another page"

@@ -68,6 +68,12 @@ def export(
         str | None,
         typer.Option("--app", help="Folder for the file with Kotlin, Swift and JavaScript."),
     ] = None,
+    onnx: Annotated[
+        str | None, typer.Option(help="Folder for an ONNX file of each signature.")
+    ] = None,
+    coreml: Annotated[
+        str | None, typer.Option(help="Folder for Core ML packages; on macOS.")
+    ] = None,
 ) -> None:
     """Write a trained model as a SavedModel and a measured TFLite file, as a page, or for an app.
 
@@ -84,15 +90,20 @@ def export(
         web: folder for a page that samples in the browser.
         litert: `node_modules` folder with LiteRT.js for the page.
         app_folder: folder for the TFLite file with sources for Android, iOS and the web.
+        onnx: folder for an ONNX file of each signature.
+        coreml: folder for Core ML packages.
     """
-    if out is None and web is None and app_folder is None:
-        raise typer.BadParameter("give --out FOLDER, --web FOLDER, --app FOLDER, or several")
+    if not any((out, web, app_folder, onnx, coreml)):
+        wanted = "--out, --web, --app, --onnx or --coreml"
+        raise typer.BadParameter(f"give {wanted} with a FOLDER, or several of them")
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
-    if out is None and app_folder is None and (batch_size or encoder):
-        raise typer.BadParameter("--batch-size and --encoder go with --out or --app FOLDER")
+    if not (out or app_folder) and batch_size:
+        raise typer.BadParameter("--batch-size goes with --out or --app FOLDER")
+    if not (out or app_folder or onnx or coreml) and encoder:
+        raise typer.BadParameter("--encoder goes with --out, --app, --onnx or --coreml FOLDER")
 
-    from tfvae.app import runs
+    from tfvae.app import other_formats, runs
 
     vae, settings = runs.load(run)
     data, y = None, None
@@ -114,6 +125,14 @@ def export(
         with screen.waiting("Writing the app"):
             found["app"] = runs.export_app(vae, app_folder, *how)
         table.add_row("for an app", f"{found['app'] / 1000:,.0f} kB", "")
+    if onnx is not None:
+        with screen.waiting("Writing and measuring ONNX files"):
+            found["onnx"] = other_formats.export_onnx(vae, onnx, encoder)
+        tables.add_differences(table, found["onnx"], "onnx")
+    if coreml is not None:
+        with screen.waiting("Writing and measuring Core ML packages"):
+            found["coreml"] = other_formats.export_coreml(vae, coreml, encoder)
+        tables.add_differences(table, found["coreml"], "mlpackage")
     screen.result(found, table)
     if web is not None:
         screen.say(f"To see it: tfvae demo {web}")

@@ -19,6 +19,7 @@ from tfvae.models import (
 )
 from tfvae.models.checked_calls import CheckedCalls
 from tfvae.models.objective_step import ObjectiveSteps
+from tfvae.models.pretrained import Pretrained
 from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
@@ -38,7 +39,7 @@ _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objectiv
 
 
 @register
-class VAE(CheckedCalls, CompiledFit, keras.Model):
+class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
     """A variational autoencoder: q(z|x) by `encoder`, p(z), p(x|z) by `decoder`.
 
     Data runs one way: x -> encoder -> params -> q -> z -> decoder -> params -> p(x|z)

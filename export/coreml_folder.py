@@ -48,7 +48,7 @@ def to_coreml(
     call_arguments.check_model(vae, folder, "to_coreml")
     folder = call_arguments.as_path("folder", folder)
     include_encoder = call_arguments.as_flag("include_encoder", include_encoder)
-    tools = _imported()
+    tools = check_ready()
     finite.check_weights(vae)
     names = list(_SIGNATURES if include_encoder else _SIGNATURES[:1])
     target = _files.Target(folder, "Core ML packages of tfvae alone", _files.foreign_to_mark)
@@ -85,8 +85,13 @@ def _write(tools, vae, path, found):
     return {"outputs": names, "difference": difference}
 
 
-def _imported():
-    """Imports coremltools on macOS, and refuses any other system by name."""
+def check_ready() -> Any:
+    """Returns coremltools.
+
+    Raises:
+        InputError: another system than macOS, which the message names.
+        ModuleNotFoundError: `coremltools` is not installed.
+    """
     if sys.platform != "darwin":
         raise invalid(
             "macOS, where a Core ML package can be run and compared with the model",

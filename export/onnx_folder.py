@@ -55,14 +55,12 @@ def to_onnx(
     call_arguments.check_model(vae, folder, "to_onnx")
     folder = call_arguments.as_path("folder", folder)
     include_encoder = call_arguments.as_flag("include_encoder", include_encoder)
-    _imported()
+    check_ready()
     finite.check_weights(vae)
     names = None if signatures is None else list(signatures)
     target = _files.Target(folder, "ONNX files of tfvae alone", _files.foreign_to_mark)
     with in_float32(vae), _files.whole_folder(target) as written:
-        made, left_out = plain_functions.functions(
-            vae, names, batch=None, encoder=include_encoder
-        )
+        made, left_out = plain_functions.functions(vae, names, batch=None, encoder=include_encoder)
         described = {
             name: _write(vae, written / f"{name}.onnx", function, name)
             for name, function in made.items()
@@ -142,8 +140,12 @@ def _of_model(vae):
     }
 
 
-def _imported():
-    """Imports what this needs, or says which extra brings it."""
+def check_ready() -> None:
+    """Imports what this needs.
+
+    Raises:
+        ModuleNotFoundError: `tf2onnx` or `onnxruntime` is not installed.
+    """
     for name in ("tf2onnx", "onnxruntime"):
         try:
             __import__(name)

@@ -127,7 +127,7 @@ def _inputs(vae, specs):
         "index": np.arange(rows, dtype=np.int32),
         "weight": np.linspace(0, 1, rows, dtype=np.float32),
         "y": y,
-        **{name: x for name in ("x", "x_from")},
+        **dict.fromkeys(("x", "x_from"), x),
         "x_to": x[::-1],
         **{name: part.numpy() for name, part in zip(signatures.names("z", vae.latent_dim), z)},
     }

@@ -1,4 +1,4 @@
-"""The pages of the documentation: their code runs, their commands exist, their links lead somewhere.
+"""The pages of the documentation: their code runs, their commands exist, their links lead on.
 
 The blocks of a page share one set of names, as a reader's session does. They run as they are
 written in the nightly tests; in the others on the first examples, for one epoch, without compiling.
@@ -245,7 +245,9 @@ def test_tables_of_pieces_lead_to_the_reference(hooks):
         class file:
             src_uri = "pieces.md"
 
-    text = "| `tfvae.priors` | p(z) |\n|---|---|\n| `VampPrior`, `None` | a mixture |\n\n`VampPrior`"
+    text = (
+        "| `tfvae.priors` | p(z) |\n|---|---|\n| `VampPrior`, `None` | a mixture |\n\n`VampPrior`"
+    )
     made = hooks["api_pages"].on_page_markdown(text, page, None, None)
     assert "| [`VampPrior`](api/tfvae.priors.md#tfvae.priors.VampPrior), `None` |" in made
     assert made.endswith("\n`VampPrior`")
@@ -283,7 +285,9 @@ def test_every_example_is_a_page(hooks):
         text, _ = made.page(path)
         assert text.startswith(f"# {made.title(path)}\n")
         assert "# %%" not in text
-        code = "\n".join(body for is_words, body in made.cells(path.read_text("utf-8")) if not is_words)
+        code = "\n".join(
+            body for is_words, body in made.cells(path.read_text("utf-8")) if not is_words
+        )
         for line in code.splitlines():
             assert line in text
     assert made.scripts()[0].name == "first_vae.py"

@@ -56,8 +56,12 @@ def page(path):
     pictures = sorted(folder.glob("*.png")) if folder else []
     if folder and (folder / "output").read_text(encoding="utf-8").strip():
         lines = (folder / "output").read_text(encoding="utf-8").strip().splitlines()
-        parts.append("It prints, at the end:\n\n" + _fenced("\n".join(lines[-_LAST_LINES:]), "text"))
-    parts += [f"![What the script draws: {each.stem}]({path.stem}-{each.name})" for each in pictures]
+        parts.append(
+            "It prints, at the end:\n\n" + _fenced("\n".join(lines[-_LAST_LINES:]), "text")
+        )
+    parts += [
+        f"![What the script draws: {each.stem}]({path.stem}-{each.name})" for each in pictures
+    ]
     return "\n\n".join(parts) + "\n", {f"{path.stem}-{p.name}": p.read_bytes() for p in pictures}
 
 

@@ -12,7 +12,7 @@ import re
 import threading
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-TOKEN = "hf_test"  # noqa: S105
+TOKEN = "hf_test"
 
 
 class FakeHub(http.server.ThreadingHTTPServer):
@@ -45,7 +45,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append(("POST", self.path))
         path = self.path.split("?")[0]
@@ -62,10 +62,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._answer({"error": f"no {path}"}, 404)
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self._get(with_body=True)
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self._get(with_body=False)
 
     def _get(self, with_body):
@@ -81,7 +81,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             files = known[api[1]].items()
             self._answer(
                 [
-                    {"type": "file", "path": n, "size": len(c), "oid": hashlib.sha1(c).hexdigest()}  # noqa: S324
+                    {"type": "file", "path": n, "size": len(c), "oid": hashlib.sha1(c).hexdigest()}
                     for n, c in files
                 ]
             )

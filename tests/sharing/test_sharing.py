@@ -16,7 +16,7 @@ from tfvae.errors import InputError, InputTypeError, WriteError
 
 pytest.importorskip("huggingface_hub")
 
-from huggingface_hub import constants, hf_api  # noqa: E402, F401  (they hold the address)
+from huggingface_hub import constants, hf_api  # noqa: F401  (they hold the address)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,7 @@ def test_the_card_tells_the_pieces_and_the_numbers(vae, tmp_path):
     )  # fmt: skip
     picture = tmp_path / "samples.png"
     tfvae.plots.save_png(picture, np.zeros((8, 8), np.uint8))
-    vae.save_pretrained(
-        tmp_path / "model", report=report, license="apache-2.0", files=[picture]
-    )
+    vae.save_pretrained(tmp_path / "model", report=report, license="apache-2.0", files=[picture])
 
     text = (tmp_path / "model" / "README.md").read_text("utf-8")
     _, head, body = text.split("---\n", 2)
@@ -177,7 +175,7 @@ def test_what_a_hub_does_not_have_or_allow_is_refused(vae, hub, monkeypatch):
     with pytest.raises(InputError, match=matches("user/nothing")):
         tfvae.VAE.from_pretrained("hf://user/nothing")
     with pytest.raises(InputError, match=matches("user/garments")):
-        vae.push_to_hub("user/garments", token="hf_other")  # noqa: S106
+        vae.push_to_hub("user/garments", token="hf_other")
     with pytest.raises(InputError, match=matches("'user/name'")):
         vae.push_to_hub("garments")
     vae.push_to_hub("user/garments")

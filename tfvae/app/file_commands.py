@@ -93,18 +93,14 @@ def export(
         onnx: folder for an ONNX file of each signature.
         coreml: folder for Core ML packages.
     """
-    if not any((out, web, app_folder, onnx, coreml)):
-        wanted = "--out, --web, --app, --onnx or --coreml"
-        raise typer.BadParameter(f"give {wanted} with a FOLDER, or several of them")
+    _check_places(out, web, app_folder, onnx or coreml)
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
-    if not (out or app_folder) and batch_size:
-        raise typer.BadParameter("--batch-size goes with --out or --app FOLDER")
-    if not (out or app_folder or onnx or coreml) and encoder:
-        raise typer.BadParameter("--encoder goes with --out, --app, --onnx or --coreml FOLDER")
+    _check_sizes(batch_size, encoder, out or app_folder, onnx or coreml)
 
     from tfvae.app import other_formats, runs
 
+    other_formats.check_ready(onnx, coreml)
     vae, settings = runs.load(run)
     data, y = None, None
     if encoder or settings.condition is not None:
@@ -125,15 +121,31 @@ def export(
         with screen.waiting("Writing the app"):
             found["app"] = runs.export_app(vae, app_folder, *how)
         table.add_row("for an app", f"{found['app'] / 1000:,.0f} kB", "")
-    if onnx is not None:
-        with screen.waiting("Writing and measuring ONNX files"):
-            found["onnx"] = other_formats.export_onnx(vae, onnx, encoder)
-        tables.add_differences(table, found["onnx"], "onnx")
-    if coreml is not None:
-        with screen.waiting("Writing and measuring Core ML packages"):
-            found["coreml"] = other_formats.export_coreml(vae, coreml, encoder)
-        tables.add_differences(table, found["coreml"], "mlpackage")
+    for name, folder in {"onnx": onnx, "coreml": coreml}.items():
+        if folder is not None:
+            with screen.waiting(f"Writing and measuring {folder}"):
+                found[name] = other_formats.WRITERS[name](vae, folder, encoder)
+            tables.add_differences(table, found[name])
     screen.result(found, table)
+    _say_what_next(web, app_folder)
+
+
+def _check_places(*places):
+    """Refuses a call that would write nothing."""
+    if not any(places):
+        wanted = "--out, --web, --app, --onnx or --coreml"
+        raise typer.BadParameter(f"give {wanted} with a FOLDER, or several of them")
+
+
+def _check_sizes(batch_size, encoder, for_tflite, for_others):
+    """Refuses options that no file of the call would follow."""
+    if batch_size and not for_tflite:
+        raise typer.BadParameter("--batch-size goes with --out or --app FOLDER")
+    if encoder and not (for_tflite or for_others):
+        raise typer.BadParameter("--encoder goes with --out, --app, --onnx or --coreml FOLDER")
+
+
+def _say_what_next(web, app_folder):
     if web is not None:
         screen.say(f"To see it: tfvae demo {web}")
     if app_folder is not None:

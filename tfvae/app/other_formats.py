@@ -7,6 +7,25 @@ if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
 
+def check_ready(onnx: str | None, coreml: str | None) -> None:
+    """Refuses formats that cannot be written here, before a model is loaded.
+
+    Args:
+        onnx: folder of ONNX files, or None.
+        coreml: folder of Core ML packages, or None.
+
+    Raises:
+        InputError: Core ML packages on another system than macOS.
+        ModuleNotFoundError: a library that is not installed.
+    """
+    from tfvae.export import coreml_folder, onnx_folder
+
+    if coreml is not None:
+        coreml_folder.check_ready()
+    if onnx is not None:
+        onnx_folder.check_ready()
+
+
 def export_onnx(
     vae: "VAE", folder: str | os.PathLike[str], include_encoder: bool
 ) -> dict[str, float]:
@@ -26,7 +45,7 @@ def export_onnx(
     from tfvae.export import to_onnx
 
     found = to_onnx(vae, folder, include_encoder=include_encoder)["signatures"]
-    return {name: each["difference"] for name, each in found.items()}
+    return {each["file"]: each["difference"] for each in found.values()}
 
 
 def export_coreml(
@@ -48,4 +67,7 @@ def export_coreml(
     from tfvae.export import to_coreml
 
     found = to_coreml(vae, folder, include_encoder=include_encoder)
-    return {name: each["difference"] for name, each in found.items()}
+    return {f"{name}.mlpackage": each["difference"] for name, each in found.items()}
+
+
+WRITERS = {"onnx": export_onnx, "coreml": export_coreml}

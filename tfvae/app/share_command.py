@@ -48,28 +48,28 @@ def share(
         private: True to make it private, if it is made.
         license: identifier of the licence, for the card.
     """
-    if (out is None) == (hub is None):
-        raise typer.BadParameter("give --out FOLDER or --hub USER/NAME, one of them")
     if private and hub is None:
         raise typer.BadParameter("--private goes with --hub USER/NAME")
 
     from tfvae.app import run_folder, run_model
 
-    vae, _ = run_model.load(run)
-    given = {
-        "report": run_folder.opened(run),
-        "license": license,
-        "files": _files_of(_files.local(run)),
-    }
-    if out is not None:
-        vae.save_pretrained(out, **given)
+    def given():
+        report, files = run_folder.opened(run), _files_of(_files.local(run))
+        return {"report": report, "license": license, "files": files}
+
+    if out is not None and hub is None:
+        vae, _ = run_model.load(run)
+        vae.save_pretrained(out, **given())
         screen.result({"out": out}, f"The model and its card are in {out}/")
         screen.say(f"To load it: tfvae.VAE.from_pretrained({out!r})")
-        return
-    with screen.waiting("Uploading"):
-        address = vae.push_to_hub(hub, private=private, **given)
-    screen.result({"hub": hub, "commit": address}, f"The model and its card are at {address}")
-    screen.say(f"To load it: tfvae.VAE.from_pretrained({hub!r})")
+    elif hub is not None and out is None:
+        vae, _ = run_model.load(run)
+        with screen.waiting("Uploading"):
+            address = vae.push_to_hub(hub, private=private, **given())
+        screen.result({"hub": hub, "commit": address}, f"The model and its card are at {address}")
+        screen.say(f"To load it: tfvae.VAE.from_pretrained({hub!r})")
+    else:
+        raise typer.BadParameter("give --out FOLDER or --hub USER/NAME, one of them")
 
 
 def _files_of(run):

@@ -93,8 +93,7 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
         super().__init__(**kwargs)
         piece_arguments.check(posterior=posterior, prior=prior, likelihood=likelihood)
         piece_arguments.check(objective=objective, estimator=estimator)
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder, self.decoder = encoder, decoder
         posterior = posterior or defaults.posterior()
         self.prior = prior or defaults.prior()
         self.likelihood = likelihood or defaults.likelihood()

@@ -19,9 +19,7 @@ _NATS = {
 }
 
 
-def text(
-    vae: "VAE", report: Mapping[str, Any], license: str | None, files: Sequence[str]
-) -> str:
+def text(vae: "VAE", report: Mapping[str, Any], license: str | None, files: Sequence[str]) -> str:
     """Returns the card of a model, in Markdown with a head of YAML, as hubs read it.
 
     Args:
@@ -75,10 +73,11 @@ def _run(report):
     settings, data = report.get("settings"), report.get("data")
     if not settings or not data:
         return []
+    counts = f"{data['train']:,} examples, {data['held_out']:,} held out"
     words = [
-        f"Trained on `{settings['data']}`: {data['train']:,} examples, {data['held_out']:,} held out"
-        f" ({data['note'] or 'as they are'}), in {settings['epochs']} epochs of batches of"
-        f" {settings['batch_size']}, seed {settings['seed']}."
+        f"Trained on `{settings['data']}`: {counts} ({data['note'] or 'as they are'}),"
+        f" in {settings['epochs']} epochs of batches of {settings['batch_size']},"
+        f" seed {settings['seed']}."
     ]
     versions = ", ".join(f"{name} {value}" for name, value in report.get("versions", {}).items())
     alarms = [f"- {alarm}" for alarm in report.get("alarms", ())]

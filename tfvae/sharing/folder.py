@@ -12,7 +12,6 @@ from tfvae import _files
 from tfvae._files.listing import MARK, read_json, sha256
 from tfvae._keras.backend import keras
 from tfvae.errors import InputTypeError, invalid
-from tfvae.models.files import built
 from tfvae.sharing import card, hub
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ def from_pretrained(
         InputTypeError: no path and no name, or a model that is no VAE.
         ModuleNotFoundError: `huggingface_hub` is not installed, for a name on the hub.
     """
+    from tfvae.models.files import built  # models ask for this module in turn
+
     found = _folder_of(name_or_folder, revision, token)
     _check(found, str(name_or_folder))
     return built(found, custom_objects=custom_objects, compile=compile)
@@ -118,7 +119,9 @@ def _others(files):
     own = {*_OF_KERAS, _CARD, MARK}
     for path in paths:
         if not path.is_file():
-            raise invalid("files to put beside a model", f"{path}, which is no file", "leave it out")
+            raise invalid(
+                "files to put beside a model", f"{path}, which is no file", "leave it out"
+            )
         if path.name in own or names.count(path.name) > 1:
             fix = "rename it"
             raise invalid("files of other names than the folder's own", f"{path}", fix)
@@ -150,7 +153,9 @@ def _check(folder, name):
     """Refuses a folder without a model, and one whose files are not those that it lists."""
     missing = [each for each in _OF_KERAS if not (folder / each).is_file()]
     if missing:
-        fix = "write the folder with vae.save_pretrained(folder); tfvae.load_model reads .keras files"
+        fix = (
+            "write the folder with vae.save_pretrained(folder); tfvae.load_model reads .keras files"
+        )
         raise invalid(f"{name} to hold a model of tfvae", f"no {', '.join(missing)}", fix)
 
     # Of a model that `vae.save("hf://user/name")` wrote there is no list.

@@ -55,8 +55,8 @@ def names(digits, tmp_path, monkeypatch):
         "tfvae": tfvae,
         "keras": keras,
         "np": np,
-        "x": digits.x_train[:128],
-        "y": digits.y_train[:128],
+        "x": digits.x_train[:MOST],
+        "y": digits.y_train[:MOST],
         "x_test": digits.x_test[:32],
         "shape": digits.event_shape,
         "grey": tfvae.likelihoods.Bernoulli(dynamic_binarization=True),
@@ -125,6 +125,15 @@ def test_the_first_page_shows_the_first_example():
     assert [line for line in block[1].splitlines() if line and line not in example] == []
 
 
+def test_the_readme_has_at_most_700_words_and_code_in_its_first_lines():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.split()) <= 700
+    assert text.index("```python") < 400
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert pictures
+    assert all((ROOT / path).stat().st_size < 300_000 for path in pictures)
+
+
 # ---- the command
 
 
@@ -133,7 +142,7 @@ def shown_commands():
     found = []
     for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
         text = page.read_text("utf-8")
-        lines = re.findall(r"^ {4}(?:.*&& )?(tfvae [a-z].*)$", text, re.MULTILINE)
+        lines = re.findall(r"^(?: {4}|\$ )(?:.*&& )?(tfvae [a-z].*)$", text, re.MULTILINE)
         lines += re.findall(r"`(tfvae [a-z][^`]*)`", text)
         found += [(page.name, line) for line in lines]
     return found

@@ -133,8 +133,8 @@ def export(
 def _check_places(*places):
     """Refuses a call that would write nothing."""
     if not any(places):
-        wanted = "--out, --web, --app, --onnx or --coreml"
-        raise typer.BadParameter(f"give {wanted} with a FOLDER, or several of them")
+        wanted = "--out FOLDER, --web FOLDER, --app FOLDER, --onnx FOLDER, --coreml FOLDER"
+        raise typer.BadParameter(f"give {wanted}, or several of them")
 
 
 def _check_sizes(batch_size, encoder, for_tflite, for_others):

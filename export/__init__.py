@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfvae.export.app_folder import to_app as to_app
+    from tfvae.export.coreml_folder import to_coreml as to_coreml
+    from tfvae.export.onnx_folder import to_onnx as to_onnx
     from tfvae.export.sampler import Sampler as Sampler
     from tfvae.export.saved_model import to_saved_model as to_saved_model
     from tfvae.export.tflite import to_tflite as to_tflite
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "Sampler": "sampler",
     "to_app": "app_folder",
+    "to_coreml": "coreml_folder",
+    "to_onnx": "onnx_folder",
     "to_saved_model": "saved_model",
     "to_tflite": "tflite",
     "to_web": "web",

@@ -152,7 +152,7 @@ def test_explained_draws(explained, name):
 
 
 def known_names():
-    page = (Path(__file__).parents[1] / "docs" / "pieces.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
     table = page.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0]
     names = {}
     for row in table.splitlines():

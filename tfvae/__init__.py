@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tfvae import priors as priors
     from tfvae import random as random
     from tfvae import regularizers as regularizers
+    from tfvae import sharing as sharing
     from tfvae import testing as testing
     from tfvae.models.builders import conv_vae as conv_vae
     from tfvae.models.builders import hierarchical_vae as hierarchical_vae
@@ -55,6 +56,7 @@ _MODULES = [
     "priors",
     "random",
     "regularizers",
+    "sharing",
     "testing",
 ]
 _NAMES = {

@@ -127,8 +127,11 @@ TYPED = {
         "web": "page",
         "litert": "modules",
         "app_folder": "android",
+        "onnx": None,  # these two in tests/sharing/test_share_command.py, as all of `share`
+        "coreml": None,
     },
     "demo": {"run_or_folder": "files", "port": None, "no_browser": True, "litert": "modules"},
+    "share": {"run": "out/run", "out": None, "hub": "user/name", "private": True, "license": "mit"},
 }
 
 

@@ -1,6 +1,6 @@
 """Size, quality and latency by quantization: `python -m tests.benchmarks.quantization RUN ...`.
 
-Prints the table of `docs/device.md` from runs of `tfvae train`. Latencies are medians of one
+Prints the table of `docs/quantization.md` from runs of `tfvae train`. Latencies are medians of one
 `sample` call, the files taken in turn, as a ratio to float32 in the same round.
 """
 

@@ -8,15 +8,26 @@ import typer
 from rich.markup import escape
 
 from tfvae._version import __version__
-from tfvae.app import data_commands, file_commands, screen, series_commands, training_commands
+from tfvae.app import (
+    data_commands,
+    file_commands,
+    screen,
+    series_commands,
+    share_command,
+    training_commands,
+)
 from tfvae.errors import InputError, InputTypeError, invalid
 
 # What an extra brings, by the name under which it is imported.
 _EXTRAS = {
     "PIL": ("Pillow", "app"),
     "ai_edge_litert": ("LiteRT", "app"),
+    "coremltools": ("coremltools", "coreml"),
+    "huggingface_hub": ("huggingface_hub", "hub"),
     "jinja2": ("Jinja2", "app"),
+    "onnxruntime": ("ONNX Runtime", "onnx"),
     "sklearn": ("scikit-learn", "app"),
+    "tf2onnx": ("tf2onnx", "onnx"),
 }
 
 app = typer.Typer(
@@ -38,6 +49,7 @@ for function in (
     file_commands.export,
     file_commands.report,
     file_commands.demo,
+    share_command.share,
 ):
     app.command()(function)
 

@@ -68,6 +68,12 @@ def export(
         str | None,
         typer.Option("--app", help="Folder for the file with Kotlin, Swift and JavaScript."),
     ] = None,
+    onnx: Annotated[
+        str | None, typer.Option(help="Folder for an ONNX file of each signature.")
+    ] = None,
+    coreml: Annotated[
+        str | None, typer.Option(help="Folder for Core ML packages; on macOS.")
+    ] = None,
 ) -> None:
     """Write a trained model as a SavedModel and a measured TFLite file, as a page, or for an app.
 
@@ -84,16 +90,17 @@ def export(
         web: folder for a page that samples in the browser.
         litert: `node_modules` folder with LiteRT.js for the page.
         app_folder: folder for the TFLite file with sources for Android, iOS and the web.
+        onnx: folder for an ONNX file of each signature.
+        coreml: folder for Core ML packages.
     """
-    if out is None and web is None and app_folder is None:
-        raise typer.BadParameter("give --out FOLDER, --web FOLDER, --app FOLDER, or several")
+    _check_places(out, web, app_folder, onnx or coreml)
     if litert is not None and web is None:
         raise typer.BadParameter("--litert goes with --web FOLDER")
-    if out is None and app_folder is None and (batch_size or encoder):
-        raise typer.BadParameter("--batch-size and --encoder go with --out or --app FOLDER")
+    _check_sizes(batch_size, encoder, out or app_folder, onnx or coreml)
 
-    from tfvae.app import runs
+    from tfvae.app import other_formats, runs
 
+    other_formats.check_ready(onnx, coreml)
     vae, settings = runs.load(run)
     data, y = None, None
     if encoder or settings.condition is not None:
@@ -114,7 +121,31 @@ def export(
         with screen.waiting("Writing the app"):
             found["app"] = runs.export_app(vae, app_folder, *how)
         table.add_row("for an app", f"{found['app'] / 1000:,.0f} kB", "")
+    for name, folder in {"onnx": onnx, "coreml": coreml}.items():
+        if folder is not None:
+            with screen.waiting(f"Writing and measuring {folder}"):
+                found[name] = other_formats.WRITERS[name](vae, folder, encoder)
+            tables.add_differences(table, found[name])
     screen.result(found, table)
+    _say_what_next(web, app_folder)
+
+
+def _check_places(*places):
+    """Refuses a call that would write nothing."""
+    if not any(places):
+        wanted = "--out FOLDER, --web FOLDER, --app FOLDER, --onnx FOLDER, --coreml FOLDER"
+        raise typer.BadParameter(f"give {wanted}, or several of them")
+
+
+def _check_sizes(batch_size, encoder, for_tflite, for_others):
+    """Refuses options that no file of the call would follow."""
+    if batch_size and not for_tflite:
+        raise typer.BadParameter("--batch-size goes with --out or --app FOLDER")
+    if encoder and not (for_tflite or for_others):
+        raise typer.BadParameter("--encoder goes with --out, --app, --onnx or --coreml FOLDER")
+
+
+def _say_what_next(web, app_folder):
     if web is not None:
         screen.say(f"To see it: tfvae demo {web}")
     if app_folder is not None:

@@ -54,6 +54,17 @@ def _carried(found):
     )
 
 
+def add_differences(table: Table, differences: dict[str, float]) -> None:
+    """Adds files of one signature each, with their differences from the model, to a table.
+
+    Args:
+        table: the table.
+        differences: the largest difference of each, by its name.
+    """
+    for name, difference in differences.items():
+        table.add_row(name, f"{difference:.1e}", "from Keras, largest")
+
+
 def add_export(table: Table, exported: dict[str, Any]) -> None:
     """Adds the sizes and the measured quality of exported files to a table.
 

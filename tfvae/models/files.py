@@ -29,7 +29,7 @@ def load_model(
     Keras loads, such as `.h5`, are refused, since `safe_mode` does not hold for all of them.
 
     Args:
-        path: the file.
+        path: the file, or `"hf://user/name"` for a model on a hub, see `tfvae.sharing`.
         custom_objects: classes and functions of your own by name, as `keras.saving.load_model`
             takes them.
         safe_mode: False to let the file bring code of its own, such as the functions of `Lambda`
@@ -40,8 +40,35 @@ def load_model(
         InputError: no such file, a damaged one, or one that Keras cannot build.
         InputTypeError: no path, or a file of a model that is not a VAE.
     """
+    if str(path).startswith("hf://") and safe_mode:
+        from tfvae import sharing  # above the models; only where one is asked for
+
+        return sharing.from_pretrained(path, custom_objects=custom_objects, compile=compile)
+
     path = local(path)
     _check(path)
+    return built(path, custom_objects=custom_objects, safe_mode=safe_mode, compile=compile)
+
+
+def built(
+    path: Path,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    compile: bool = True,
+) -> VAE:
+    """Builds the model of a file or folder of Keras that is known to be whole.
+
+    Args:
+        path: the file, or the folder of one that is unpacked.
+        custom_objects: as in `load_model`.
+        safe_mode: as in `load_model`.
+        compile: as in `load_model`.
+
+    Raises:
+        InputError: one that Keras cannot build.
+        InputTypeError: a model that is not a VAE.
+    """
     try:
         model = keras.saving.load_model(
             path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode

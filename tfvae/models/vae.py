@@ -19,6 +19,7 @@ from tfvae.models import (
 )
 from tfvae.models.checked_calls import CheckedCalls
 from tfvae.models.objective_step import ObjectiveSteps
+from tfvae.models.pretrained import Pretrained
 from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
@@ -38,7 +39,7 @@ _COMPOSED = ("encoder", "decoder", "posterior", "prior", "likelihood", "objectiv
 
 
 @register
-class VAE(CheckedCalls, CompiledFit, keras.Model):
+class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
     """A variational autoencoder: q(z|x) by `encoder`, p(z), p(x|z) by `decoder`.
 
     Data runs one way: x -> encoder -> params -> q -> z -> decoder -> params -> p(x|z)
@@ -92,8 +93,7 @@ class VAE(CheckedCalls, CompiledFit, keras.Model):
         super().__init__(**kwargs)
         piece_arguments.check(posterior=posterior, prior=prior, likelihood=likelihood)
         piece_arguments.check(objective=objective, estimator=estimator)
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder, self.decoder = encoder, decoder
         posterior = posterior or defaults.posterior()
         self.prior = prior or defaults.prior()
         self.likelihood = likelihood or defaults.likelihood()

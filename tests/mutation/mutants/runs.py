@@ -53,9 +53,10 @@ MUTANTS = [
     Mutant(
         name="epochs-and-batch-size-swapped",
         path="tfvae/app/train_command.py",
-        old="    columns = options.kinds(",
+        old='    strategy = params["strategy"]\n',
         new="""    read |= {"epochs": read["batch_size"], "batch_size": read["epochs"]}
-    columns = options.kinds(""",
+    strategy = params["strategy"]
+""",
         note="--epochs and --batch-size are exchanged.",
         about="typed_for_train",
     ),

@@ -1,6 +1,6 @@
 """Makes, fits and drops models in one process, and prints what memory that took.
 
-    python -m tests.support.many_models ours|plain COUNT
+    python -m tests.support.many_models ours|graph|plain COUNT
     python -m tests.support.many_models epochs COUNT FOLDER
 
 Of each kind it prints as JSON the resident memory in MB after each model, and how many of the
@@ -32,11 +32,15 @@ def open_files():
     return len(os.listdir("/proc/self/fd"))
 
 
-def ours():
+def ours(jit_compile=True):
     vae = tfvae.mlp_vae((64,), 8, (64, 64))
-    vae.compile("adam", jit_compile=True)
+    vae.compile("adam", jit_compile=jit_compile)
     vae.fit(X, batch_size=64, epochs=2, verbose=0)
     return vae
+
+
+def graph():
+    return ours(jit_compile=False)
 
 
 def plain():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import tfvae
+from tests.datasets import test_records
 from tests.support.recording import record_run
 from tfvae import evaluation, imputation, plots
 from tfvae.app import anomalies, data_files, run_outputs, runs, uses
@@ -235,14 +236,16 @@ def test_files_of_pictures_are_named_in_the_order_of_their_examples(made, tmp_pa
 
 
 def test_one_example_is_enough_to_work_on(made, tmp_path):
-    """As an array, as an array of one, and as the one picture of a folder; not to train on."""
+    """As an array, an array of one, the one picture of a folder or record; not to train on."""
     of = of_run(made, "grey")
     np.save(tmp_path / "bare.npy", GREY[3])
     np.save(tmp_path / "one.npy", GREY[3:4])
     (tmp_path / "folder").mkdir()
     Image.fromarray(GREY[3, ..., 0]).save(tmp_path / "folder" / "a.png")
+    picture = (tmp_path / "folder" / "a.png").read_bytes()
+    test_records.write(tmp_path / "one.tfrecord", [{"picture": picture}])
     expected = np.asarray(of.vae.reconstruct(GREY[3:4] / np.float32(255)))
-    for name in ("bare.npy", "one.npy", "folder"):
+    for name in ("bare.npy", "one.npy", "folder", "one.tfrecord"):
         out = str(tmp_path / f"{name}.npz")
         assert uses.reconstruct(of.run, str(tmp_path / name), None, out)["examples"] == 1
         assert np.load(out)["reconstruction"] == pytest.approx(expected, abs=1e-6)

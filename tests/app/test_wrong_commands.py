@@ -63,6 +63,8 @@ OF_DATA = [
     ("train words.npy", ["numbers in words.npy"]),
     ("train flat.npy", ["flat.npy", "reshape"]),
     ("train one.npy", ["hold out in one.npy", "give more data"]),
+    ("train broken.tfrecord", ["broken.tfrecord to be TFRecords", "TFRecordWriter"]),
+    ("train tfds:nosuchset", ["nosuchset"]),
     ("train empty", ["images in empty"]),
     ("train album", ["album/b.png", "remove or repair"]),
     ("train broken.npz", ["broken.npz", "NumPy file"]),
@@ -135,7 +137,14 @@ def folder(tmp_path_factory):
         np.save(here / f"{name}.npy", x, allow_pickle=True)
     np.savez(here / "apart.npz", x_train=arrays["grey"], x_test=arrays["good"])
     np.savez(here / "two.npz", a=arrays["grey"], b=arrays["good"])
-    for name in ("file", "file.csv", "broken.npz", "letter.docx", "damaged/model.keras"):
+    for name in (
+        "file",
+        "file.csv",
+        "broken.npz",
+        "broken.tfrecord",
+        "letter.docx",
+        "damaged/model.keras",
+    ):
         (here / name).parent.mkdir(exist_ok=True)
         (here / name).write_text("no such thing")
     (here / "damaged" / "report.json").write_text('{"settings": {}}')

@@ -244,7 +244,7 @@ def test_what_is_typed_for_train_is_what_the_run_uses(trained):
     typed = {**typed, "epochs": 2, "hidden": [12, 8]}
     typed["columns"] = ["age=real", "id=skip"]
     typed["data_dir"] = str(Path("sets").absolute())
-    assert report["settings"] == typed and len(typed) == len(TYPED["train"]) - 4
+    assert report["settings"] == typed and len(typed) == len(TYPED["train"]) - 5
     assert report["data"]["trained_on"] == by_hand(fit["x"])
     assert report["data"]["evaluated_on"] == by_hand(evaluate["x"])
 

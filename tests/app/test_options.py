@@ -25,6 +25,7 @@ from tests.export.test_web import fake_install
 from tests.support.recording import record, record_run
 from tfvae import plots
 from tfvae.app import anomalies, cli, expressions, screen, uses
+from tfvae.app.report_page import again
 from tfvae.datasets import readers
 from tfvae.export import Sampler
 
@@ -130,6 +131,7 @@ TYPED = {
         "onnx": None,  # these two in tests/sharing/test_share_command.py, as all of `share`
         "coreml": None,
     },
+    "report": {"run": "out/run", "data_dir": "moved"},
     "demo": {"run_or_folder": "files", "port": None, "no_browser": True, "litert": "modules"},
     "share": {"run": "out/run", "out": None, "hub": "user/name", "private": True, "license": "mit"},
 }
@@ -295,6 +297,7 @@ def test_what_is_typed_for_sample_is_what_is_drawn():
         ("encode", uses, "encode"),
         ("impute", uses, "impute"),
         ("anomalies", anomalies, "find"),
+        ("report", again, "again"),
     ],
 )
 def test_what_is_typed_for_a_use_of_a_run_is_what_it_is_done_with(

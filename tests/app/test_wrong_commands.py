@@ -110,6 +110,7 @@ OF_MODELS = [
     ("train grey.npy --network conv", ["images of shape", "mlp"]),
     ("evaluate run nowhere.npy", ["nowhere.npy"]),
     ("evaluate run flat.npy", ["flat.npy"]),
+    ("report nowhere", ["a run, a folder"]),
     ("evaluate run three.npy", ["shape [N, 4]", "[30, 3]"]),
     ("reconstruct run three.npy", ["shape [N, 4]"]),
     ("anomalies run nan.npy", ["shape [N, 4]"]),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tfvae.models.vae import VAE
 
-_SHOWN, _WIDE = 12, 10  # rows and columns of a table
+_SHOWN, _WIDE = 12, 5  # rows of a table, and columns side by side
 _PANELS, _WAYS = 12, 2  # in a figure, and in a row
 _POINTS = 1000
 _ELEMENTS = 24  # lines of shades in a panel
@@ -22,23 +22,33 @@ _LETTERS = 14  # of a name
 
 
 def as_table(columns: Sequence[Feature], x: np.ndarray) -> "Figure":
-    """Returns a figure with the first rows as text.
+    """Returns a figure with the first rows as text; further columns stand below.
 
     Args:
-        columns: the columns, of which the first 10 are written.
+        columns: the columns, of which the first 15 are written.
         x: rows `[N, E]`.
     """
-    columns, x = columns[:_WIDE], x[:_SHOWN]
-    figure, (axes,) = figures.new(size=(max(3.0, 0.95 * len(columns)), 0.24 * (len(x) + 1)))
+    blocks = [columns[i : i + _WIDE] for i in range(0, min(len(columns), 3 * _WIDE), _WIDE)]
+    x = x[: _SHOWN // len(blocks)]
+    height = len(x) + 2
+    wide = max(map(len, blocks))
+    figure, axes = figures.exact(0.95 * max(3, wide), 0.24 * (height * len(blocks) - 1))
     figures.bare(axes)
-    axes.set(xlim=(0, len(columns)), ylim=(len(x) + 1, 0))
-    for i, column in enumerate(columns):
-        words = [short(column.name), *map(column_word(column), column.values(x))]
-        for row, word in enumerate(words):
-            weight = "normal" if row else "bold"
-            axes.text(i + 0.95, row + 0.5, word, ha="right", va="center", fontweight=weight)
-    axes.axhline(1, color=figures.INK, linewidth=0.8)
+    axes.set(xlim=(0, wide), ylim=(height * len(blocks) - 1, 0))
+    for block, part in enumerate(blocks):
+        axes.plot([0, len(part)], [block * height + 1] * 2, color=figures.INK, linewidth=0.8)
+        for i, column in enumerate(part):
+            _write_column(axes, column, x, (i + 0.95, block * height + 0.5))
     return figure
+
+
+def _write_column(axes, column, x, place):
+    """Writes a name and the values below it."""
+    words = [short(column.name), *map(column_word(column), column.values(x))]
+    style = {"ha": "right", "va": "center", "fontsize": 8.5}
+    for row, word in enumerate(words):
+        weight = "normal" if row else "bold"
+        axes.text(place[0], place[1] + row, word, fontweight=weight, **style)
 
 
 def column_word(column: Feature) -> Any:

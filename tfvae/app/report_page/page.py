@@ -1,7 +1,9 @@
 """Puts the page of a run together."""
 
 import base64
+import contextlib
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,21 @@ def write(
     Raises:
         InputError: Jinja2 or Matplotlib is not installed.
     """
-    path.write_text(_html(run, report, vae, dataset, why_not), encoding="utf-8")
+    with _without_notes():
+        text = _html(run, report, vae, dataset, why_not)
+    path.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _without_notes():
+    """Keeps what Matplotlib notes of its fonts and folders from the error stream."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _html(run, report, vae, dataset, why_not):

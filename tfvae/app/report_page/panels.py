@@ -78,7 +78,7 @@ def _of_kind(kind) -> list[Callable[[Subject], Iterator[Any]]]:
     elif kind == events.SIGNALS:
         compared = [_marginals]
     tail = [_traversals, _latent_map, _activity, _training, _calibration, _weights]
-    return [_samples, *compared, _reconstructions, *tail]
+    return [_samples, _reconstructions, *compared, *tail]
 
 
 _WIDE = ("traversals", "marginals", "correlations")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfvae.app import config_file, screen
 from tfvae.app.run_folder import MODEL, RECONSTRUCTIONS, REPORT, ROWS, SAMPLES, SAVED_MODEL, TFLITE
+from tfvae.plots import events
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -47,7 +48,9 @@ def about(report: Mapping[str, Any], vae: "VAE", kind: str) -> list[str]:
         kind: what the examples are, such as "pictures".
     """
     settings, data = report["settings"], report.get("data", {})
-    shape = " × ".join(map(str, vae.event_shape))
+    shape = f"{' × '.join(map(str, vae.event_shape))} numbers"
+    if kind == events.ROWS:
+        shape = f"{len(events.features(vae))} columns"
     counts = ""
     if data:
         note = f" ({data['note']})" if data.get("note") else ""
@@ -61,7 +64,7 @@ def about(report: Mapping[str, Any], vae: "VAE", kind: str) -> list[str]:
     took = f" All of it took {screen.duration(seconds)}." if seconds else ""
     latents = report["evaluation"]["latent_dim"]
     return [
-        f"A variational autoencoder of {kind}, each of {shape} numbers. {counts}".strip(),
+        f"A variational autoencoder of {kind}, each of {shape}. {counts}".strip(),
         f"A network ({settings['network']}) squeezes an example into {latents} "
         f"{'latent' if latents == 1 else 'latents'} z, and another makes it again: {pieces}."
         f"{of_labels}",
@@ -70,6 +73,7 @@ def about(report: Mapping[str, Any], vae: "VAE", kind: str) -> list[str]:
     ]
 
 
+_ENOUGH = 10  # effective samples
 _PIECES = ("likelihood", "prior", "posterior", "objective")
 
 
@@ -169,7 +173,7 @@ def _active(found):
 
 def _effective(found):
     count = found["effective_samples"]
-    trust = "few, so the NLL may be too high" if count < 3 else "enough to trust it"
+    trust = "enough to trust it" if count >= _ENOUGH else "few, so that more would lower it still"
     says = (
         f"On so many of its importance samples the NLL of a usual example rests: {trust}. "
         f"{100 * count / found['num_samples']:.0f} % of them carry the estimate."

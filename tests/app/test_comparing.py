@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -143,6 +144,8 @@ def test_the_command_prints_tables_or_json_and_writes_a_page(make, tfvae_command
     page = (tmp_path / "page.html").read_text()
     assert page.count("<svg") == 4 and page.count('class="dot"') == 8
     assert "21.50 ± 0.30" in page and "nats per held-out example" in page
+    labels = re.findall('aria-label="(.*?)"', page)
+    assert len(labels) == len(set(labels)) == 6  # four figures, two tables
     assert "http" not in page and "<script" not in page
 
     status, out, _ = tfvae_command("compare", "a", "b", "--json", "--html", "page.html")

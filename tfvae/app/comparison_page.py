@@ -153,7 +153,7 @@ def _numbers(found):
     for i, run in _numbered(found):
         pairs = [(run[number.key], run[f"{number.key}_stderr"]) for number in NUMBERS]
         rows.append([f"{i}: {run['name']}", *(_with_error(*pair) for pair in pairs)])
-    return _table(["run", *heads], rows)
+    return _table("numbers of the runs", ["run", *heads], rows)
 
 
 def _with_error(value, error):
@@ -171,7 +171,7 @@ def _over_seeds(found):
         for each in found["seeds"]
     ]
     title = "<h2>Mean, and standard deviation between seeds</h2>"
-    return title + _table(["runs", *heads], rows)
+    return title + _table("means over seeds", ["runs", *heads], rows)
 
 
 def _spread(cell):
@@ -185,14 +185,14 @@ def _settings(found):
         for i, run in _numbered(found)
     ]
     more = ("bits per dimension", "active units", "file, kB", "training, s", "alarms")
-    return _table(["run", *names, *more], rows)
+    return _table("settings and costs", ["run", *names, *more], rows)
 
 
-def _table(heads, rows):
+def _table(name, heads, rows):
     head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="Table: {html.escape(heads[0])}">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="Table: {name}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A first VAE
-# Train on the scanned digits that scikit-learn carries, quote a likelihood, and leave
-# with a file that draws the same samples on a phone.
+# Train on the scanned digits that scikit-learn carries, and quote a likelihood of digits that the
+# model has not seen. Leave with a file that draws the same samples on a phone.
 
 # %%
 import keras
@@ -17,6 +17,7 @@ vae.fit(digits.x_train, batch_size=64, epochs=30, validation_data=digits.x_test,
 # %%
 report = tfvae.evaluation.evaluate(vae, digits.x_test, num_samples=500)
 print(f"NLL {report.nll:.2f} +- {report.nll_stderr:.2f} nats, {report.active_units} active units")
+assert report.nll < 24.5  # an independent Bernoulli for each pixel gives 27.3
 
 # %%
 tfvae.export.to_tflite(vae, "digits.tflite")

@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import jupytext
 import keras
 import numpy as np
 import pytest
@@ -31,9 +32,60 @@ def run(tmp_path, monkeypatch):
     return run_example
 
 
+# Seconds of one core on an otherwise idle one, imports left out.
+QUICK = {"conditional_digits": 10, "table": 14}
+LONG = {
+    "beta_collapse": 15,
+    "flow_prior": 34,
+    "importance_weighted": 20,
+    "missing_pixels": 14,
+    "new_likelihood": 17,
+    "new_prior": 17,
+    "on_device_sampling": 17,
+    "signals": 14,
+    "sweep": 24,
+    "your_images": 20,
+}
+WITH_TESTS = {"first_vae", "vae_explained"}
+MOST_LINES, MOST_OF_A_CELL = 80, 45
+COURSE = "vae_explained.py"  # seven steps that share their numbers
+
+
 def test_every_example_has_a_test_here():
-    names = {path.name for path in EXAMPLES}
-    assert names == {"first_vae.py", "vae_explained.py"}
+    names = {path.stem for path in EXAMPLES}
+    assert names == WITH_TESTS | set(QUICK) | set(LONG)
+
+
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.nightly) for name in LONG)]
+)
+def test_example_finds_what_it_claims_and_draws_it(name, run, tmp_path):
+    """The claims are assertions of the example itself."""
+    run(f"{name}.py")
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures
+    for path in pictures:
+        picture = np.asarray(Image.open(path).convert("L"))
+        assert min(picture.shape) > 200
+        assert picture.std() > 15, path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_a_notebook_of_short_cells(path):
+    text = path.read_text(encoding="utf-8")
+    notebook = jupytext.reads(text, fmt="py:percent")
+    first, *others = notebook.cells
+    title, _, words = first.source.partition("\n")
+    assert (first.cell_type, title[:2]) == ("markdown", "# ")
+    assert words.count(".") >= 2, "a title and two or three sentences"
+    assert "code" in {cell.cell_type for cell in others}
+    assert "raw" not in {cell.cell_type for cell in others}
+    again = jupytext.reads(jupytext.writes(notebook, fmt="ipynb"), fmt="ipynb")
+    assert [cell.source for cell in again.cells] == [cell.source for cell in notebook.cells]
+    if path.name != COURSE:
+        assert len(text.splitlines()) <= MOST_LINES
+        assert max(cell.source.count("\n") + 1 for cell in notebook.cells) <= MOST_OF_A_CELL
+        assert "assert " in text, "the number it claims"
 
 
 def test_first_vae_finds_the_digits(run, tmp_path):

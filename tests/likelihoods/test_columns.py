@@ -403,11 +403,12 @@ def test_what_is_drawn_in_a_column_does_not_follow_from_how_many_there_are_of_it
     """Noise is that of the column's number, in training and in samples."""
     grey = np.full((50, 4), 0.5, np.float32)
     seed, params = tf.constant([3, 4]), tf.zeros([50, 4])
-    many = Columns([Normal(), Normal(), Bernoulli(dynamic_binarization=True), Normal()])
-    few = Columns([Poisson(), Normal(), Bernoulli(dynamic_binarization=True), LogNormal()])
+    drawn = [Bernoulli(dynamic_binarization=True) for _ in range(3)]
+    many = Columns([Normal(), Normal(), *drawn[:2]])
+    few = Columns([Poisson(), Normal(), LogNormal(), drawn[2]])
     for made in (many, few):
         made.build((4,))
-    prepared = [made.prepare(grey, seed).numpy()[:, 2] for made in (many, few)]
+    prepared = [made.prepare(grey, seed).numpy()[:, 3] for made in (many, few)]
     drawn = [made.draw(params, stream(50)).numpy()[:, 1] for made in (many, few)]
     for first, second in (prepared, drawn):
         assert len(np.unique(first)) > 1 and np.array_equal(first, second)

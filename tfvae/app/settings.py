@@ -34,7 +34,9 @@ _OF_NAMED: dict[str, dict[str, Any]] = {
         "learning_rate": 3e-3,
         "latent_dim": 8,  # of which 6 are active; of 16 only 4 were, at the same NLL
     },
-    HANDWRITTEN: {"epochs": 30, "latent_dim": 16},  # so that a first run is over soon
+    # Few epochs, so that a first run is over soon; and a mixture, by which more of the samples are
+    # digits that one can read (ELBO -107.7 where the standard normal has -109.5).
+    HANDWRITTEN: {"epochs": 30, "latent_dim": 16, "prior": "GaussianMixture(50)"},
 }
 _SMALL = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
@@ -171,6 +173,7 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
         batch_size=batch_size,
         learning_rate=settings.learning_rate or given.get("learning_rate") or usual_rate,
         out=settings.out or f"runs/{Path(dataset.name).stem}",
+        prior=settings.prior or (given.get("prior") if settings.posterior is None else None),
     )
 
 
@@ -262,6 +265,8 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None)
         f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
         f"seed {settings.seed}",
     ]
+    if settings.prior is not None:
+        lines[-1] += f", prior {settings.prior}"
     if dataset.table is not None:
         lines += [f"  {c.name}: {c.kind}, since {c.reason}" for c in dataset.table.columns]
         lines.append("--columns NAME=KIND takes another kind, or leaves the column out (skip).")

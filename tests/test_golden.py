@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tfvae
+from tests.golden import needs_their_keras
 from tests.golden.__main__ import FOLDER, draws_of
 
 READERS = {".keras": tfvae.load_model, ".tflite": tfvae.export.Sampler}
@@ -20,6 +21,7 @@ def test_there_are_files_of_every_kind_of_model():
     assert kinds >= {"plain", "conditional_vamp", "ladder", "colours"}
 
 
+@needs_their_keras
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 @pytest.mark.parametrize("suffix", READERS)
 def test_a_file_of_an_earlier_version_draws_what_it_drew(path, suffix):

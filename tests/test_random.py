@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tests.golden import needs_their_keras
 from tfvae import random
 from tfvae.seeds import as_int32, check_range
 
@@ -169,6 +170,7 @@ def test_a_range_of_small_types_does_not_wrap_past_the_end_of_the_stream(start):
     assert check_range(np.int8(100), np.int8(100), np.int8(64)) == (100, 100)
 
 
+@needs_their_keras
 def test_samples_do_not_depend_on_the_type_of_their_seed_and_number():
     """Against JAX's normals of that seed, which lie one after the other, in model and file."""
     golden = Path(__file__).parent / "golden" / "0.1.0" / "plain"

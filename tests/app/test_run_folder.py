@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -367,13 +368,13 @@ def test_twenty_kills_at_random_moments_of_a_digits_run_lose_nothing(tmp_path):
     """
     alone, out = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
     for folder, seed in ((alone, "3"), (out, "4")):
-        trained([*DIGITS[:-1], seed, "--out", str(folder)])
+        seconds = trained([*DIGITS[:-1], seed, "--out", str(folder)])
     older, wanted = tree(out), weights_of(alone)
     unfinished, rng, met, finished = run_folder.Unfinished(out), np.random.default_rng(0), [], 0
     while len(met) < 20:
         resumes = unfinished.begun() is not None
         words = ["--resume", str(out)] if resumes else [*DIGITS, "--out", str(out), "--overwrite"]
-        moment = killed_after(words, rng.uniform(0, 30))
+        moment = killed_after(words, rng.uniform(0, seconds))
         if moment is not None:
             met.append(moment)
             assert tree(out) == older or runs.opened(out)["settings"]["seed"] == 3
@@ -389,9 +390,12 @@ def test_twenty_kills_at_random_moments_of_a_digits_run_lose_nothing(tmp_path):
 
 
 def trained(words):
+    """Trains to the end; returns how many seconds that took."""
+    start = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tfvae", "train", *words]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
 
 
 def killed_after(words, seconds):

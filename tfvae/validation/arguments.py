@@ -129,7 +129,7 @@ def positive_number(name: str, value: Any) -> float:
 
 def _index(value):
     """Returns a whole number as a Python int, or None if the value is none."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):  # the latter is an index to NumPy before 2
         return None
     try:
         return operator.index(value)

@@ -35,7 +35,7 @@ class Weibull(tfvae.likelihoods.Likelihood):
         u = noise.uniform(params.shape[-1])  # from 0, below 1
         return tf.exp(params) * (-tf.math.log(1.0 - u)) ** tf.exp(-self.log_k.value)
 
-    def encoder_view(self, x):
+    def encoder_input(self, x):
         return tf.math.log(tf.maximum(x, 1e-6))
 
     def in_support(self, x):

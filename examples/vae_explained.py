@@ -270,7 +270,7 @@ def gradients(estimator):
     params = vae.encoder_params(copies, None, training=False)  # the means, then the raw scales
     with tf.GradientTape() as tape:
         tape.watch(params)
-        terms = forward_pass.terms_given(
+        terms = forward_pass.terms_from_params(
             vae, params, copies, None, num_samples, (6, 0), training=False, estimator=estimator
         )
         (loss,) = estimator.losses(objective, terms, 0)

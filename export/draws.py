@@ -45,7 +45,7 @@ def share_that_differs(
 
     shares = []
     for size in metadata["batch_sizes"]:
-        found = sampler.of_batch(size).sample(_SAMPLES, seed=0, y=y, draw=True)
+        found = sampler.with_batch_size(size).sample(_SAMPLES, seed=0, y=y, draw=True)
         shares.append(float(np.mean(~(np.abs(found - expected) <= allowed))))
         broken = bool((np.isfinite(expected) & ~np.isfinite(found)).any())
         if broken or (metadata["quantization"] is None and shares[-1] > limit):

@@ -41,7 +41,7 @@ def calibration(
 
     # 16 times as many latents as needed, for a good estimate of their standard deviation.
     given = conditions(vae, 16 * count, y)
-    z = vae.prior.for_decoder(latents(vae, 16 * count, seed, given))
+    z = vae.prior.decoder_input(latents(vae, 16 * count, seed, given))
     unbounded = vae.posterior.support in (REAL, LAYERS)
     columns = [
         _with_corners(np.asarray(c), count, rng) if unbounded else np.asarray(c)[:count]
@@ -56,7 +56,9 @@ def calibration(
     if x is not None:
         chosen = rng.choice(len(x), min(count, len(x)), replace=False)
         rows["encoder"] = {
-            "x": np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)
+            "x": np.asarray(
+                vae.likelihood.prepare_for_evaluation(np.asarray(x)[chosen])[0], np.float32
+            )
         }
 
     for name, inputs in rows.items():

@@ -49,7 +49,7 @@ def check_samples(vae: "VAE", y: np.ndarray | None) -> None:
         InputError: latents or means of p(x|z) that are not finite, of the first 64 samples.
     """
     z = examples.latents(vae, SAMPLES, 0, y)
-    params = vae.decode_batch(vae.prior.for_decoder(z), vae.condition(y), training=False)
+    params = vae.decode_batch(vae.prior.decoder_input(z), vae.condition(y), training=False)
     drawn = {"z": z, "the decoder's output": params}
     with contextlib.suppress(NotImplementedError):  # a p(x|z) without a mean
         drawn["x"] = vae.likelihood.mean(params)

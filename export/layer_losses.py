@@ -58,17 +58,17 @@ def _forward(vae: "VAE", x: Any, y: Any) -> Any:
     """Returns a function that computes the decoder's output, from fixed latents or examples."""
     if x is None:
         given = examples.conditions(vae, _SAMPLES, y)
-        z = vae.prior.for_decoder(examples.latents(vae, _SAMPLES, 0, given))
+        z = vae.prior.decoder_input(examples.latents(vae, _SAMPLES, 0, given))
         condition = vae.condition(given)
         return lambda: vae.decode_batch(z, condition, training=False)
 
-    prepared, _ = vae.likelihood.prepare_fixed(np.asarray(x)[:_EXAMPLES])
+    prepared, _ = vae.likelihood.prepare_for_evaluation(np.asarray(x)[:_EXAMPLES])
     events = tf.constant(np.asarray(prepared, np.float32))
     beside = vae.condition(None if vae.condition_shape is None else np.asarray(y)[:_EXAMPLES])
 
     def run():
         codes = vae.encoder_params(events, beside, training=False)
-        latents = vae.prior.for_decoder(vae.posterior.location(codes))
+        latents = vae.prior.decoder_input(vae.posterior.point_estimate(codes))
         return vae.decode_batch(latents, beside, training=False)
 
     return run

@@ -119,7 +119,7 @@ def _inputs(vae, specs):
     """Returns inputs to measure a file with, by name: rows of the batch that it takes."""
     rows = 1 if all(spec.shape[0] == 1 for spec in specs) else _MEASURED
     y = examples.conditions(vae, rows)
-    z = tf.nest.flatten(vae.prior.for_decoder(examples.latents(vae, rows, 1, y)))
+    z = tf.nest.flatten(vae.prior.decoder_input(examples.latents(vae, rows, 1, y)))
     x = np.asarray(vae.decode_batch(tf.nest.pack_sequence_as(vae.latent_dim, z), y, training=False))
     x = np.asarray(vae.likelihood.mean(tf.constant(x)))
     known = {

@@ -59,7 +59,8 @@ def measure(
     try:
         sampler = Sampler.from_bytes(model, metadata)
         errors = [
-            _errors(vae, sampler.of_batch(size), expected, y) for size in metadata["batch_sizes"]
+            _errors(vae, sampler.with_batch_size(size), expected, y)
+            for size in metadata["batch_sizes"]
         ]
     except RuntimeError as error:  # LiteRT's, when it prepares or runs a graph
         raise invalid(
@@ -107,7 +108,7 @@ def _expected(vae, y):
 
 
 def _mean_of(vae, z, y):
-    params = vae.decode_batch(vae.prior.for_decoder(z), vae.condition(y), training=False)
+    params = vae.decode_batch(vae.prior.decoder_input(z), vae.condition(y), training=False)
     return np.asarray(vae.likelihood.mean(params))
 
 
@@ -144,7 +145,7 @@ def _errors(vae, sampler, expected, y):
         found = {"max_abs_error_z": _max_difference(z, expected["z"])}
 
     if "decode" in sampler.metadata["signatures"]:
-        x = sampler.decode(vae.prior.for_decoder(expected["z"]), y=y)
+        x = sampler.decode(vae.prior.decoder_input(expected["z"]), y=y)
         found["max_abs_error_decode"] = _max_difference(x, expected["x"])
     return found
 
@@ -199,17 +200,17 @@ def _distortion_change(vae, parts, models, data, z, y):
     """
     x, condition = data
     if x is not None and "location" in parts:
-        x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
+        x, _ = vae.likelihood.prepare_for_evaluation(np.asarray(x))
         x = np.asarray(x, np.float32)
         y = condition if vae.condition_shape is None else np.asarray(condition)
         codes = run_part(models, parts, "encoder", {"x": x, **({} if y is None else {"y": y})})
         inputs = run_part(models, parts, "location", codes)
-        here = vae.prior.for_decoder(
-            vae.posterior.location(vae.encoder_params(x, vae.condition(y), training=False))
+        here = vae.prior.decoder_input(
+            vae.posterior.point_estimate(vae.encoder_params(x, vae.condition(y), training=False))
         )
         source = f"{len(x)} held-out examples"
     else:
-        here = vae.prior.for_decoder(z)
+        here = vae.prior.decoder_input(z)
         names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
         inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(here))))
         params = vae.decode_batch(here, y, training=False)

@@ -64,7 +64,7 @@ def convert_parts(
     if quantization == "int8":
         for name in [name for name in rest if name.split("@")[0] == "mean"]:
             decoder = name.replace("mean", "decoder")
-            rest[name] = table.looked_up(vae.likelihood, rest[name], found[decoder], decoder)
+            rest[name] = table.as_lookup_table(vae.likelihood, rest[name], found[decoder], decoder)
     return {**found, **dict.fromkeys(rest, _convert(vae, rest))}
 
 

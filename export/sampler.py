@@ -78,7 +78,7 @@ class Sampler:
         self._start(state["_model"], state["metadata"], state["_compiled"], state["_name"])
         self._sizes = state["_sizes"]
 
-    def of_batch(self, size: int) -> "Sampler":
+    def with_batch_size(self, size: int) -> "Sampler":
         """Returns a sampler of the same file that uses one of its batch sizes only.
 
         Args:

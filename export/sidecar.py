@@ -17,7 +17,7 @@ _OWN_KEYS = {"format_version", "package_version", "sha256", "signatures", "rando
 RANDOM_SCHEME = "threefry2x32-20, JAX stream: key (0, seed), counter (0, index * latent_dim + j)"
 
 
-def path_of(model_path: str | os.PathLike[str]) -> Path:
+def sidecar_path(model_path: str | os.PathLike[str]) -> Path:
     """Returns the path of the sidecar, `NAME.json` for `NAME.tflite`."""
     return Path(model_path).with_suffix(".json")
 
@@ -37,7 +37,7 @@ def targets(model_path: Path) -> list[Target]:
     what = "a .tflite file of tfvae, with its sidecar"
     return [
         Target(model_path, what, foreign_model),
-        Target(path_of(model_path), "the sidecar of a .tflite file of tfvae", foreign),
+        Target(sidecar_path(model_path), "the sidecar of a .tflite file of tfvae", foreign),
     ]
 
 
@@ -52,7 +52,7 @@ def foreign_model(path: Path) -> str | None:
     The sidecar may also be in what a writer left that was killed before it could place it.
     """
     folders = (path.parent, *leftovers(path))
-    known = {_hash_in(path_of(folder / path.name)) for folder in folders}
+    known = {_hash_in(sidecar_path(folder / path.name)) for folder in folders}
     is_own = sha256(path.read_bytes()) in known
     return None if is_own else "a .tflite file without its sidecar"
 
@@ -85,20 +85,20 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
             "no such file",
             "check the path, or export the model first",
         )
-    if not path_of(model_path).is_file():
+    if not sidecar_path(model_path).is_file():
         raise invalid(
-            f"the sidecar {path_of(model_path).name} beside {model_path}", "no such file", fix
+            f"the sidecar {sidecar_path(model_path).name} beside {model_path}", "no such file", fix
         )
 
     try:
-        metadata = json.loads(path_of(model_path).read_text(encoding="utf-8"))
+        metadata = json.loads(sidecar_path(model_path).read_text(encoding="utf-8"))
         data = model_path.read_bytes()
     except OSError as error:
         raise invalid(
-            f"files {model_path} and {path_of(model_path).name} to read", str(error), fix
+            f"files {model_path} and {sidecar_path(model_path).name} to read", str(error), fix
         ) from error
     except (ValueError, RecursionError) as error:
-        raise invalid(f"{path_of(model_path)} to be JSON", str(error), fix) from error
+        raise invalid(f"{sidecar_path(model_path)} to be JSON", str(error), fix) from error
     if not isinstance(metadata, dict) or metadata.get("format_version") != FORMAT_VERSION:
         found = (
             metadata.get("format_version")
@@ -106,7 +106,7 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
             else type(metadata).__name__
         )
         raise invalid(
-            f"{path_of(model_path)} to be a sidecar of format version {FORMAT_VERSION}",
+            f"{sidecar_path(model_path)} to be a sidecar of format version {FORMAT_VERSION}",
             f"format version {found}",
             "use the tfvae that wrote it",
         )
@@ -117,6 +117,6 @@ def read(model_path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
             f"sha256 {sha256(data)}",
             fix,
         )
-    with of_file(str(path_of(model_path))):
+    with of_file(str(sidecar_path(model_path))):
         schema.check_keys(metadata)
     return metadata, data

@@ -74,7 +74,7 @@ def parts(vae: "VAE", batch: int | None = None, *, encoder: bool = True) -> dict
             the first sample. With None, `index [B]` lists the numbers.
         encoder: True to include the parts that take x or the encoder's output.
     """
-    prior = vae.prior.frozen()
+    prior = vae.prior.for_export()
     seeded = [
         _spec([1], "seed", tf.int32),
         _spec([batch if batch is None else 1], "index", tf.int32),
@@ -131,12 +131,14 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
         return tf.nest.pack_sequence_as(sizes, [inputs[spec.name] for spec in codes])
 
     def location(inputs):
-        return _named("z", vae.prior.for_decoder(posterior.location(params(inputs))))
+        return _named("z", vae.prior.decoder_input(posterior.point_estimate(params(inputs))))
 
     def between(inputs):
         ends = [[inputs[f"{spec.name}_{end}"] for spec in latents] for end in ("from", "to")]
         weight = inputs["weight"][:, None]
-        return {spec.name: posterior.between(a, b, weight) for spec, a, b in zip(latents, *ends)}
+        return {
+            spec.name: posterior.interpolate(a, b, weight) for spec, a, b in zip(latents, *ends)
+        }
 
     def sample(inputs):
         return _named("z", posterior.sample(params(inputs), noise(inputs)))
@@ -144,11 +146,13 @@ def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):
     ends = [_spec(spec.shape, f"{spec.name}_{end}") for end in ("from", "to") for spec in latents]
     summary = []
     with contextlib.suppress(NotImplementedError):  # `available` leaves the signature out
-        summary = list(posterior.summary(_zeros(sizes)))  # sorted, loc_10 would precede loc_2
+        summary = list(
+            posterior.encode_outputs(_zeros(sizes))
+        )  # sorted, loc_10 would precede loc_2
     drawn = names("z", vae.latent_sizes)
     return {
         "encoder": Part(encoder, inputs_of_encoder, [spec.name for spec in codes], network=True),
-        "summary": Part(lambda inputs: posterior.summary(params(inputs)), codes, summary),
+        "summary": Part(lambda inputs: posterior.encode_outputs(params(inputs)), codes, summary),
         "location": Part(location, codes, [spec.name for spec in latents]),
         "posterior": Part(sample, [*codes, *seeded], drawn),
         "between": Part(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LEVELS = np.arange(-128, 128)  # the values of an int8
 
 
-def looked_up(likelihood: "Likelihood", mean: "Part", data: bytes, decoder: str) -> "Part":
+def as_lookup_table(likelihood: "Likelihood", mean: "Part", data: bytes, decoder: str) -> "Part":
     """Replaces the part `mean` by a lookup in a table.
 
     Args:
@@ -31,7 +31,7 @@ def looked_up(likelihood: "Likelihood", mean: "Part", data: bytes, decoder: str)
         The new part, or `mean` itself if an element of the mean takes several numbers of the
         decoder's output, or if that output is not int8.
     """
-    values = _output_values(data, decoder) if likelihood.elementwise else None
+    values = _output_values(data, decoder) if likelihood.mean_is_elementwise else None
     if values is None:
         return mean
 

@@ -129,7 +129,7 @@ def _copy_model(path, folder):
     with of_file(f"{path} and its sidecar"):
         schema.check_file(metadata, ports)
     (folder / _MODEL).write_bytes(model)
-    shutil.copyfile(sidecar.path_of(path), sidecar.path_of(folder / _MODEL))
+    shutil.copyfile(sidecar.sidecar_path(path), sidecar.sidecar_path(folder / _MODEL))
     return metadata
 
 

@@ -66,7 +66,7 @@ def test_reconstructions_lie_below_their_originals_with_their_labels(real):
 def test_a_traversal_changes_one_latent_and_starts_from_the_first_example(real):
     vae, x = real
     figure = plots.traversals(vae, x, dimensions=[1], steps=3, span=2.0)
-    z = np.repeat(vae.posterior.location(vae.encoder_params(x[:1], None, False)), 3, axis=0)
+    z = np.repeat(vae.posterior.point_estimate(vae.encoder_params(x[:1], None, False)), 3, axis=0)
     z[:, 1] = [-2.0, 0.0, 2.0]
     assert np.allclose(images(figure), vae.decode(z).mean(), atol=1e-6)
 
@@ -78,7 +78,7 @@ def test_ways_of_both_kinds_end_at_the_reconstructions(real):
     for method in range(2):
         assert np.allclose(cells[:, method, 0], vae.reconstruct(x[:2]), atol=1e-5)
         assert np.allclose(cells[:, method, -1], vae.reconstruct(x[2:4]), atol=1e-5)
-    ends = [vae.posterior.location(vae.encoder_params(part, None, False)).numpy() for part in
+    ends = [vae.posterior.point_estimate(vae.encoder_params(part, None, False)).numpy() for part in
             (x[:1], x[2:3])]  # fmt: skip
     assert np.allclose(cells[0, 0, 1], vae.decode((2 * ends[0] + ends[1]) / 3).mean()[0], atol=1e-5)
     turned = slerp(ends[0][0], ends[1][0], 1 / 3)
@@ -97,7 +97,7 @@ def test_a_latent_of_two_is_mapped_as_it_is_and_of_more_by_pca(real, wide):
     vae, x = real
     axes = plots.latent_map(vae, x, np.arange(40) % 2, classes=("a", "b")).axes[0]
     found = np.concatenate([part.get_offsets() for part in axes.collections])
-    z = vae.posterior.location(vae.encoder_params(x, None, False)).numpy()
+    z = vae.posterior.point_estimate(vae.encoder_params(x, None, False)).numpy()
     assert np.allclose(found, np.concatenate([z[0::2], z[1::2]]), atol=1e-6)
 
     axes = plots.latent_map(*wide).axes[0]

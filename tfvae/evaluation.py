@@ -34,7 +34,10 @@ ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
 # 25.5 images/s were measured with 1,250 rows of 784, and 23 with 5,000. A GPU wants enough of
 # them to be busy.
 _AT_ONCE = {"CPU": 2**20, "GPU": 2**26}
-_BLOCKS, _MOST = 32, 2**24  # blocks of examples in one call, and numbers in all their examples
+_BLOCKS, _MAX_NUMBERS = (
+    32,
+    2**24,
+)  # blocks of examples in one call, and numbers in all their examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +206,9 @@ def _active_units(vae, x, y):
     for first in range(0, len(x), 1024):
         chosen = slice(first, first + 1024)
         condition = None if y is None else vae.condition(np.asarray(y)[chosen])
-        mean = vae.posterior.location(vae.encoder_params(x[chosen], condition, training=False))
+        mean = vae.posterior.point_estimate(
+            vae.encoder_params(x[chosen], condition, training=False)
+        )
         means.append(np.concatenate(tf.nest.flatten(mean), axis=-1))
     return int((np.concatenate(means).var(axis=0) > ACTIVE_VARIANCE).sum())
 
@@ -239,7 +244,7 @@ def estimate(
 def _prepared(vae, x, y):
     """Checks the data; returns x as the likelihood models it, and a note on binarization."""
     data_checks.check_condition(x, y, vae)
-    return vae.likelihood.prepare_fixed(
+    return vae.likelihood.prepare_for_evaluation(
         data_checks.check_events(x, vae.likelihood, vae.event_shape)
     )
 
@@ -257,7 +262,7 @@ def _estimate(vae, x, num_samples, seed, y, progress=None):
         ("log_weights", samples, values is None),
         lambda plan: on_each(_accumulator(vae, samples, values is None, plan)),
     )
-    blocks = max(1, min(_BLOCKS, _MOST // (examples * math.prod(vae.event_shape))))
+    blocks = max(1, min(_BLOCKS, _MAX_NUMBERS // (examples * math.prod(vae.event_shape))))
 
     def arguments_of(first):
         # The last call is filled up with the first examples, so that all calls have one shape.

@@ -19,7 +19,7 @@ from tfvae.validation import arguments, data_checks
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
 
-_ROWS = 8192  # latents decoded at once
+_MAX_LATENTS_AT_ONCE = 8192  # latents decoded at once
 
 
 def impute(
@@ -56,9 +56,9 @@ def impute(
     """
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     draws = None if draws is None else arguments.whole_number("draws", draws, 1)
-    if num_samples > _ROWS:
+    if num_samples > _MAX_LATENTS_AT_ONCE:
         raise invalid(
-            f"num_samples from 1 to {_ROWS}",
+            f"num_samples from 1 to {_MAX_LATENTS_AT_ONCE}",
             f"num_samples={num_samples!r}",
             "pass num_samples=1000",
         )
@@ -68,7 +68,7 @@ def impute(
     data_checks.check_condition(x, y, vae)
     given = data_checks.check_events(x, vae.likelihood, vae.event_shape)
     x = np.asarray(given, np.float32)
-    count = min(len(x), _ROWS // num_samples)
+    count = min(len(x), _MAX_LATENTS_AT_ONCE // num_samples)
     pages = []
     for first in range(0, len(x), count):
         # The last page is filled up with the first examples, so that all pages have one shape.
@@ -88,11 +88,11 @@ def impute(
 def _complete(vae, x, y, num_samples, seed, draws):
     """Returns the expectation of all elements, or draws of them, observed ones included."""
     seed = seed_for(seed, "imputation")
-    x = vae.likelihood.prepare(x, seed_for(seed, "binarization"))
+    x = vae.likelihood.prepare_for_training(x, seed_for(seed, "binarization"))
     terms = forward_pass.batch_terms(
         vae, x, y, num_samples, seed_for(seed, "latents"), training=False
     )
-    z = vae.prior.for_decoder(terms.z)
+    z = vae.prior.decoder_input(terms.z)
 
     if draws is None:
         weights = tf.nn.softmax(terms.log_weights, axis=0)  # [K, B]

@@ -158,7 +158,7 @@ def test_a_pair_that_was_half_placed_is_known_and_a_stray_file_is_not(tmp_path, 
     shutil.copy(exported / "batch_1.tflite", path)
     assert sidecar.foreign_model(path)
     old = json.loads((exported / "batch_5_16.json").read_text())
-    sidecar.path_of(path).write_text(json.dumps(old))
+    sidecar.sidecar_path(path).write_text(json.dumps(old))
     assert sidecar.foreign_model(path)
     left = tmp_path / f".m.tflite.tfvae-{dead_process()}-0123abcd"
     left.mkdir()

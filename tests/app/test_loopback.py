@@ -19,7 +19,7 @@ SECRET = "secret"
 @contextlib.contextmanager
 def running(folder):
     """A server of a folder, at work in a thread."""
-    with demo_server.server_of(folder) as server:
+    with demo_server.make_server(folder) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -271,14 +271,14 @@ def test_a_client_that_takes_nothing_is_let_go(tmp_path, monkeypatch):
 def test_one_connection_too_many_is_refused_and_the_next_answered(folder):
     with running(folder) as server, contextlib.ExitStack() as stack:
         before = threading.active_count()
-        clients = [stack.enter_context(held(server)) for _ in range(loopback._MOST)]
+        clients = [stack.enter_context(held(server)) for _ in range(loopback._MAX_CONNECTIONS)]
         with held(server) as one_more:
             assert one_more.recv(100).startswith(b"HTTP/1.0 503")
-        assert threading.active_count() <= before + loopback._MOST
+        assert threading.active_count() <= before + loopback._MAX_CONNECTIONS
         for client in clients[:2]:
             client.close()
         deadline = time.monotonic() + 5
-        while len(server._ends) == loopback._MOST and time.monotonic() < deadline:
+        while len(server._ends) == loopback._MAX_CONNECTIONS and time.monotonic() < deadline:
             time.sleep(0.01)
         assert get(server, "/")[0] == 200
 

@@ -90,7 +90,7 @@ def test_a_run_with_a_file_of_another_is_opened_by_no_command(older, name, how):
         runs.load(older)
     with pytest.raises(InputError, match=words):
         runs.sample(older, 1, 0, older / "grid.png")
-    with pytest.raises(InputError, match=words), demo_server.page_of(older):
+    with pytest.raises(InputError, match=words), demo_server.folder_with_page(older):
         pass
 
 

@@ -24,7 +24,7 @@ def edit(path, **changes):
 @contextlib.contextmanager
 def served(folder):
     """The address of a folder, as `tfvae demo` serves it."""
-    with demo_server.server_of(folder) as server:
+    with demo_server.make_server(folder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://{demo_server.HOST}:{server.server_port}/"

@@ -36,7 +36,7 @@ def test_an_apps_javascript_gives_the_samplers_numbers(
         options = {"source": "./DigitsSampler.js", "wasm": "/litert/core/wasm/"}
         told = browse("app", address, calls=calls, picture=2, errors=True, **options)
 
-    sampler = Sampler(file).of_batch(5)
+    sampler = Sampler(file).with_batch_size(5)
     first, last = (sampler.sample(5, seed=7, start=start, y=labels) for start in (10, 0))
     for found, expected in zip(told["found"], (first, sampler.decode(z, y=labels), last)):
         assert largest_difference(np.reshape(found, expected.shape), expected) < 1e-5

@@ -74,7 +74,7 @@ def conditional():
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
     monkeypatch.setattr(imputation, "_ROWS", PAGE * SAMPLES)
-    monkeypatch.setattr(evaluation, "_MOST", PAGE * D)
+    monkeypatch.setattr(evaluation, "_MAX_NUMBERS", PAGE * D)
     monkeypatch.setattr(evaluation, "_AT_ONCE", {"CPU": SAMPLES * D, "GPU": SAMPLES * D})
 
 

@@ -64,7 +64,7 @@ def in_small_pieces(monkeypatch, name):
     """Makes chunks and pages small; gives K."""
     numbers, num_samples, page = SIZES[name]
     monkeypatch.setattr(evaluation, "_AT_ONCE", {"CPU": numbers, "GPU": numbers})
-    monkeypatch.setattr(evaluation, "_MOST", page)
+    monkeypatch.setattr(evaluation, "_MAX_NUMBERS", page)
     return num_samples
 
 

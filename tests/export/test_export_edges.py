@@ -53,10 +53,10 @@ class OfLayers(tfvae.posteriors.Posterior):
             [tfd.MultivariateNormalDiag(p, tf.ones_like(p)) for p in params]
         )
 
-    def location(self, params):
+    def point_estimate(self, params):
         return list(params)
 
-    def summary(self, params):
+    def encode_outputs(self, params):
         return {f"loc_{i}": p for i, p in enumerate(params)}
 
 

@@ -168,7 +168,7 @@ def test_the_quality_in_the_sidecar_is_that_of_the_file(vae, files, name):
 
 
 def test_the_file_is_measured_at_each_of_its_batch_sizes(vae, files, monkeypatch):
-    of_batch = Sampler.of_batch
+    of_batch = Sampler.with_batch_size
 
     def wrong_at_five(sampler, size):
         """Decodes another z, as a file whose second signature is wrong."""

@@ -28,7 +28,7 @@ def altered(tmp_path):
         told = json.loads((FOLDER / f"{name}.json").read_text())
         told.update(changes)
         told = {key: value for key, value in told.items() if value is not ABSENT}
-        sidecar.path_of(path).write_text(json.dumps(told))
+        sidecar.sidecar_path(path).write_text(json.dumps(told))
         return path
 
     return write
@@ -130,7 +130,7 @@ def test_files_of_earlier_versions_are_read(altered, name):
     sampler = Sampler(altered(name))
     size = sampler.metadata["batch_sizes"][0]
     with pytest.raises(ValueError, match=matches("batch sizes", f"\\[{size}", "7")):
-        sampler.of_batch(7)
+        sampler.with_batch_size(7)
 
 
 def drawn(sampler):
@@ -141,7 +141,7 @@ def drawn(sampler):
 def test_a_copy_of_a_sampler_draws_the_same_with_a_runtime_of_its_own(compiled):
     sampler = Sampler(FOLDER / "plain.tflite", compiled=compiled)
     expected = drawn(sampler)
-    only = sampler.of_batch(sampler.metadata["batch_sizes"][0])
+    only = sampler.with_batch_size(sampler.metadata["batch_sizes"][0])
     for original in (sampler, only):
         for made in (
             copy.copy(original),

@@ -292,11 +292,11 @@ def test_demo_refuses_what_it_cannot_serve(run_folder, tmp_path):
     ):
         with (
             pytest.raises(InputError, match=matches(*words)),
-            demo_server.page_of(source, **options),
+            demo_server.folder_with_page(source, **options),
         ):
             pass
     with (
-        demo_server.server_of(run_folder) as server,
+        demo_server.make_server(run_folder) as server,
         pytest.raises(InputError, match=matches("a free port")),
     ):
-        demo_server.server_of(run_folder, server.server_port)
+        demo_server.make_server(run_folder, server.server_port)

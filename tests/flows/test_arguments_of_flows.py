@@ -153,7 +153,7 @@ def test_a_posterior_by_a_flow_has_its_base_its_map_and_its_context(base, contex
     plain = (base or posteriors.DiagonalNormal()).distribution(params[:, :size])
     found, expected = posterior.distribution(params).log_prob(z), plain.log_prob(moved)
     assert largest_difference(found, expected) < 1e-4
-    assert largest_difference(posterior.location(params), plain.mean() + z - moved) < 1e-5
+    assert largest_difference(posterior.point_estimate(params), plain.mean() + z - moved) < 1e-5
 
 
 @covers(priors.Flow, "flow", "base")

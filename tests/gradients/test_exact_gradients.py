@@ -120,7 +120,7 @@ def fits(kind, objective, estimator):
     if objective.startswith("elbo_free_bits") and kind != "diagonal":
         return False  # q or p is not independent over the latents
     if kind == "classes" and estimator == "enumeration":
-        return CASES[objective][0].of_expectations
+        return CASES[objective][0].is_expectation
     if kind == "classes" and estimator != "score":
         return False  # draws without a gradient
     more_latents = {"elbo", "elbo_free_bits", "elbo_capacity"}  # the zoo has them with K = 1

@@ -183,16 +183,16 @@ def test_dynamic_binarization_draws_grey_values_and_else_they_are_refused():
     grey = built(likelihoods.Bernoulli(dynamic_binarization=True), (4,))
     assert binary.in_support(x[0]).tolist() == [True, False, False, True]
     assert grey.in_support(np.append(x[0], [-0.1, 1.1])).tolist() == [True] * 4 + [False] * 2
-    drawn = grey.prepare(x, tf.constant([1, 2])).numpy()
+    drawn = grey.prepare_for_training(x, tf.constant([1, 2])).numpy()
     assert set(np.unique(drawn)) == {0.0, 1.0}
     assert drawn.mean(axis=0) == pytest.approx(x[0], abs=0.01)
-    assert np.array_equal(binary.prepare(x[:, ::3], tf.constant([1, 2])), x[:, ::3])
+    assert np.array_equal(binary.prepare_for_training(x[:, ::3], tf.constant([1, 2])), x[:, ::3])
     various = x[: N // 10].copy()  # equal examples would get equal draws
     various[:, 1] = np.random.default_rng(0).uniform(0.1, 0.3, len(various))
-    fixed, note = grey.prepare_fixed(various)
+    fixed, note = grey.prepare_for_evaluation(various)
     assert fixed.mean(axis=0) == pytest.approx(x[0], abs=0.03)
     assert "seed" in note
-    assert binary.prepare_fixed(x[:, ::3])[1] is None
+    assert binary.prepare_for_evaluation(x[:, ::3])[1] is None
     with pytest.raises(ValueError, match=matches("dynamic_binarization")):
         tfvae.mlp_vae((4,), 2, (3,)).terms(x[:2], 1)
 
@@ -212,4 +212,4 @@ def test_what_is_missing_counts_nothing_and_is_shown_as_the_fill(base, fill):
     found = likelihood.distribution(params).log_prob(x)
     assert largest_difference(found, np.nansum(logs, axis=-1)) < 1e-4
     filled = shown(np.where(np.isnan(x), fill, x))
-    assert largest_difference(likelihood.encoder_view(tf.constant(x)), filled) < 1e-6
+    assert largest_difference(likelihood.encoder_input(tf.constant(x)), filled) < 1e-6

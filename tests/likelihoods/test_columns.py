@@ -99,20 +99,20 @@ def test_a_missing_cell_adds_nothing_and_a_category_is_missing_as_a_whole():
     found = made.distribution(params).log_prob(rows).numpy()
     assert found == pytest.approx(expected, abs=1e-5)
     assert made.in_support(rows).all()
-    assert np.isfinite(made.encoder_view(tf.constant(rows))).all()
+    assert np.isfinite(made.encoder_input(tf.constant(rows))).all()
 
 
 def test_the_encoder_sees_each_column_in_its_own_form():
     rows = np.array([[180.0, np.e, 1, 0, 1, 0, 3]], np.float32)
     expected = [1.0, 1.0, 1, 0, 1, 0, np.log(4)]
-    assert mixed().encoder_view(tf.constant(rows)).numpy()[0] == pytest.approx(expected, rel=1e-5)
+    assert mixed().encoder_input(tf.constant(rows)).numpy()[0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_column_that_fits_its_scale_to_the_batch_does_so_alone():
     x = np.random.default_rng(0).normal(5.0, 3.0, (64, 2)).astype(np.float32)
     made = Columns([Normal(optimal_scale=True), Normal(0.5)])
     made.build((2,))
-    assert made.fits_batches and not mixed().fits_batches
+    assert made.updates_state_in_training and not mixed().updates_state_in_training
     params = tf.fill([1, 64, 2], 5.0)
     scale = np.sqrt(np.mean((x[:, 0] - 5.0) ** 2))
     expected = scipy.stats.norm(5, scale).logpdf(x[:, 0]) + scipy.stats.norm(5, 0.5).logpdf(x[:, 1])
@@ -129,9 +129,9 @@ def test_a_column_that_fits_its_scale_to_the_batch_does_so_alone():
 def test_grey_columns_are_binarized_by_noise_of_their_own():
     made = Columns([Bernoulli(dynamic_binarization=True), Bernoulli(dynamic_binarization=True)])
     made.build((2,))
-    x = made.prepare(np.full((N, 2), 0.5, np.float32), tf.constant([1, 2])).numpy()
+    x = made.prepare_for_training(np.full((N, 2), 0.5, np.float32), tf.constant([1, 2])).numpy()
     assert abs(np.corrcoef(x.T)[0, 1]) < 0.03 and set(np.unique(x)) == {0, 1}
-    fixed, note = made.prepare_fixed(np.full((4, 2), 0.5, np.float32))
+    fixed, note = made.prepare_for_evaluation(np.full((4, 2), 0.5, np.float32))
     assert set(np.unique(fixed)) <= {0, 1} and note.startswith("0: ")
 
 
@@ -187,7 +187,7 @@ def test_a_density_in_other_units_is_that_of_scipy(offset, unit):
     found = made.distribution(tf.constant(params))
     assert found.log_prob(x).numpy() == pytest.approx(expected.logpdf(x).sum(-1), rel=1e-4)
     assert made.mean(tf.constant(params)).numpy() == pytest.approx(expected.mean(), rel=1e-5)
-    assert made.encoder_view(tf.constant(x)).numpy() == pytest.approx(params + 0.3, abs=1e-4)
+    assert made.encoder_input(tf.constant(x)).numpy() == pytest.approx(params + 0.3, abs=1e-4)
 
 
 def test_whole_numbers_are_seen_in_units_that_are_none():
@@ -252,7 +252,7 @@ def test_a_log_normal_takes_positive_numbers_and_stays_finite():
         False, False, True, False, False,
     ]  # fmt: skip
     assert np.isfinite(made.mean(tf.constant([[1e4]]))).all()
-    assert np.isfinite(made.encoder_view(tf.constant([[-3.0, 0.0]]))).all()
+    assert np.isfinite(made.encoder_input(tf.constant([[-3.0, 0.0]]))).all()
 
 
 @pytest.mark.parametrize(
@@ -340,8 +340,8 @@ def test_columns_side_by_side_are_those_one_by_one(dtype):
     assert found.mean().numpy() == pytest.approx(
         np.concatenate([part.distribution(p).mean() for part, p, _ in triples], -1), rel=1e-5
     )
-    seen = [part.encoder_view(each) for part, _, each in triples]
-    assert np.allclose(made.encoder_view(x), tf.concat(seen, -1), rtol=1e-6, atol=1e-7)
+    seen = [part.encoder_input(each) for part, _, each in triples]
+    assert np.allclose(made.encoder_input(x), tf.concat(seen, -1), rtol=1e-6, atol=1e-7)
     inside = tf.concat([part.in_support(each) for part, _, each in triples], -1)
     assert np.array_equal(made.in_support(x), inside)
     if dtype == tf.float32:
@@ -408,7 +408,7 @@ def test_what_is_drawn_in_a_column_does_not_follow_from_how_many_there_are_of_it
     few = Columns([Poisson(), Normal(), LogNormal(), drawn[2]])
     for made in (many, few):
         made.build((4,))
-    prepared = [made.prepare(grey, seed).numpy()[:, 3] for made in (many, few)]
+    prepared = [made.prepare_for_training(grey, seed).numpy()[:, 3] for made in (many, few)]
     drawn = [made.draw(params, stream(50)).numpy()[:, 1] for made in (many, few)]
     for first, second in (prepared, drawn):
         assert len(np.unique(first)) > 1 and np.array_equal(first, second)

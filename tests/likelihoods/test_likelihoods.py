@@ -309,7 +309,7 @@ def test_a_draw_of_counts_ends_whatever_the_parameters():
 
 
 def test_the_encoder_sees_the_logarithm_of_counts():
-    view = likelihoods.Poisson().encoder_view(tf.constant([0.0, 1.0, 99.0, -3.0]))
+    view = likelihoods.Poisson().encoder_input(tf.constant([0.0, 1.0, 99.0, -3.0]))
     assert largest_difference(view, [0, np.log(2), np.log(100), 0]) < 1e-6
     vae = tfvae.mlp_vae((3,), 2, (4,), likelihood=likelihoods.Poisson(), seed=0)
     x = np.array([[0.0, 1.0, 99.0]], np.float32)

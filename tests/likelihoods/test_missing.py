@@ -98,7 +98,7 @@ def test_grey_and_one_hot_data_may_be_missing_too():
     grey = np.array([[0.0, 0.3, np.nan, 1.0]], np.float32)
     bernoulli = likelihoods.Bernoulli(dynamic_binarization=True)
     vae = tfvae.mlp_vae((4,), 2, (4,), likelihood=likelihoods.Observed(bernoulli))
-    fixed, note = vae.likelihood.prepare_fixed(grey)
+    fixed, note = vae.likelihood.prepare_for_evaluation(grey)
     assert np.isnan(fixed[0, 2]) and set(fixed[0, [0, 1, 3]]) <= {0.0, 1.0} and "seed" in note
     assert impute(vae, grey, 10, draws=3).shape == (3, 1, 4)
 
@@ -227,10 +227,10 @@ def test_a_base_without_a_density_at_zero_trains_on_incomplete_data():
 def test_the_hint_for_incomplete_data_is_that_of_the_base_for_data_of_that_shape():
     classes = likelihoods.Categorical()
     wrong = np.array([[[0.0, 2.0, 0.0], [np.nan, np.nan, np.nan]]], np.float32)
-    hint = likelihoods.Observed(classes).hint(wrong)
-    assert hint == classes.hint(np.nan_to_num(wrong)) and "3" in hint
+    hint = likelihoods.Observed(classes).fix_hint(wrong)
+    assert hint == classes.fix_hint(np.nan_to_num(wrong)) and "3" in hint
     nothing_observed = np.full((2, 3), np.nan)
-    assert likelihoods.Observed(likelihoods.Bernoulli()).hint(nothing_observed)
+    assert likelihoods.Observed(likelihoods.Bernoulli()).fix_hint(nothing_observed)
 
 
 def test_images_of_several_sizes_share_a_mixture_of_logistics_observed_or_not():

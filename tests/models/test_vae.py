@@ -100,7 +100,7 @@ def test_dynamic_binarization_draws_anew_each_step_and_the_same_for_the_same_see
     assert len(set(first)) == 3
     assert losses(seed=5)[0] == first
     assert losses(seed=6)[0] != first
-    drawn = vae.likelihood.prepare(x, tf.constant([1, 2]))
+    drawn = vae.likelihood.prepare_for_training(x, tf.constant([1, 2]))
     assert set(np.unique(drawn)) == {0.0, 1.0}
     assert float(tf.reduce_mean(drawn)) == pytest.approx(0.3, abs=0.01)
 

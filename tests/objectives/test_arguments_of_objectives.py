@@ -273,7 +273,7 @@ def test_enumeration_takes_up_to_its_number_of_values(max_values, allowed):
     vae.compile(run_eagerly=True)
     x = zoo.binary(5, (4,))
     found = vae.evaluate(x, verbose=0, return_dict=True)["distortion"]
-    values = vae.posterior.values(6)[:, None]
+    values = vae.posterior.enumerate_support(6)[:, None]
     weights = tf.exp(vae.encode(x).log_prob(values))
     expected = -tf.reduce_sum(weights * vae.decode(np.tile(values, (1, 5, 1))).log_prob(x), axis=0)
     assert found == pytest.approx(float(tf.reduce_mean(expected)), rel=1e-5)

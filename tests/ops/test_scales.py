@@ -103,7 +103,7 @@ def test_rates_of_hierarchies_and_their_gradients_stay_finite_at_the_ends(ladder
 
 def _terms(vae, params):
     x = tf.zeros([64, 6])
-    return forward_pass.terms_given(vae, params, x, None, 2, tf.constant([1, 2]), True)
+    return forward_pass.terms_from_params(vae, params, x, None, 2, tf.constant([1, 2]), True)
 
 
 @pytest.mark.parametrize("prior", [priors.StandardNormal, lambda: priors.GaussianMixture(3)])
@@ -126,7 +126,7 @@ def test_a_posterior_that_has_run_away_has_a_finite_rate_and_gradient(prior):
 def test_the_scales_of_every_normal_are_bounded_below():
     narrow = tf.fill([1, 4], -1e4)
     q = posteriors.DiagonalNormal().loc_scale(tf.concat([narrow, narrow], -1))[1]
-    full = posteriors.FullNormal().summary(tf.fill([1, 5], -1e4))["scale"]
+    full = posteriors.FullNormal().encode_outputs(tf.fill([1, 5], -1e4))["scale"]
     mixture = priors.GaussianMixture(2)
     mixture.build(3)
     mixture.raw_scale.assign(tf.fill([2, 3], -1e4))

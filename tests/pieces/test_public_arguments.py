@@ -91,7 +91,7 @@ def test_classes_come_in_groups_of_their_number(num_classes, groups):
     values = np.eye(6 // groups)[list(itertools.product(range(6 // groups), repeat=groups))]
     expected = (values * scipy.special.log_softmax(logits, axis=-1)).sum(axis=(1, 2))
     values = values.reshape(len(values), 6).astype(np.float32)
-    assert np.array_equal(posterior.values(6), values)
+    assert np.array_equal(posterior.enumerate_support(6), values)
     found = posterior.distribution(tf.constant(LOGITS, tf.float32)).log_prob(values)
     assert largest_difference(found, expected) < 1e-5
 

@@ -40,7 +40,7 @@ def classes():
 
 
 def test_classes_sum_to_one_and_draw_as_often_as_they_should(classes):
-    values = classes.posterior.values(6)
+    values = classes.posterior.enumerate_support(6)
     assert values.shape == (9, 6) and len(np.unique(values, axis=0)) == 9
     q = classes.encode(zoo.binary(4))
     assert largest_difference(tf.reduce_sum(q.prob(values[:, None]), axis=0), tf.ones(4)) < 1e-5
@@ -60,7 +60,7 @@ def test_classes_sum_to_one_and_draw_as_often_as_they_should(classes):
 
 def exact_terms(vae, x):
     """By enumeration with the model's public parts: the ELBO and log p(x), `[B]`."""
-    values = vae.posterior.values(6)[:, None]
+    values = vae.posterior.enumerate_support(6)[:, None]
     q = vae.encode(x)
     log_likelihood = vae.decode(np.tile(values, (1, len(x), 1))).log_prob(x)
     log_joint = log_likelihood + vae.prior.distribution().log_prob(values)
@@ -196,5 +196,5 @@ def test_the_location_of_classes_is_the_most_probable_one_of_each_group():
     posterior = posteriors.Categorical(3)
     posterior.build(6)
     logits = tf.constant([[0.1, 2.0, 1.9, -1.0, -3.0, -1.5]])
-    assert posterior.location(logits).numpy().tolist() == [[0, 1, 0, 1, 0, 0]]
-    assert posterior.summary(logits)["loc"].numpy().tolist() == [[0, 1, 0, 1, 0, 0]]
+    assert posterior.point_estimate(logits).numpy().tolist() == [[0, 1, 0, 1, 0, 0]]
+    assert posterior.encode_outputs(logits)["loc"].numpy().tolist() == [[0, 1, 0, 1, 0, 0]]

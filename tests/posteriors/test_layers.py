@@ -158,6 +158,6 @@ def test_the_scales_of_a_bottom_up_summary_are_in_the_order_of_its_layers():
     network.set_weights([np.zeros((1, 2)), np.array([0.0, 3.0])])
     posterior = posteriors.BottomUp([network])
     posterior.build([1, 1])
-    found = posterior.summary(tf.constant([[0.5, -1.0]]))
+    found = posterior.encode_outputs(tf.constant([[0.5, -1.0]]))
     scales = [float(found[f"scale_{layer}"][0, 0]) for layer in (0, 1)]
     assert scales == pytest.approx(np.logaddexp(0.0, [3.0, -1.0]), rel=1e-5)

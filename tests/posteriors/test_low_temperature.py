@@ -56,7 +56,7 @@ def terms_and_gradient(vae, estimator, seed=(1, 2)):
     params = tf.constant(LOGITS[None], tf.float32)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
-        terms = forward_pass.terms_given(
+        terms = forward_pass.terms_from_params(
             vae, params, tf.zeros([1, 4]), None, DRAWS, tf.constant(seed), True, estimator
         )
         rate = tf.reduce_mean(terms.log_ratio)

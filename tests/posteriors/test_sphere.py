@@ -14,7 +14,7 @@ from tfvae import (
     posteriors,
     priors,
 )
-from tfvae.posteriors.sphere import AngleGrid
+from tfvae.posteriors.sphere import CosineQuadrature
 
 tfd = tfp.distributions
 
@@ -58,11 +58,15 @@ def cosine_cdf(size, concentration):
 @pytest.mark.parametrize("concentration", [1.01, 10.0, 300.0, 10_000.0])
 def test_the_angle_follows_von_mises_and_fisher(size, concentration):
     """Kolmogorov-Smirnov at a level of 0.001, and quantiles within 2e-4 of the CDF."""
-    away = AngleGrid(tf.fill([N], concentration), size).quantile(stream().uniform(1)[:, 0]).numpy()
+    away = (
+        CosineQuadrature(tf.fill([N], concentration), size)
+        .quantile(stream().uniform(1)[:, 0])
+        .numpy()
+    )
     cdf = cosine_cdf(size, concentration)
     assert scipy.stats.kstest(away, cdf).pvalue > 1e-3
     u = np.linspace(0.001, 0.999, 999, dtype=np.float32)
-    found = cdf(AngleGrid(tf.fill([999], concentration), size).quantile(u))
+    found = cdf(CosineQuadrature(tf.fill([999], concentration), size).quantile(u))
     # More than 1 - cos resolves in float32 would be asked for by a narrower bound.
     assert largest_difference(found, u) < (2e-4 if concentration < 1000 or size > 2 else 2e-3)
 
@@ -75,7 +79,7 @@ def test_the_gradient_by_the_concentration_is_that_of_the_exact_mean(size, conce
     kappa = tf.constant(concentration)
     with tf.GradientTape() as tape:
         tape.watch(kappa)
-        cosine = 1.0 - tf.reduce_mean(AngleGrid(tf.fill([50_000], kappa), size).quantile(u))
+        cosine = 1.0 - tf.reduce_mean(CosineQuadrature(tf.fill([50_000], kappa), size).quantile(u))
     above = scipy.special.ive(size / 2, concentration)
     ratio = above / scipy.special.ive(size / 2 - 1, concentration)
     assert float(cosine) == pytest.approx(ratio, abs=1e-4)
@@ -123,7 +127,7 @@ def test_what_lies_between_two_points_of_the_sphere_lies_on_it():
     a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in rng.normal(size=(2, 9, 4)))
     weights = np.linspace(0.0, 1.0, 9)[:, None]
     given = [tf.constant(x, tf.float32) for x in (a, b, weights)]
-    found = posteriors.VonMisesFisher().between(*given).numpy()
+    found = posteriors.VonMisesFisher().interpolate(*given).numpy()
     assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(9), abs=1e-5)
     direction = (1 - weights) * a + weights * b
     assert (found * direction).sum(1) == pytest.approx(np.linalg.norm(direction, axis=1), abs=1e-5)

@@ -330,8 +330,8 @@ class TwoNormals(pieces.Posterior):
             [posteriors.DiagonalNormal().distribution(p) for p in params]
         )
 
-    def summary(self, params):
-        return {f"loc_{i}": loc for i, loc in enumerate(self.location(params))}
+    def encode_outputs(self, params):
+        return {f"loc_{i}": loc for i, loc in enumerate(self.point_estimate(params))}
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -75,10 +75,10 @@ class Cauchy(pieces.Posterior):
         angle = math.pi * (noise.uniform(params.shape[-1]) - 0.5 + 2.0**-24)
         return params + tf.exp(self.log_scale.value) * tf.sin(angle) / tf.cos(angle)
 
-    def location(self, params):
+    def point_estimate(self, params):
         return params
 
-    def summary(self, params):
+    def encode_outputs(self, params):
         return {"loc": params}
 
 

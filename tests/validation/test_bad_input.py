@@ -260,7 +260,7 @@ def test_bernoulli_evaluates_grey_data_only_where_it_binarizes(digits, digits_va
     fixed = tfvae.datasets.binarize_examples(digits.x_test[:20], seed=0)
     by_hand = tfvae.evaluation.evaluate(digits_vae, fixed, num_samples=10)
     assert (by_hand.nll, by_hand.binarization) == (report.nll, None)
-    assert Bernoulli().prepare_fixed(digits.x_test)[1] is None
+    assert Bernoulli().prepare_for_evaluation(digits.x_test)[1] is None
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

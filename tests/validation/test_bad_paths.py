@@ -24,7 +24,7 @@ from tfvae.errors import InputError, InputTypeError, WriteError
 
 
 def page(path):
-    with demo_server.page_of(path):
+    with demo_server.folder_with_page(path):
         pass
 
 

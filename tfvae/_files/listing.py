@@ -10,7 +10,7 @@ from typing import Any
 from tfvae._version import __version__
 
 MARK = "tfvae.json"
-_MOST_BYTES = 2**24  # of a JSON file that this package may have written
+_MAX_JSON_BYTES = 2**24  # of a JSON file that this package may have written
 _MOST_NAMES = 5  # in a message
 _NO_FILE = "no file"  # in place of the hash of a link or a special file
 
@@ -97,7 +97,7 @@ def _is_empty(path):
 def read_json(path: Path) -> dict[str, Any] | None:
     """Returns the object in a JSON file; None if it is no such file, or a very large one."""
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        if not path.is_file() or path.stat().st_size > _MAX_JSON_BYTES:
             return None
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -18,7 +18,7 @@ HOST = loopback.HOST
 
 
 @contextlib.contextmanager
-def page_of(
+def folder_with_page(
     run_or_folder: str | os.PathLike[str], litert: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Finds or makes a page to serve.
@@ -64,7 +64,7 @@ def page_of(
         yield Path(temporary) / "page"
 
 
-def server_of(folder: str | os.PathLike[str], port: int = 0) -> loopback.Server:
+def make_server(folder: str | os.PathLike[str], port: int = 0) -> loopback.Server:
     """Returns a server of a folder on the loopback address, not yet running.
 
     Args:

@@ -197,8 +197,8 @@ def demo(
     try:
         with (
             demo_server.ended_by_signals(),
-            demo_server.page_of(run_or_folder, litert) as folder,
-            demo_server.server_of(folder, port) as server,
+            demo_server.folder_with_page(run_or_folder, litert) as folder,
+            demo_server.make_server(folder, port) as server,
         ):
             address = f"http://{demo_server.HOST}:{server.server_port}/"
             told = f"{run_or_folder} is at {address}  (Ctrl-C ends)"

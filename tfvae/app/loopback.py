@@ -24,7 +24,7 @@ from tfvae.export import page_security
 HOST = "127.0.0.1"  # which other machines cannot reach
 # Any port, since a tunnel from another machine has another one at its end.
 _OWN_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-_MOST = 32  # connections at once; a browser opens six
+_MAX_CONNECTIONS = 32  # connections at once; a browser opens six
 _SECONDS = 60.0  # of a connection as a whole
 _SILENT_SECONDS = 10.0  # in which a client neither sends nor takes anything
 _LONGEST_PAGE = 2**20  # bytes of an index.html whose policy is looked for
@@ -58,7 +58,7 @@ class Server(http.server.ThreadingHTTPServer):
     """
 
     daemon_threads = True  # so that no client can keep the command from ending
-    request_queue_size = _MOST
+    request_queue_size = _MAX_CONNECTIONS
 
     def __init__(self, folder: str | os.PathLike[str], port: int = 0) -> None:
         """Takes the port."""
@@ -75,7 +75,7 @@ class Server(http.server.ThreadingHTTPServer):
             client_address: the other end of it.
         """
         with self._lock:
-            taken = len(self._ends) < _MOST
+            taken = len(self._ends) < _MAX_CONNECTIONS
             if taken:
                 self._ends[request] = time.monotonic() + _SECONDS
         if taken:

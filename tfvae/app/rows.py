@@ -39,12 +39,12 @@ def table_of(file: Path) -> Table | None:
         InputError: a file or sidecar that cannot be read.
     """
     from tfvae._files.listing import read_json
-    from tfvae.export.sidecar import path_of
+    from tfvae.export.sidecar import sidecar_path
 
     report = read_json(file.with_name(REPORT)) or {}
     if report.get("table"):
         return Table.from_dict(report["table"])
-    columns = (read_json(path_of(file)) or {}).get("columns")
+    columns = (read_json(sidecar_path(file)) or {}).get("columns")
     return Table(tuple(map(_column, columns))) if columns else None
 
 

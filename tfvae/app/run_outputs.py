@@ -251,7 +251,7 @@ def draw_samples(
 
     y = conditions.given(vae, dataset.y_test)
     sample(out / TFLITE, 64, seed, out / SAMPLES, known_y=y)
-    x, _ = vae.likelihood.prepare_fixed(dataset.x_test[:64])
+    x, _ = vae.likelihood.prepare_for_evaluation(dataset.x_test[:64])
     pairs = plots.beside(x, np.asarray(vae.reconstruct(x, None if y is None else y[:64])))
     sheet = plots.picture(pairs, 16, vae.likelihood.value_range)
     plots.save_png(out / RECONSTRUCTIONS, sheet)

@@ -38,7 +38,7 @@ _OF_NAMED: dict[str, dict[str, Any]] = {
     # digits that one can read (ELBO -107.7 where the standard normal has -109.5).
     HANDWRITTEN: {"epochs": 30, "latent_dim": 16, "prior": "GaussianMixture(50)"},
 }
-_SMALL = 256  # examples of fewer elements get smaller latents and networks
+_FEW_ELEMENTS = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
 _BATCHES = 4  # at least so many in an epoch
 _CONV_FROM = 16  # images of at least so many pixels a side get the convolutional network
@@ -161,7 +161,7 @@ def choose(settings: Settings, dataset: datasets.Dataset) -> "_Chosen":
     shape, count = dataset.event_shape, len(dataset.x_train)
     network = _network(dataset) if settings.network == "auto" else settings.network
 
-    small = math.prod(shape) < _SMALL or count < _FEW
+    small = math.prod(shape) < _FEW_ELEMENTS or count < _FEW
     batch_size = settings.batch_size or given.get("batch_size") or _batch_size(count)
     settings, _ = with_likelihood(settings, dataset)
     usual_rate = _8_BITS["learning_rate"] if _of_8_bits(settings.likelihood) else _LEARNING_RATE
@@ -216,7 +216,7 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     Raises:
         InputError: words that are no piece, or pieces that do not fit together.
     """
-    from tfvae.likelihoods.discretized_logistic import EightBit
+    from tfvae.likelihoods.discretized_logistic import EightBitLikelihood
 
     words = {name: getattr(settings, name) for name in expressions.ROLES}
     likelihood = words.pop("likelihood")
@@ -227,7 +227,7 @@ def build(settings: "_Chosen", dataset: datasets.Dataset) -> "VAE":
     }
     if likelihood != suited.COLUMNS:
         pieces["likelihood"] = suited.made(likelihood, dataset.x_train)
-    if isinstance(pieces.get("likelihood"), EightBit):
+    if isinstance(pieces.get("likelihood"), EightBitLikelihood):
         pieces["activation"] = _8_BITS["activation"]
     if settings.condition is not None:
         pieces["condition"] = conditions.of_model(dataset)
@@ -239,7 +239,7 @@ def _built(settings, dataset, pieces):
     from tfvae import conv1d_vae, conv_vae, mlp_vae, table_vae
 
     shape, latent_dim, seed = dataset.event_shape, settings.latent_dim, settings.seed
-    usual = (256, 256) if math.prod(shape) < _SMALL else (512, 512)
+    usual = (256, 256) if math.prod(shape) < _FEW_ELEMENTS else (512, 512)
     if settings.network == "table":
         return table_vae(dataset.table, latent_dim, settings.hidden or usual, seed=seed, **pieces)
     if settings.network == "mlp":

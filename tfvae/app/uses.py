@@ -77,7 +77,9 @@ def encode(run: str, data: str | None, out: str, data_dir: str | None = None) ->
     pages = []
     for part in _pages(len(x), "Encoding"):
         condition = None if y is None else vae.condition(y[part])
-        summary = vae.posterior.summary(vae.encoder_params(x[part], condition, training=False))
+        summary = vae.posterior.encode_outputs(
+            vae.encoder_params(x[part], condition, training=False)
+        )
         pages.append({name: np.asarray(value) for name, value in summary.items()})
 
     columns = {name: np.concatenate([page[name] for page in pages]) for name in pages[0]}
@@ -199,13 +201,17 @@ def _between(vae, first, second, steps):
     """Decodes latents on the way from examples to others, `[pairs, steps, *event]`."""
     import tensorflow as tf
 
-    ends = [vae.posterior.location(vae.encoder_params(x, None, False)) for x in (first, second)]
+    ends = [
+        vae.posterior.point_estimate(vae.encoder_params(x, None, False)) for x in (first, second)
+    ]
     made = []
     for weight in np.linspace(0, 1, steps, dtype=np.float32):
         share = tf.fill([len(first), 1], weight)
-        parts = [vae.posterior.between(a, b, share) for a, b in zip(*map(tf.nest.flatten, ends))]
+        parts = [
+            vae.posterior.interpolate(a, b, share) for a, b in zip(*map(tf.nest.flatten, ends))
+        ]
         z = tf.nest.pack_sequence_as(ends[0], parts)
-        params = vae.decode_batch(vae.prior.for_decoder(z), None, training=False)
+        params = vae.decode_batch(vae.prior.decoder_input(z), None, training=False)
         made.append(np.asarray(vae.likelihood.mean(params)))
     return np.stack(made, axis=1)
 
@@ -218,7 +224,7 @@ def _check_picture(suffix, table, out):
 
 def _prepared(vae, x):
     """Returns examples as the likelihood models them; grey ones are binarized where it does."""
-    return vae.likelihood.prepare_fixed(x)[0]
+    return vae.likelihood.prepare_for_evaluation(x)[0]
 
 
 def _pages(count: int, text: str) -> Iterator[slice]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfvae.training.compiled_fit import CompiledFit
     from tfvae.training.epoch_reader import EpochReader
 
-_ROWS = 16  # at each end of an array
+_END_ROWS = 16  # at each end of an array
 
 
 def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +56,6 @@ def _first_and_last(arrays):
     """Returns a hash of the first and last rows of all arrays."""
     found = hashlib.sha256()
     for array in tf.nest.flatten(arrays):
-        for rows in (array[:_ROWS], array[-_ROWS:]):
+        for rows in (array[:_END_ROWS], array[-_END_ROWS:]):
             found.update(np.ascontiguousarray(rows).tobytes())
     return found.hexdigest()

@@ -17,7 +17,7 @@ REAL, POSITIVE, BINARY, CATEGORY, COUNT, SKIP = KINDS = (
 
 _FEW = 20  # different whole numbers that are taken for categories
 _REPEATED = 5  # times that each of them occurs at least, on average
-_MOST = 200  # categories of a column
+_MAX_CATEGORIES = 200  # categories of a column
 _LARGEST_COUNT = 1000  # a draw takes time in proportion to it
 _SKEWED = 1.0  # of a column for which logarithms are tried
 
@@ -92,11 +92,11 @@ def _are_texts(values):
 
 def _of_texts(name, values):
     count = values.nunique()
-    if count > _MOST or count > max(_FEW, len(values) / 2):
+    if count > _MAX_CATEGORIES or count > max(_FEW, len(values) / 2):
         fix = f"leave it out with {name}=skip, or join rare categories"
         received = f"{count:,} different texts in {len(values):,} rows"
-        expected = f"at most {_MOST} categories, each of them several times, in the column {name!r}"
-        raise invalid(expected, received, fix)
+        several = f"at most {_MAX_CATEGORIES} categories, each of them several times"
+        raise invalid(f"{several}, in the column {name!r}", received, fix)
     if count == 2:
         return Kind(BINARY, "it has two different values")
     return Kind(CATEGORY, f"it has {count} different texts")

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae._keras.backend import register
-from tfvae.flows.base import Conditioner, Stacked, with_rows_of
+from tfvae.flows.base import Conditioner, Stacked, broadcast_to_context
 
 
 @register
@@ -85,7 +85,7 @@ class MaskedAutoregressive(Stacked):
     def _sequential(self, x, context):
         """Runs the direction in which each number needs those before it, D passes a layer."""
         log_det = 0.0
-        x = with_rows_of(x, context)
+        x = broadcast_to_context(x, context)
         for network in self.networks:
             x = tf.reverse(x, axis=[-1])
             y = self._solve(network, x, context)

@@ -213,7 +213,7 @@ def made_masks(inputs: int, hidden: Sequence[int]) -> list[np.ndarray]:
     ]
 
 
-def with_rows_of(x: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
+def broadcast_to_context(x: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
     """Returns x repeated along the rows of its context.
 
     Args:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
-from tfvae.flows.base import Conditioner, Stacked, with_rows_of
+from tfvae.flows.base import Conditioner, Stacked, broadcast_to_context
 
 
 @register
@@ -85,7 +85,7 @@ class RealNVP(Stacked):
 
     def _run(self, x, context, layers, change, sign):
         """Runs `layers` in this order; each sets one half to `change(half, shift, log_scale)`."""
-        x = with_rows_of(x, context)
+        x = broadcast_to_context(x, context)
         halves = list(tf.split(x, [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2], axis=-1))
         log_det = 0.0
         for i in layers:

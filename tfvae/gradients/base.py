@@ -49,11 +49,11 @@ class Estimator(Stateful):
     training alone, so a baseline that follows the loss is assigned in `losses`.
 
     Attributes:
-        stops_density: True if log q is computed with its parameters held constant.
+        stops_density_gradient: True if log q is computed with its parameters held constant.
         exact: True if the latents are all values of z, in evaluation as well.
     """
 
-    stops_density = False
+    stops_density_gradient = False
     exact = False
 
     def check(
@@ -110,7 +110,7 @@ class Estimator(Stateful):
 
         # In one call, since a flow knows the density of its own draws without inverting itself.
         z, log_q = q.experimental_sample_and_log_prob(num_samples, seed=seed)
-        return Latents(copies(z), log_q, q)
+        return Latents(detached_identities(z), log_q, q)
 
     def losses(
         self, objective: "Objective", terms: "Terms", step: int | tf.Tensor
@@ -210,12 +210,12 @@ def drawn(
         z `[K, B, D]`, or a list of layers, and log z where q has it, else None.
     """
     if not isinstance(q, simplex.Relaxed):
-        return copies(q.sample(num_samples, seed=seed)), None
+        return detached_identities(q.sample(num_samples, seed=seed)), None
     log_z = q.sample_log(num_samples, seed)
     return tf.exp(log_z), log_z
 
 
-def copies(z: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
+def detached_identities(z: tf.Tensor | list[tf.Tensor]) -> tf.Tensor | list[tf.Tensor]:
     """Returns latents as tensors of their own.
 
     The gradient that arrives at one layer has then not come through another layer.

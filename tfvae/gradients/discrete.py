@@ -143,7 +143,7 @@ class Enumeration(Estimator):
                 "use gradients.ScoreFunction() for many classes, "
                 "gradients.Pathwise() for real vectors",
             )
-        if not objective.of_expectations:
+        if not objective.is_expectation:
             raise invalid(
                 "an objective made of expectations under q, such as ELBO()",
                 repr(objective),
@@ -170,7 +170,7 @@ class Enumeration(Estimator):
         Returns:
             The `Latents`, with K the number of values.
         """
-        values = tf.constant(vae.posterior.values(vae.latent_sizes))  # [S, D]
+        values = tf.constant(vae.posterior.enumerate_support(vae.latent_sizes))  # [S, D]
         return given_values(vae, params, values, training)
 
     def get_config(self) -> dict[str, Any]:

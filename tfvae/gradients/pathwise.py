@@ -37,7 +37,7 @@ class StickingTheLanding(Estimator):
         [1] Roeder et al., Sticking the Landing. NeurIPS 2017. arXiv:1703.09194, algorithm 1.
     """
 
-    stops_density = True
+    stops_density_gradient = True
 
     def _check(self, objective, posterior, latent_dim):
         super()._check(objective, posterior, latent_dim)
@@ -83,7 +83,7 @@ class DoublyReparameterized(Estimator):
             arXiv:1810.04152, equation 8.
     """
 
-    stops_density = True
+    stops_density_gradient = True
 
     def _check(self, objective, posterior, latent_dim):
         super()._check(objective, posterior, latent_dim)

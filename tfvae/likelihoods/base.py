@@ -31,7 +31,7 @@ class Likelihood(Piece):
     """
 
     support = "finite numbers"
-    elementwise = False
+    mean_is_elementwise = False
     discrete = False
     value_range: tuple[float, float] | None = None
     of_each: tuple[str, ...] | None = None
@@ -69,7 +69,7 @@ class Likelihood(Piece):
         return self.distribution(params)
 
     @property
-    def fits_batches(self) -> bool:
+    def updates_state_in_training(self) -> bool:
         """True if `training_distribution` may change weights, so a step calls it only once."""
         return type(self).training_distribution is not Likelihood.training_distribution
 
@@ -78,7 +78,7 @@ class Likelihood(Piece):
         """True if `prepare` draws, and so needs noise of its own."""
         return False
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns x `[B, *event]` in the form the encoder sees, of the same shape."""
         return x
 
@@ -109,7 +109,7 @@ class Likelihood(Piece):
         """
         return (x == x) & (abs(x) != float("inf"))
 
-    def prepare(self, x: "np.ndarray | tf.Tensor", seed: tf.Tensor) -> tf.Tensor:
+    def prepare_for_training(self, x: "np.ndarray | tf.Tensor", seed: tf.Tensor) -> tf.Tensor:
         """Returns training data in the form the likelihood models.
 
         Args:
@@ -122,7 +122,7 @@ class Likelihood(Piece):
         del seed
         return tf.cast(x, tf.float32)
 
-    def prepare_fixed(self, x: "np.ndarray") -> "tuple[np.ndarray, str | None]":
+    def prepare_for_evaluation(self, x: "np.ndarray") -> "tuple[np.ndarray, str | None]":
         """Returns evaluation data in the form the likelihood models, the same in every call.
 
         Returns:
@@ -131,7 +131,7 @@ class Likelihood(Piece):
         """
         return x, None
 
-    def hint(self, x: "np.ndarray") -> str:
+    def fix_hint(self, x: "np.ndarray") -> str:
         """Returns the likely fix, an imperative sentence, for data outside the support."""
         del x
         return "remove or repair these values"

@@ -37,7 +37,7 @@ class Bernoulli(Elements):
     """
 
     value_range = (0.0, 1.0)
-    elementwise = True
+    mean_is_elementwise = True
     unbounded_params = "logits"
     discrete = True
     of_each = ()
@@ -79,7 +79,7 @@ class Bernoulli(Elements):
         """Returns which elements are 0 or 1, or lie between them with dynamic binarization."""
         return (x >= 0) & (x <= 1) if self.dynamic_binarization else (x == 0) | (x == 1)
 
-    def prepare(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def prepare_for_training(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Returns x as float32, with dynamic binarization one Bernoulli draw per element.
 
         Args:
@@ -91,7 +91,7 @@ class Bernoulli(Elements):
             return x
         return tf.cast(noise.uniform(tf.shape(x), seed) < x, tf.float32)
 
-    def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
+    def prepare_for_evaluation(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
         """Returns x and None, or one fixed draw of grey data that are binarized, and a note."""
         if not self.dynamic_binarization or not datasets.is_grey(x):
             return x, None
@@ -99,7 +99,7 @@ class Bernoulli(Elements):
         drawn = datasets.binarize_examples(x, seed=seed)
         return drawn, f"one Bernoulli draw per value, seed {seed}"
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: another likelihood, another scale, or a binarization."""
         if x.min() < 0 or x.max() > 255 or not np.isfinite(x).all():
             return "use a likelihood whose support holds these values, such as Normal()"
@@ -176,7 +176,7 @@ class ContinuousBernoulli(Elements):
 
     support = "values from 0 to 1"
     value_range = (0.0, 1.0)
-    elementwise = True
+    mean_is_elementwise = True
     unbounded_params = "logits"
 
     def distribution(self, params: tf.Tensor) -> tfp.distributions.Distribution:
@@ -210,7 +210,7 @@ class ContinuousBernoulli(Elements):
         """Returns which elements lie from 0 to 1."""
         return (x >= 0) & (x <= 1)
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: another scale of the data, or another likelihood."""
         return (
             "divide 8-bit values by 255, "

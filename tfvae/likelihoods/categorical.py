@@ -90,10 +90,10 @@ class Categorical(Elements):
 
         return (binary & (count == 1)) & (x == x)
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: repaired values, or one-hot vectors made of numbers."""
         if not np.isfinite(x).all():
-            return super().hint(x)
+            return super().fix_hint(x)
         return (
             f"keras.utils.to_categorical(x, {x.shape[-1]}) "
             "makes one-hot vectors of the numbers of categories"

@@ -132,13 +132,13 @@ class Columns(Likelihood):
         return self._blocks([networks.fitted(*triple, example_weights) for triple in triples])
 
     @property
-    def fits_batches(self) -> bool:
+    def updates_state_in_training(self) -> bool:
         """True if a column fits a number to each batch."""
-        return any(part.fits_batches for part in self.likelihoods)
+        return any(part.updates_state_in_training for part in self.likelihoods)
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns each column in the form its likelihood shows to the encoder."""
-        return self._joined(lambda part, own: part.encoder_view(own), x)
+        return self._joined(lambda part, own: part.encoder_input(own), x)
 
     def dimensions(self, event_shape: Sequence[int]) -> int:
         """Returns the sum over the columns; a one-hot vector is one."""
@@ -165,7 +165,7 @@ class Columns(Likelihood):
         """Returns which elements their columns' likelihoods can model."""
         return self._joined(lambda part, own: part.in_support(own), x)
 
-    def prepare(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def prepare_for_training(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Returns x as the columns' likelihoods prepare it.
 
         Args:
@@ -176,25 +176,27 @@ class Columns(Likelihood):
         # One that draws is alone in its group, so that the noise is that of its column.
         firsts = [group[0] for group in self._groups]
         triples = zip(firsts, self._joined_parts(), blocks)
-        prepared = [part.prepare(own, tf.random.fold_in(seed, i)) for i, part, own in triples]
+        prepared = [
+            part.prepare_for_training(own, tf.random.fold_in(seed, i)) for i, part, own in triples
+        ]
         return self._layout.joined(prepared)
 
-    def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
+    def prepare_for_evaluation(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
         """Returns x as the columns' likelihoods prepare it for evaluation, and their notes."""
         found, notes = [], []
         for part, own, name in zip(self.likelihoods, self.split(x), self.names):
-            prepared, note = part.prepare_fixed(own)
+            prepared, note = part.prepare_for_evaluation(own)
             found.append(prepared)
             if note:
                 notes.append(f"{name}: {note}")
         return np.concatenate(found, axis=-1), "; ".join(notes) or None
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the hint of the first column with values outside its support, with its name."""
         for part, own, name in zip(self.likelihoods, self.split(x), self.names):
             if not np.all(part.in_support(own)):
-                return f"in the column {name!r}, which takes {part.support}: {part.hint(own)}"
-        return super().hint(x)
+                return f"in the column {name!r}, which takes {part.support}: {part.fix_hint(own)}"
+        return super().fix_hint(x)
 
     def split(self, x: np.ndarray | tf.Tensor) -> list[np.ndarray | tf.Tensor]:
         """Returns the elements of each column, `[..., width]` for x `[..., E]`."""

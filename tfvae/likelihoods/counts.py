@@ -34,7 +34,7 @@ class _Counts(Elements):
     unbounded_params = "logarithms of means"
     discrete = True
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns log(1 + x)."""
         return tf.math.log(1.0 + tf.maximum(x, 0.0))  # a prior's pseudo-inputs may be negative
 
@@ -42,7 +42,7 @@ class _Counts(Elements):
         """Returns which elements are whole numbers from 0."""
         return inverse_cdf.is_whole(x) & (x >= 0)
 
-    def hint(self, x: "np.ndarray") -> str:
+    def fix_hint(self, x: "np.ndarray") -> str:
         """Returns the likely fix: another likelihood, or raw counts."""
         if x.min() < 0:
             return "use a likelihood whose support holds these values, such as Normal()"

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 tfd = tfp.distributions
 
-_TOP = 255  # the last level
+_MAX_LEVEL = 255  # the last level
 _TOLERANCE = 1e-3  # in levels, for multiples of 1/255 rounded to float32
 _MIN_SCALE = 0.5 * math.exp(-7)  # PixelCNN++ has exp(-7) for data in [-1, 1], twice as wide
 
 
-class EightBit(Likelihood):
+class EightBitLikelihood(Likelihood):
     """Base of likelihoods of 8-bit data divided by 255."""
 
     support = "8-bit values divided by 255: multiples of 1/255 from 0 to 1"
@@ -34,13 +34,13 @@ class EightBit(Likelihood):
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
         """Returns which elements are multiples of 1/255 from 0 to 1, to a 1000th of a level."""
         level = (tf.cast(x, tf.float32) if tf.is_tensor(x) else np.asarray(x, np.float32)) * float(
-            _TOP
+            _MAX_LEVEL
         )
         return inverse_cdf.is_whole(level, _TOLERANCE) & (x >= 0) & (x <= 1)
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: another likelihood, another scale, or rounding."""
-        if x.min() < 0 or x.max() > _TOP or not np.isfinite(x).all():
+        if x.min() < 0 or x.max() > _MAX_LEVEL or not np.isfinite(x).all():
             return "use a likelihood whose support holds these values, such as Normal()"
         if x.max() > 1:
             return "divide 8-bit values by 255"
@@ -51,7 +51,7 @@ class EightBit(Likelihood):
 
 
 @register
-class DiscretizedLogistic(EightBit, _LocationScale):
+class DiscretizedLogistic(EightBitLikelihood, _LocationScale):
     """p(x|z) = F((x + h - loc) / scale) - F((x - h - loc) / scale), h = 1/510, for 8-bit data.
 
     x is one of 0, 1/255, ..., 1, and F is the logistic function. The bin of 0 begins at minus
@@ -160,16 +160,16 @@ def levels_log_prob(x: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor) -> tf.Tensor
     Returns:
         log P(x) in nats, of the broadcast shape.
     """
-    level = tf.round(x * float(_TOP))
-    width = 1.0 / (_TOP * scale)
-    centre = (level / _TOP - loc) / scale
+    level = tf.round(x * float(_MAX_LEVEL))
+    width = 1.0 / (_MAX_LEVEL * scale)
+    centre = (level / _MAX_LEVEL - loc) / scale
 
     log_below, log_above = (
         tf.math.log_sigmoid(centre + width / 2),
         tf.math.log_sigmoid(width / 2 - centre),
     )
     inner = log_below + log_above + tf.math.log(-tf.math.expm1(-width))
-    return tf.where(level <= 0, log_below, tf.where(level >= _TOP, log_above, inner))
+    return tf.where(level <= 0, log_below, tf.where(level >= _MAX_LEVEL, log_above, inner))
 
 
 def clipped_mean(loc: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
@@ -199,7 +199,7 @@ def _softplus(x):
 
 def nearest_level(x: tf.Tensor) -> tf.Tensor:
     """Returns `x` clipped to [0, 1] and rounded to a multiple of 1/255."""
-    return tf.round(tf.clip_by_value(x, 0.0, 1.0) * float(_TOP)) / _TOP
+    return tf.round(tf.clip_by_value(x, 0.0, 1.0) * float(_MAX_LEVEL)) / _MAX_LEVEL
 
 
 def uniforms(

@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 from tfvae._keras.backend import register
 from tfvae.errors import invalid
 from tfvae.likelihoods.discretized_logistic import (
-    EightBit,
+    EightBitLikelihood,
     clipped_mean,
     levels_log_prob,
     nearest_level,
@@ -25,7 +25,7 @@ tfd = tfp.distributions
 
 
 @register
-class DiscretizedLogisticMixture(EightBit):
+class DiscretizedLogisticMixture(EightBitLikelihood):
     """p(x|z) = prod_pixels sum_m weight_m prod_c P(x_c; loc_mc, scale_mc), for 8-bit images.
 
     P is the probability of a level under `DiscretizedLogistic` ([1], equation 3). The channels

@@ -199,7 +199,7 @@ class Normal(_LocationScale):
                 setattr(self, name, weight)
 
     @property
-    def fits_batches(self) -> bool:
+    def updates_state_in_training(self) -> bool:
         """True if the scale is optimal, or a subclass has its own `training_distribution`."""
         return (
             self.optimal_scale

@@ -38,7 +38,7 @@ class LogNormal(_LocationScale):
     unbounded_params = "logarithms of medians"
     of_each = ("scale", "log_scale")
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns log x."""
         # A prior's pseudo-inputs may be negative.
         return tf.math.log(tf.maximum(x, tf.constant(_LEAST_POSITIVE, x.dtype)))
@@ -64,10 +64,10 @@ class LogNormal(_LocationScale):
         """Returns which elements are positive and finite."""
         return super().in_support(x) & (x > 0)
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the likely fix: another likelihood."""
         if not np.isfinite(x).all():
-            return super().hint(x)
+            return super().fix_hint(x)
         return "use Normal(), or a likelihood of counts if most values are 0"
 
     def _element(self, loc, scale):

@@ -115,13 +115,13 @@ class Observed(Likelihood):
         return _ObservedElements(fitted, self._stand_in)
 
     @property
-    def fits_batches(self) -> bool:
+    def updates_state_in_training(self) -> bool:
         """True if the base fits a number to each batch."""
-        return self.base.fits_batches
+        return self.base.updates_state_in_training
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the base's view of x, with `fill` for missing elements."""
-        return self.base.encoder_view(tf.where(x == x, x, tf.cast(self.fill, x.dtype)))
+        return self.base.encoder_input(tf.where(x == x, x, tf.cast(self.fill, x.dtype)))
 
     def dimensions(self, event_shape: Sequence[int]) -> int:
         """Returns the base's number of dimensions, missing elements included."""
@@ -144,7 +144,7 @@ class Observed(Likelihood):
         """Returns which elements are NaN or in the base's support."""
         return (x != x) | self.base.in_support(x)
 
-    def prepare(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def prepare_for_training(self, x: np.ndarray | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Returns x as the base prepares it. NaN stays.
 
         Args:
@@ -152,16 +152,16 @@ class Observed(Likelihood):
             seed: int32 `[2]`, for a base that randomizes its data.
         """
         x = tf.cast(x, tf.float32)
-        return tf.where(x == x, self.base.prepare(tf.where(x == x, x, 0.0), seed), x)
+        return tf.where(x == x, self.base.prepare_for_training(tf.where(x == x, x, 0.0), seed), x)
 
-    def prepare_fixed(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
+    def prepare_for_evaluation(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
         """Returns x as the base prepares it for evaluation, and its note. NaN stays."""
-        found, note = self.base.prepare_fixed(np.where(x == x, x, 0))
+        found, note = self.base.prepare_for_evaluation(np.where(x == x, x, 0))
         return np.where(x == x, found, x), note
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the base's hint for the observed elements, in the shape of the data."""
-        return self.base.hint(np.where(x == x, x, 0))
+        return self.base.fix_hint(np.where(x == x, x, 0))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece, the base serialized."""

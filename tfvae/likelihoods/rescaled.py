@@ -130,13 +130,13 @@ class Rescaled(Likelihood):
         )
 
     @property
-    def fits_batches(self) -> bool:
+    def updates_state_in_training(self) -> bool:
         """True if the base fits a number to each batch."""
-        return self.base.fits_batches
+        return self.base.updates_state_in_training
 
-    def encoder_view(self, x: tf.Tensor) -> tf.Tensor:
+    def encoder_input(self, x: tf.Tensor) -> tf.Tensor:
         """Returns u in the form in which the base's encoder sees it."""
-        return self.base.encoder_view(self._standard(x))
+        return self.base.encoder_input(self._standard(x))
 
     def dimensions(self, event_shape: Sequence[int]) -> int:
         """Returns the base's number of dimensions."""
@@ -159,9 +159,9 @@ class Rescaled(Likelihood):
         """Returns which elements are in the base's support, in their units."""
         return self.base.in_support(self._standard(x))
 
-    def hint(self, x: np.ndarray) -> str:
+    def fix_hint(self, x: np.ndarray) -> str:
         """Returns the base's hint."""
-        return self.base.hint(self._standard(x))
+        return self.base.fix_hint(self._standard(x))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal piece, the base serialized."""

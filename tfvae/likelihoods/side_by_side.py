@@ -55,7 +55,7 @@ def joined(parts: Sequence[Likelihood]) -> Likelihood:
 def _kind(part):
     """Returns what all likelihoods of a kind have in common, or None for one that stands alone."""
     # A class that says so itself: a subclass may have weights that are not named there.
-    if "of_each" not in vars(type(part)) or part.fits_batches or part.randomizes:
+    if "of_each" not in vars(type(part)) or part.updates_state_in_training or part.randomizes:
         return None
 
     given = {"name", "base", *part.of_each}

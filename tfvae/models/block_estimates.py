@@ -116,7 +116,7 @@ def _drawn(vae, params, samples, seed):
 
 def _listed(vae, params, samples):
     """Returns what `_drawn` does, for all values of z in their order."""
-    values = vae.posterior.values(vae.latent_sizes)  # [S, D]
+    values = vae.posterior.enumerate_support(vae.latent_sizes)  # [S, D]
 
     def latents(first):
         # A last chunk is filled up with the last value.

@@ -82,7 +82,7 @@ class CheckedCalls:
         Raises:
             InputError: data that the model cannot learn from.
         """
-        calls.of_batch(self, x, y, sample_weight)  # type: ignore[arg-type]
+        calls.check_batch(self, x, y, sample_weight)  # type: ignore[arg-type]
         return super().train_on_batch(x, y, sample_weight, *args, **kwargs)  # type: ignore[misc]
 
     def test_on_batch(
@@ -100,7 +100,7 @@ class CheckedCalls:
         Raises:
             InputError: data that the model cannot evaluate.
         """
-        calls.of_batch(self, x, y, sample_weight)  # type: ignore[arg-type]
+        calls.check_batch(self, x, y, sample_weight)  # type: ignore[arg-type]
         return super().test_on_batch(x, y, sample_weight, *args, **kwargs)  # type: ignore[misc]
 
     def export(self, *args: Any, **kwargs: Any) -> None:

@@ -31,5 +31,5 @@ def estimator(posterior: "Posterior", latent_dim: int | list[int]) -> "Estimator
     """
     if posterior.reparameterized:
         return Pathwise()
-    values = posterior.values(latent_dim)
+    values = posterior.enumerate_support(latent_dim)
     return ScoreFunction() if values is None or len(values) > MAX_VALUES else Enumeration()

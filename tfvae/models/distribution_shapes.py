@@ -77,7 +77,7 @@ def _check_likelihood(vae):
         return likelihood.training_distribution(tf.zeros(params_shape), tf.zeros([_BATCH, *event]))
 
     _check(likelihood, make, [event], [(_SAMPLES, _BATCH)])
-    if likelihood.fits_batches:
+    if likelihood.updates_state_in_training:
         _check(likelihood, fitted, [event], [(_SAMPLES, _BATCH)])
 
 

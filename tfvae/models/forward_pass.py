@@ -45,10 +45,12 @@ def batch_terms(
         The terms; their log-probabilities are `[K, B]`, in nats.
     """
     params = vae.encoder_params(x, y, training)
-    return terms_given(vae, params, x, y, num_samples, seed, training, estimator, example_weights)
+    return terms_from_params(
+        vae, params, x, y, num_samples, seed, training, estimator, example_weights
+    )
 
 
-def terms_given(
+def terms_from_params(
     vae: "VAE",
     params: tf.Tensor | list[tf.Tensor],
     x: tf.Tensor,
@@ -78,10 +80,14 @@ def terms_given(
     draw = (estimator or Pathwise()).latents
     drawn = in_mode(draw, vae, params, num_samples, seed, training=training)
     p = in_mode(vae.prior.distribution, y, training=training)
-    params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training)
+    params = vae.decode_batch(vae.prior.decoder_input(drawn.z), y, training)
 
     # Where log q holds its parameters constant, a closed form would bring their gradient back.
-    rate = None if estimator is not None and estimator.stops_density else closed_form_kl(drawn.q, p)
+    rate = (
+        None
+        if estimator is not None and estimator.stops_density_gradient
+        else closed_form_kl(drawn.q, p)
+    )
     return Terms(
         log_likelihood=_log_likelihood(vae.likelihood, params, x, training, example_weights),
         log_prior=simplex.log_prob(p, drawn.z, drawn.log_z),
@@ -110,7 +116,7 @@ def evaluation_terms(vae: "VAE", x: tf.Tensor, y: tf.Tensor | None, drawn: "Late
         The terms; their log-probabilities are float64 `[K, B]`, in nats.
     """
     p = in_mode(vae.prior.distribution, y, training=False)
-    params = vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)
+    params = vae.decode_batch(vae.prior.decoder_input(drawn.z), y, training=False)
     return Terms(
         log_likelihood=in_float64.log_prob(vae.likelihood, params, x),
         log_prior=in_float64.latents_log_prob(
@@ -150,6 +156,6 @@ def _log_likelihood(likelihood, params, x, training, example_weights):
 
     return (
         log_prob(params)
-        if training and likelihood.fits_batches
+        if training and likelihood.updates_state_in_training
         else xla_fusion.fused(log_prob, params)
     )

@@ -86,7 +86,7 @@ def generate(
         (z, x): `[B, D]`, or a list of layers, and `[B, *event]`.
     """
     z = vae.prior.sample(noise, y)
-    params = vae.decode_batch(vae.prior.for_decoder(z), y, training=False)
+    params = vae.decode_batch(vae.prior.decoder_input(z), y, training=False)
     if draw:
         return z, vae.likelihood.draw(params, noise.fold_in(random.TAGS["draw"]))
     return z, vae.likelihood.mean(params)
@@ -108,8 +108,8 @@ def reconstruct(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) ->
     """
     events = vae.events(x)
     y = vae.condition(y, events.shape[0])
-    z = vae.posterior.location(vae.encoder_params(events, y, training=False))
-    return vae.likelihood.mean(vae.decode_batch(vae.prior.for_decoder(z), y, training=False))
+    z = vae.posterior.point_estimate(vae.encoder_params(events, y, training=False))
+    return vae.likelihood.mean(vae.decode_batch(vae.prior.decoder_input(z), y, training=False))
 
 
 def _pages(vae, n, seed, y, start, drawn):

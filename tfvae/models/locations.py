@@ -21,7 +21,7 @@ def prepared(vae: "VAE", x: np.ndarray) -> np.ndarray:
     Raises:
         InputError: examples that the model does not take.
     """
-    return np.asarray(vae.likelihood.prepare_fixed(np.asarray(vae.events(x)))[0])
+    return np.asarray(vae.likelihood.prepare_for_evaluation(np.asarray(vae.events(x)))[0])
 
 
 def locations(vae: "VAE", x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
@@ -44,6 +44,6 @@ def locations(vae: "VAE", x: np.ndarray, y: np.ndarray | None = None) -> np.ndar
         rows = slice(first, first + _PAGE)
         given = None if condition is None else condition[rows]
         params = vae.encoder_params(x[rows], given, training=False)
-        layers = tf.nest.flatten(vae.posterior.location(params))
+        layers = tf.nest.flatten(vae.posterior.point_estimate(params))
         pages.append(np.concatenate([np.reshape(layer, (len(layer), -1)) for layer in layers], 1))
     return np.concatenate(pages)

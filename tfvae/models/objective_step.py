@@ -64,7 +64,7 @@ class ObjectiveSteps(LoopHooks):
         seed = replicas.own_seed(tf.cast(model.seed_generator.next(), tf.int32))
         state = alarm.state_before(model)
         variables = [v.value for v in model.trainable_variables]
-        weights = weighting.of_batch(sample_weight)
+        weights = weighting.batch_weights(sample_weight)
         share = replicas.share(weighting.count(x, weights))
 
         with tf.GradientTape(persistent=True) as tape, replicas.own_noise(self._random_states()):
@@ -102,7 +102,7 @@ class ObjectiveSteps(LoopHooks):
         # The count of examples so far is a new seed for each batch, the same in every evaluation.
         seed = seed_for(tf.stack([0, tf.cast(self.trackers[0].count, tf.int32)]), "validation")
         seed = replicas.own_seed(seed)
-        weights = weighting.of_batch(sample_weight)
+        weights = weighting.batch_weights(sample_weight)
 
         estimator = model.estimator if model.estimator.exact else None
         terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
@@ -201,7 +201,9 @@ class ObjectiveSteps(LoopHooks):
     def _terms(self, x, y, seed, training, estimator, weights):
         model = self.model
         x = weighting.filled(model.events(x), weights)
-        x = xla.compute_once(model.likelihood.prepare(x, seed_for(seed, "binarization")), seed)
+        x = xla.compute_once(
+            model.likelihood.prepare_for_training(x, seed_for(seed, "binarization")), seed
+        )
         y = None if model.condition_shape is None else weighting.filled(model.condition(y), weights)
         num_samples, seed = model.objective.num_samples, seed_for(seed, "latents")
         return forward_pass.batch_terms(

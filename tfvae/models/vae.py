@@ -112,8 +112,8 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
             pieces = (posterior, self.prior, self.likelihood)
             output_activations.check(found, encoder, decoder, *pieces)
 
-        self.posterior = posterior.connect(self) or posterior
-        self.prior.connect(self)
+        self.posterior = posterior.bind_to(self) or posterior
+        self.prior.bind_to(self)
         compatibility.check_pieces(self.posterior, self.prior, self.objective)
         self.posterior.build_once(self.latent_sizes)
         self.estimator = estimator or defaults.estimator(self.posterior, self.latent_sizes)
@@ -238,7 +238,7 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
 
         seed = as_int32(np.random.randint(2**31) if seed is None else seed)
         pair = seed_for(tf.constant([seed, 0]), "terms")
-        prepared = self.likelihood.prepare(x, seed_for(pair, "binarization"))
+        prepared = self.likelihood.prepare_for_training(x, seed_for(pair, "binarization"))
         latents = seed_for(pair, "latents")
         y = self.condition(y, prepared.shape[0])
         return forward_pass.batch_terms(self, prepared, y, num_samples, latents, training=False)
@@ -363,7 +363,7 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
         Returns:
             The parameters of q(z|x), float32 `[B, P]`, or a list with one tensor per layer.
         """
-        x = self.likelihood.encoder_view(tf.cast(x, tf.float32))
+        x = self.likelihood.encoder_input(tf.cast(x, tf.float32))
         return networks.float32(self.encoder(networks.network_input(x, y), training=training))
 
     def decode_batch(
@@ -379,7 +379,7 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
         Returns:
             The parameters of p(x|z), float32 `[..., *params_shape]`.
         """
-        return networks.on_rows(self.decoder, z, y, training)
+        return networks.apply_to_flattened(self.decoder, z, y, training)
 
     def events(self, x: npt.ArrayLike) -> tf.Tensor:
         """Returns `x` as a tensor `[B, *event]`. In traced code its values are not known.

@@ -37,7 +37,7 @@ class Objective(Stateful):
             the pathwise estimators refuse posteriors whose draws have none. False for losses
             that hold z constant for the encoder, as wake-sleep does.
         needs_density: True if the loss needs log q(z|x), which not every posterior has.
-        of_expectations: True if the loss is made of expectations under q alone. These may be
+        is_expectation: True if the loss is made of expectations under q alone. These may be
             summed over all values of z.
         needs_factorized: which of "posterior" and "prior" must be independent over the latents.
 
@@ -51,7 +51,7 @@ class Objective(Stateful):
     needs_sample_gradients = False
     needs_reparameterized = True
     needs_density = True
-    of_expectations = False
+    is_expectation = False
     needs_factorized: tuple[str, ...] = ()
 
     def __init__(self, num_samples: int = 1) -> None:

@@ -68,7 +68,7 @@ class ELBO(Objective):
             )
 
         self.linear = not free_bits and capacity is None
-        self.of_expectations = not free_bits
+        self.is_expectation = not free_bits
         self.needs_factorized = ("posterior", "prior") if free_bits else ()
         # Beside the log-probabilities, such free bits take the density of z of each latent.
         self.needs_sample_gradients = bool(free_bits) and not analytic_rate

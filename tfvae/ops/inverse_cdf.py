@@ -9,7 +9,7 @@ import tensorflow as tf
 
 # Beyond the mean, a probability of exp(-21) = 8e-10 is less than a step of the uniforms.
 _NEGLIGIBLE = -21.0
-_MOST = 2**20  # largest count drawn, so that no parameter makes the search endless
+_MAX_COUNT = 2**20  # largest count drawn, so that no parameter makes the search endless
 
 
 def _traced_where_eager(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -181,7 +181,7 @@ def _search(u, mean, log_first, log_ratio):
     # An element that is NaN is never active.
     start = (tf.constant(0.0), zeros, left[0] >= 0.0, log_p, left)
     return tf.while_loop(
-        lambda k, draw, active, *_: tf.reduce_any(active) & (k < _MOST), body, start
+        lambda k, draw, active, *_: tf.reduce_any(active) & (k < _MAX_COUNT), body, start
     )[1]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Output = TypeVar("Output", tf.Tensor, list[tf.Tensor])
 
 
-def on_rows(
+def apply_to_flattened(
     network: "keras.Model | keras.Layer",
     z: tf.Tensor | Sequence[tf.Tensor],
     y: tf.Tensor | None = None,

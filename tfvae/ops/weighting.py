@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def of_batch(sample_weight: tf.Tensor | None) -> tf.Tensor | None:
+def batch_weights(sample_weight: tf.Tensor | None) -> tf.Tensor | None:
     """Returns Keras' `sample_weight`, `[B]` or `[B, 1]`, as float32 `[B]`; None stays None."""
     return None if sample_weight is None else tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
 

@@ -135,7 +135,7 @@ def _predicted(vae, x, y, seed):
 
     z = tf.nest.map_structure(lambda part: part[0], vae.terms(x, 1, seed=seed, y=y).z)
     condition = None if y is None else vae.condition(y)
-    params = vae.decode_batch(vae.prior.for_decoder(z), condition, training=False)
+    params = vae.decode_batch(vae.prior.decoder_input(z), condition, training=False)
     is_outcome = np.broadcast_to(_is_outcome(vae), x.shape) & ~np.isnan(x)
     is_number = ~np.broadcast_to(_is_outcome(vae), x.shape) & ~np.isnan(x)
     probabilities = np.asarray(vae.likelihood.mean(params))[is_outcome]

@@ -35,7 +35,7 @@ def checked(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> np.
     check_model(vae)
     events = data_checks.check_events(x, vae.likelihood, vae.event_shape)
     data_checks.check_condition(events, y, vae)
-    return np.asarray(vae.likelihood.prepare_fixed(events)[0], np.float32)
+    return np.asarray(vae.likelihood.prepare_for_evaluation(events)[0], np.float32)
 
 
 def locations(vae: "VAE", x: np.ndarray, y: npt.ArrayLike | None) -> Any:
@@ -52,7 +52,7 @@ def locations(vae: "VAE", x: np.ndarray, y: npt.ArrayLike | None) -> Any:
     pages = []
     for rows in _pages(len(x)):
         condition = None if y is None else vae.condition(np.asarray(y)[rows])
-        pages.append(vae.posterior.location(vae.encoder_params(x[rows], condition, False)))
+        pages.append(vae.posterior.point_estimate(vae.encoder_params(x[rows], condition, False)))
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *pages)
 
 
@@ -88,7 +88,7 @@ def reconstructed(vae: "VAE", x: np.ndarray, y: npt.ArrayLike | None) -> np.ndar
         x: as `checked` returns them.
         y: their conditions, or None.
     """
-    return decoded(vae, vae.prior.for_decoder(locations(vae, x, y)), y)
+    return decoded(vae, vae.prior.decoder_input(locations(vae, x, y)), y)
 
 
 def conditions(vae: "VAE", count: int, y: npt.ArrayLike | None) -> np.ndarray | None:

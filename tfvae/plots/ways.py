@@ -93,7 +93,7 @@ def between(
         received = f"{len(ends[0])} and {len(ends[1])}"
         raise invalid("as many examples to end at as to start from", received, "pass pairs")
     figures.few(ends[0], _MOST_ROWS, "ways in a figure", "pass fewer pairs")
-    first, last = (vae.prior.for_decoder(model_calls.locations(vae, x, y)) for x in ends)
+    first, last = (vae.prior.decoder_input(model_calls.locations(vae, x, y)) for x in ends)
 
     methods = ("linear", "spherical") if method == "both" else (method,)
     shares = np.linspace(0, 1, steps, dtype=np.float32)
@@ -141,11 +141,11 @@ def _base(vae, x, y, seed):
     """Returns the latent to start from, `[D]`, the latents in their order, and y or None."""
     if x is None:
         y = model_calls.conditions(vae, 1, y)
-        z = vae.prior.for_decoder(vae.sample_latent(1, seed=seed, y=None if y is None else y[:1]))
+        z = vae.prior.decoder_input(vae.sample_latent(1, seed=seed, y=None if y is None else y[:1]))
         base = model_calls.flat(z)[0]
         return base, np.arange(base.size), y
     x = model_calls.checked(vae, x, y)
-    z = model_calls.flat(vae.prior.for_decoder(model_calls.locations(vae, x, y)))
+    z = model_calls.flat(vae.prior.decoder_input(model_calls.locations(vae, x, y)))
     return z[0], np.argsort(-z.var(axis=0), kind="stable"), y
 
 
@@ -178,7 +178,7 @@ def _line(vae, base, dimension, values):
         towards = np.sign(values)[:, None] * axis
         share = np.abs(values)[:, None] / np.abs(values).max()
         pair = (tf.constant(part, tf.float32) for part in (base + 0 * towards, towards, share))
-        return np.asarray(vae.posterior.between(*pair))
+        return np.asarray(vae.posterior.interpolate(*pair))
     z = np.repeat(base[None], len(values), axis=0)
     z[:, dimension] = values
     return z

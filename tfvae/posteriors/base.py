@@ -32,7 +32,7 @@ class Posterior(Piece):
     reparameterized = True
     has_density = True
 
-    def connect(self, vae: "VAE") -> "Posterior | None":
+    def bind_to(self, vae: "VAE") -> "Posterior | None":
         """Prepares this posterior for a model. Each `VAE` calls it before `build`.
 
         Posteriors that share networks with the prior override it.
@@ -92,7 +92,9 @@ class Posterior(Piece):
         """
         raise NotImplementedError
 
-    def location(self, params: "tf.Tensor | list[tf.Tensor]") -> "tf.Tensor | list[tf.Tensor]":
+    def point_estimate(
+        self, params: "tf.Tensor | list[tf.Tensor]"
+    ) -> "tf.Tensor | list[tf.Tensor]":
         """Returns the z that reconstructions take for q(z|x): by default its mean.
 
         Args:
@@ -103,7 +105,7 @@ class Posterior(Piece):
         """
         return self.distribution(params).mean()
 
-    def summary(self, params: "tf.Tensor | list[tf.Tensor]") -> "dict[str, tf.Tensor]":
+    def encode_outputs(self, params: "tf.Tensor | list[tf.Tensor]") -> "dict[str, tf.Tensor]":
         """Returns the numbers that `encode` gives on a device.
 
         Args:
@@ -112,9 +114,9 @@ class Posterior(Piece):
         Returns:
             `{"loc": [B, D], "scale": [B, D]}`, mean and standard deviation.
         """
-        return {"loc": self.location(params), "scale": self.distribution(params).stddev()}
+        return {"loc": self.point_estimate(params), "scale": self.distribution(params).stddev()}
 
-    def between(self, a: "tf.Tensor", b: "tf.Tensor", weight: "tf.Tensor") -> "tf.Tensor":
+    def interpolate(self, a: "tf.Tensor", b: "tf.Tensor", weight: "tf.Tensor") -> "tf.Tensor":
         """Returns the latent a share of the way from one latent to another, to interpolate.
 
         Args:
@@ -133,10 +135,10 @@ class Posterior(Piece):
         Args:
             latent_dim: D, or for several layers a list of their sizes.
         """
-        values = self.values(latent_dim)
+        values = self.enumerate_support(latent_dim)
         return None if values is None else len(values)
 
-    def values(self, latent_dim: Any) -> "np.ndarray | None":  # type: ignore[return]
+    def enumerate_support(self, latent_dim: Any) -> "np.ndarray | None":  # type: ignore[return]
         """Returns every value that z can take.
 
         Args:

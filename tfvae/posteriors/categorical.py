@@ -45,9 +45,9 @@ class _Classes(Posterior):
         """Returns D, one logit for each number of the latent."""
         return latent_dim
 
-    def summary(self, params: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    def encode_outputs(self, params: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """Returns `{"loc": [B, D]}`, without a scale."""
-        return {"loc": self.location(params)}
+        return {"loc": self.point_estimate(params)}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -92,7 +92,7 @@ class Categorical(_Classes):
         """
         return simplex.draw_one_hot(params, self._classes, noise)
 
-    def location(self, params: "tf.Tensor") -> "tf.Tensor":
+    def point_estimate(self, params: "tf.Tensor") -> "tf.Tensor":
         """Returns the most probable class of each group as one-hot vectors, `[B, D]`."""
         return simplex.argmax(params, self._classes)
 
@@ -101,7 +101,7 @@ class Categorical(_Classes):
         count = int(self._classes) ** (latent_dim // self._classes)
         return count if count <= 2**20 else None
 
-    def values(self, latent_dim: int) -> np.ndarray | None:
+    def enumerate_support(self, latent_dim: int) -> np.ndarray | None:
         """Returns every combination of classes.
 
         Args:
@@ -185,7 +185,7 @@ class RelaxedCategorical(_Classes):
         """
         return simplex.draw_relaxed(params, self.temperature.value, self._classes, noise)
 
-    def location(self, params: "tf.Tensor") -> "tf.Tensor":
+    def point_estimate(self, params: "tf.Tensor") -> "tf.Tensor":
         """Returns the probabilities of the classes of each group, `[B, D]`."""
         return simplex.softmax(params, self._classes)
 

@@ -53,10 +53,10 @@ class Deterministic(Posterior):
         """
         return params
 
-    def location(self, params: "tf.Tensor") -> "tf.Tensor":
+    def point_estimate(self, params: "tf.Tensor") -> "tf.Tensor":
         """Returns the encoder's output, `[B, D]`."""
         return params
 
-    def summary(self, params: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    def encode_outputs(self, params: "tf.Tensor") -> "dict[str, tf.Tensor]":
         """Returns `{"loc": [B, D]}`, without a scale."""
         return {"loc": params}

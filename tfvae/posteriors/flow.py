@@ -106,14 +106,14 @@ class Flow(Posterior):
         params, context = self._split(params)
         return self.flow.forward(self.base.sample(params, noise), context)[0]
 
-    def location(self, params: tf.Tensor) -> tf.Tensor:
+    def point_estimate(self, params: tf.Tensor) -> tf.Tensor:
         """Returns the flow of the base's location, `[B, D]`. In general it is not q's mean."""
         params, context = self._split(params)
-        return self.flow.forward(self.base.location(params), context)[0]
+        return self.flow.forward(self.base.point_estimate(params), context)[0]
 
-    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode_outputs(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `{"loc": [B, D]}`, without a scale."""
-        return {"loc": self.location(params)}
+        return {"loc": self.point_estimate(params)}
 
     def _split(self, params):
         """Splits params into the base's, `[B, P_base]`, and the context, `[B, H]` or None."""

@@ -86,12 +86,12 @@ class BottomUp(Posterior):
 
     def _conditional(self, network):
         return lambda below, training: _NORMAL.distribution(
-            networks.on_rows(network, below, training=training)
+            networks.apply_to_flattened(network, below, training=training)
         )
 
-    def location(self, params: tf.Tensor) -> list[tf.Tensor]:
+    def point_estimate(self, params: tf.Tensor) -> list[tf.Tensor]:
         """Returns each layer's mean at the mean of the layer below, the top layer first."""
-        return self._upwards(params, lambda layer, params: _NORMAL.location(params))
+        return self._upwards(params, lambda layer, params: _NORMAL.point_estimate(params))
 
     def sample(self, params: tf.Tensor, noise: random.Stream) -> list[tf.Tensor]:
         """Draws the layers from z_1 upwards, each with noise of its own.
@@ -108,7 +108,7 @@ class BottomUp(Posterior):
             params, lambda layer, params: _NORMAL.sample(params, keyed.fold_in(layer))
         )
 
-    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode_outputs(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `{"loc_0": [B, D_L], ..., "scale_0": [B, D_L], ...}`, the top layer first.
 
         Each layer is taken at the mean of the layer below it.
@@ -126,7 +126,7 @@ class BottomUp(Posterior):
         """Returns the layers, the top first, with z_l = value(l, parameters of layer l)."""
         z = [value(1, params)]
         for layer, network in enumerate(self.networks, 2):
-            z.insert(0, value(layer, networks.on_rows(network, z[0])))
+            z.insert(0, value(layer, networks.apply_to_flattened(network, z[0])))
         return z
 
     def get_config(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Ladder(Posterior):
     unbounded_params = _NORMAL.unbounded_params
     _prior_of: Any = None
 
-    def connect(self, vae: "VAE") -> "Ladder":
+    def bind_to(self, vae: "VAE") -> "Ladder":
         """Takes the conditionals of the model's prior.
 
         Args:
@@ -218,7 +218,7 @@ class Ladder(Posterior):
         ours, theirs = scales.of_layer(params), self._prior_of(layer, above, training)
         return scales.combined(*ours, *theirs)
 
-    def location(self, params: list[tf.Tensor]) -> list[tf.Tensor]:
+    def point_estimate(self, params: list[tf.Tensor]) -> list[tf.Tensor]:
         """Returns each layer's mean at the mean of the layer above, the top layer first."""
         return self._downwards(params, lambda layer, loc, scale: loc)
 
@@ -238,7 +238,7 @@ class Ladder(Posterior):
             lambda layer, loc, scale: loc + scale * keyed.fold_in(layer).normal(loc.shape[-1]),
         )
 
-    def summary(self, params: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    def encode_outputs(self, params: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns `{"loc_0": [B, D_L], ..., "scale_0": [B, D_L], ...}`, the top layer first.
 
         Each layer is taken at the mean of the layer above it.

@@ -92,7 +92,7 @@ class FullNormal(Posterior):
         loc, scale_tril = self._loc_scale_tril(params)
         return loc + tf.linalg.matvec(scale_tril, noise.normal(loc.shape[-1]))
 
-    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode_outputs(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `{"loc": [B, D], "scale": [B, D]}`; scale is the latents' standard deviation."""
         loc, scale_tril = self._loc_scale_tril(params)
         return {"loc": loc, "scale": tf.sqrt(tf.reduce_sum(scale_tril**2, axis=-1))}

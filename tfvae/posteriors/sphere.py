@@ -72,14 +72,14 @@ class VonMisesFisher(Posterior):
         # The angle takes the last number of each sample's row, the tangent direction the others.
         rows = noise.uniform(direction.shape[-1])
         normals = noise.normal(direction.shape[-1])
-        away = AngleGrid(concentration, direction.shape[-1]).quantile(rows[:, -1])
-        return _assemble(direction, away, normals[:, :-1])
+        versine = CosineQuadrature(concentration, direction.shape[-1]).quantile(rows[:, -1])
+        return _assemble(direction, versine, normals[:, :-1])
 
-    def location(self, params: tf.Tensor) -> tf.Tensor:
+    def point_estimate(self, params: tf.Tensor) -> tf.Tensor:
         """Returns mu, `[B, D]`. The mean of q(z|x) lies inside the sphere."""
         return self._direction_concentration(params)[0]
 
-    def between(self, a: tf.Tensor, b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    def interpolate(self, a: tf.Tensor, b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """Returns the point of the great circle above a share of the chord from a to b.
 
         Args:
@@ -93,7 +93,7 @@ class VonMisesFisher(Posterior):
         chord = a + weight * (b - a)
         return chord / tf.sqrt(tf.reduce_sum(chord * chord, axis=-1, keepdims=True) + 1e-12)
 
-    def summary(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode_outputs(self, params: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `{"loc": mu [B, D], "scale": kappa^(-1/2) [B, 1]}`."""
         direction, concentration = self._direction_concentration(params)
         return {"loc": direction, "scale": 1.0 / tf.sqrt(concentration)[:, None]}
@@ -125,7 +125,7 @@ class _VonMisesFisher(tfp.distributions.Distribution):
             name="VonMisesFisher",
         )
         self.direction, self.concentration = direction, concentration
-        self._angle = AngleGrid(concentration, direction.shape[-1])
+        self._angle = CosineQuadrature(concentration, direction.shape[-1])
 
     def _batch_shape(self):
         return self.concentration.shape
@@ -161,7 +161,7 @@ def _kl_uniform(q, p, name=None):
     return p.entropy() - q.entropy()
 
 
-class AngleGrid:
+class CosineQuadrature:
     """The distribution of 1 - cos of the angle between z and mu, on a grid.
 
     After Wood's change of variable [1], the density of an angle phi is nearly the density under
@@ -196,9 +196,9 @@ class AngleGrid:
         # Half the width of the range of phi, which holds all but 1e-13 of the probability.
         self._half = min(math.pi / 2, 8.0 / math.sqrt(size - 1))
         phi = self._phi(tf.range(_INTERVALS + 1, dtype=tf.float32))
-        away = _one_minus_cosine_of(phi, b)  # [B, M + 1]
+        versine = _versine_of(phi, b)  # [B, M + 1]
 
-        log_density = -concentration[..., None] * away + (size - 2.0) * tf.math.log(
+        log_density = -concentration[..., None] * versine + (size - 2.0) * tf.math.log(
             tf.maximum(tf.sin(phi), 1e-30)
         )
         log_density -= (size - 1.0) * tf.math.log(1.0 - (1.0 - b) * tf.sin(phi / 2.0) ** 2)
@@ -216,7 +216,7 @@ class AngleGrid:
             + highest[..., 0]
             + tf.math.log(total)
         )
-        self.mean = tf.reduce_sum(_trapezoids(self._density * away), axis=-1) / total
+        self.mean = tf.reduce_sum(_trapezoids(self._density * versine), axis=-1) / total
 
     def quantile(self, u: tf.Tensor) -> tf.Tensor:
         """Returns the 1 - cos below which a share u of the probability lies, both `[..., B]`."""
@@ -240,7 +240,7 @@ class AngleGrid:
         # Solves first t + slope t^2 / 2 = rest in the form that also holds for a slope of 0.
         root = tf.sqrt(tf.maximum(first**2 + 2.0 * slope * rest, 1e-30))
         t = tf.clip_by_value(2.0 * rest / tf.maximum(first + root, 1e-30), 0.0, 1.0)
-        return _one_minus_cosine_of(self._phi(tf.reduce_sum(passed, axis=-1) + t), self._b)
+        return _versine_of(self._phi(tf.reduce_sum(passed, axis=-1) + t), self._b)
 
     def _phi(self, position):
         """Returns the angle at a position from 0 to `_INTERVALS` on the grid."""
@@ -251,19 +251,19 @@ def _trapezoids(values):
     return (values[..., :-1] + values[..., 1:]) / 2.0
 
 
-def _one_minus_cosine_of(phi, b):
+def _versine_of(phi, b):
     s = tf.sin(phi / 2.0) ** 2
     return 2.0 * b * s / (1.0 - (1.0 - b) * s)
 
 
-def _assemble(direction, away, normals):
-    """Returns unit vectors with the cosine `1 - away` to `direction [B, D]`.
+def _assemble(direction, versine, normals):
+    """Returns unit vectors with the cosine `1 - versine` to `direction [B, D]`.
 
     The normals `[..., B, D - 1]` give the direction in the tangent plane.
     """
     tangent = normals / tf.sqrt(tf.reduce_sum(normals**2, axis=-1, keepdims=True) + 1e-30)
-    sine = tf.sqrt(tf.maximum(away * (2.0 - away), 1e-14))[..., None]
-    around = tf.concat([1.0 - away[..., None], sine * tangent], axis=-1)  # about the first axis
+    sine = tf.sqrt(tf.maximum(versine * (2.0 - versine), 1e-14))[..., None]
+    around = tf.concat([1.0 - versine[..., None], sine * tangent], axis=-1)  # about the first axis
 
     # The Householder reflection that takes the first axis to the direction.
     first = tf.one_hot(0, direction.shape[-1])

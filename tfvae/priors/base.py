@@ -34,7 +34,7 @@ class Prior(Piece):
     starts_from_data = False
     networks_of_y: "Sequence[keras.Model | keras.Layer]" = ()
 
-    def connect(self, vae: "VAE") -> None:
+    def bind_to(self, vae: "VAE") -> None:
         """Prepares this prior for a model. Each `VAE` calls it before `build`.
 
         Priors that are made of parts of the model override it.
@@ -66,11 +66,11 @@ class Prior(Piece):
         """
         return latent_dim
 
-    def for_decoder(self, z: "tf.Tensor | list[tf.Tensor]") -> "tf.Tensor | list[tf.Tensor]":
+    def decoder_input(self, z: "tf.Tensor | list[tf.Tensor]") -> "tf.Tensor | list[tf.Tensor]":
         """Returns the part of z that the decoder takes: by default all of it."""
         return z
 
-    def frozen(self) -> Any:
+    def for_export(self) -> Any:
         """Returns a sampler for export, with everything that draws share computed once.
 
         It has this prior's `sample`. By default it is this prior.

@@ -132,7 +132,7 @@ def _aggregate(vae, x, y, seed):
             "use its own prior",
         )
 
-    x, _ = vae.likelihood.prepare_fixed(np.asarray(x))
+    x, _ = vae.likelihood.prepare_for_evaluation(np.asarray(x))
     y = vae.condition(y, len(x))
     pages = []
     for first in range(0, len(x), 1024):

@@ -72,7 +72,7 @@ class Hierarchy(Prior):
         """Returns the sizes of the layers, `[D_L, ..., D_1]`, for the decoder's size D_1."""
         return [network.input_shape[-1] for network in self.networks] + [latent_dim]
 
-    def for_decoder(self, z: list[tf.Tensor]) -> tf.Tensor:
+    def decoder_input(self, z: list[tf.Tensor]) -> tf.Tensor:
         """Returns z_1, the layer nearest the data, `[..., D_1]`."""
         return z[-1]
 
@@ -103,7 +103,9 @@ class Hierarchy(Prior):
         Returns:
             Mean and standard deviation, `[..., D]` each.
         """
-        return scales.of_layer(networks.on_rows(self.networks[layer - 1], above, training=training))
+        return scales.of_layer(
+            networks.apply_to_flattened(self.networks[layer - 1], above, training=training)
+        )
 
     def distribution(
         self, y: tf.Tensor | None = None, training: bool = False

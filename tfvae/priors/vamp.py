@@ -50,7 +50,7 @@ class VampPrior(Mixture):
         self.num_components = arguments.whole_number("num_components", num_components, 1)
         self.seed = arguments.seed("seed", seed)
 
-    def connect(self, vae: "VAE") -> None:
+    def bind_to(self, vae: "VAE") -> None:
         """Takes encoder, posterior and likelihood of the model.
 
         Args:
@@ -146,7 +146,7 @@ class VampPrior(Mixture):
         """
         return self._sample(noise, self._params())
 
-    def frozen(self) -> "_FrozenVamp":
+    def for_export(self) -> "_FrozenVamp":
         """Returns the sampler of the components as they are now, which needs no encoder."""
         return _FrozenVamp(self)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfvae.posteriors import Posterior
     from tfvae.priors import Prior
 
-_EVENT, _ROWS = (3,), 8
+_EVENT, _BATCH_SIZE = (3,), 8
 
 
 def check_prior(
@@ -66,11 +66,11 @@ def check_prior(
         posterior = posterior or _posterior_for(prior)
         vae = _model(latent_dim, condition, posterior, prior)
     models.move_weights(prior.trainable_weights, seed=1, spread=0.3)
-    y = models.conditions(condition, _ROWS, seed=3)
+    y = models.conditions(condition, _BATCH_SIZE, seed=3)
     with checking("shapes", prior, done):
         shapes.check_prior(prior, vae.latent_sizes, y)
     _check_distribution(prior, lambda: subjects.of_prior(prior, vae.latent_sizes, y), done)
-    return _check_in_model(vae, prior, done, _real(_ROWS), y, fit, export)
+    return _check_in_model(vae, prior, done, _real(_BATCH_SIZE), y, fit, export)
 
 
 def check_posterior(
@@ -112,8 +112,8 @@ def check_posterior(
         shapes.check_posterior(vae.posterior, sizes)
     if posterior.has_density:
         _check_distribution(posterior, lambda: subjects.of_posterior(vae.posterior, sizes), done)
-    y = models.conditions(condition, _ROWS, seed=3)
-    return _check_in_model(vae, posterior, done, _real(_ROWS), y, fit, export, encoder=True)
+    y = models.conditions(condition, _BATCH_SIZE, seed=3)
+    return _check_in_model(vae, posterior, done, _real(_BATCH_SIZE), y, fit, export, encoder=True)
 
 
 def check_likelihood(
@@ -159,7 +159,7 @@ def check_likelihood(
         mean = likelihood.mean(subjects.decoded(likelihood, event_shape, 1))
         densities.check_mean(subject, mean, mean_tolerance)
     if x is None:
-        x = next(iter(subject.draws.values()))[:_ROWS].reshape(-1, *event_shape)
+        x = next(iter(subject.draws.values()))[:_BATCH_SIZE].reshape(-1, *event_shape)
     return _check_in_model(vae, likelihood, done, x, None, fit, export, encoder=True)
 
 
@@ -209,7 +209,7 @@ def check_flow(
     subject = subjects.of_posterior if context_size else subjects.of_prior
     given = (latent_dim,) if context_size else (latent_dim, None)
     _check_distribution(piece, lambda: subject(piece, *given), done)
-    return _check_in_model(vae, flow, done, _real(_ROWS), None, fit, export)
+    return _check_in_model(vae, flow, done, _real(_BATCH_SIZE), None, fit, export)
 
 
 def check_objective(
@@ -246,7 +246,7 @@ def check_objective(
         prior = prior or (posterior and _prior_for(posterior))
         given = {"objective": objective, "estimator": estimator}
         vae = _model(latent_dim, None, posterior, prior, **given)
-    x = _real(_ROWS)
+    x = _real(_BATCH_SIZE)
     with checking("shapes", objective, done):
         shapes.check_loss(vae, x)
     return _check_in_model(vae, objective, done, x, None, fit, export=False)

@@ -67,7 +67,7 @@ def check_tflite(
             _check_signatures(vae, "TFLite", sampler.metadata["signatures"])
         _check_samples(vae, sampler, y)
         if x is not None:
-            x = vae.likelihood.prepare_fixed(np.asarray(x)[:_COUNT])[0]
+            x = vae.likelihood.prepare_for_evaluation(np.asarray(x)[:_COUNT])[0]
             ours, theirs = (part.reconstruct(x, y=y) for part in (vae, sampler))
             compare(vae, "reconstruct", ours, theirs, 1e-4, "TFLite")
 
@@ -79,7 +79,7 @@ def _check_samples(vae, sampler, y):
         compare(vae, "sample", vae.sample(_COUNT, seed=7, y=y), x, 1e-5, "TFLite")
         # The file writes softplus in another form, which rounds otherwise.
         compare(vae, "the latents", vae.sample_latent(_COUNT, seed=7, y=y), z, 5e-6, "TFLite")
-        compare(vae, "decode", x, sampler.decode(vae.prior.for_decoder(z), y=y), 1e-5, "TFLite")
+        compare(vae, "decode", x, sampler.decode(vae.prior.decoder_input(z), y=y), 1e-5, "TFLite")
     if "draw" in signatures:
         ours = np.asarray(vae.sample(_COUNT, seed=7, y=y, draw=True))
         theirs, latents = sampler.sample(_COUNT, seed=7, y=y, draw=True, return_latent=True)

@@ -10,7 +10,7 @@ from tfvae.testing.failure import failed
 if TYPE_CHECKING:
     from tfvae.flows import Flow
 
-_ROWS = 5
+_BATCH_SIZE = 5
 
 
 def check_inverse(flow: "Flow", latent_dim: int, context_size: int) -> None:
@@ -24,7 +24,7 @@ def check_inverse(flow: "Flow", latent_dim: int, context_size: int) -> None:
     Raises:
         CheckError: numbers that differ by more than 1e-3, or other shapes.
     """
-    x, context = _inputs((3, _ROWS, latent_dim), context_size)
+    x, context = _inputs((3, _BATCH_SIZE, latent_dim), context_size)
     y, log_det = flow.forward(x, context)
     if y.shape != x.shape or log_det.shape != x.shape[:-1]:
         received = f"{list(y.shape)} and {list(log_det.shape)}"
@@ -54,7 +54,7 @@ def check_jacobian(flow: "Flow", latent_dim: int, context_size: int) -> None:
     Raises:
         CheckError: log-determinants that differ by more than 1e-3.
     """
-    x, context = _inputs((_ROWS, latent_dim), context_size)
+    x, context = _inputs((_BATCH_SIZE, latent_dim), context_size)
     for name in ("forward", "inverse"):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -70,7 +70,7 @@ def check_jacobian(flow: "Flow", latent_dim: int, context_size: int) -> None:
 def _inputs(shape, context_size):
     rng = np.random.default_rng(4)
     x = tf.constant(rng.normal(size=shape), tf.float32)
-    context = tf.constant(rng.normal(size=(_ROWS, context_size)), tf.float32)
+    context = tf.constant(rng.normal(size=(_BATCH_SIZE, context_size)), tf.float32)
     return x, context if context_size else None
 
 

@@ -64,8 +64,8 @@ def check_posterior(posterior: "Posterior", sizes: Any) -> None:
         draw = make(slice(None)).sample(seed=(1, 2))
     events = [(size,) for size in tf.nest.flatten(sizes)]
     _check(posterior, make if posterior.has_density else None, draw, events)
-    _check_draw(posterior, "location", posterior.location(params), events)
-    for name, value in posterior.summary(params).items():
+    _check_draw(posterior, "location", posterior.point_estimate(params), events)
+    for name, value in posterior.encode_outputs(params).items():
         _check_batch(posterior, f"summary, {name!r},", value)
 
 

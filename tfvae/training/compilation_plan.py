@@ -23,7 +23,7 @@ _FLOPS = {"CPU": 5e10, "GPU": 1e13}  # per second, roughly, for small networks
 _MAX_BYTES = 2**26  # of the stacked batches of one call
 _MAX_STEPS = 1024  # in one call
 # Rows of a matrix product from which oneDNN is faster, with the cost to enter and leave XLA.
-_MANY_ROWS = 4096
+_MANY_LATENTS = 4096
 _REFUSALS = (
     "unsupported operations",
     "not compilable",
@@ -53,7 +53,7 @@ def choose(model: keras.Model, rows: int = 0) -> CompilationPlan:
         return CompilationPlan("XLA, on a GPU", whole_step=True)
 
     convolutional = has_convolution(model)
-    many = rows >= _MANY_ROWS
+    many = rows >= _MANY_LATENTS
     if not convolutional and not many:
         why = "XLA, which fuses what is between the products of dense layers"
         return CompilationPlan(why, whole_step=True)

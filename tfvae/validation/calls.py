@@ -81,7 +81,7 @@ def of_evaluate(vae: "VAE", call: dict[str, Any]) -> dict[str, Any]:
     return _with_checked_data(vae, call, call["steps"])
 
 
-def of_batch(vae: "VAE", x: Any, y: Any, sample_weight: Any) -> None:
+def check_batch(vae: "VAE", x: Any, y: Any, sample_weight: Any) -> None:
     """Checks the batch of `train_on_batch` or `test_on_batch`.
 
     Args:

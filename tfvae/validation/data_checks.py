@@ -324,7 +324,7 @@ def _check_support(x, likelihood, name):
             f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, "
             f"dtype {x.dtype}, {(~inside).sum()} such values)"
         )
-    fix = likelihood.hint(x) if np.isfinite(value) else _NOT_FINITE
+    fix = likelihood.fix_hint(x) if np.isfinite(value) else _NOT_FINITE
     raise _outside(likelihood, name, received, fix)
 
 

@@ -63,8 +63,8 @@ MUTANTS = [
     Mutant(
         name="decoder-in-training-mode",
         path="tfvae/models/forward_pass.py",
-        old="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=False)",
-        new="vae.decode_batch(vae.prior.for_decoder(drawn.z), y, training=True)",
+        old="vae.decode_batch(vae.prior.decoder_input(drawn.z), y, training=False)",
+        new="vae.decode_batch(vae.prior.decoder_input(drawn.z), y, training=True)",
         note="Dropout is on in the decoder while log p(x) is estimated.",
         about="dropout_is_inert|formula_of_the_latents",
     ),

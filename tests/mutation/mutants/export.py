@@ -63,8 +63,8 @@ MUTANTS = [
     Mutant(
         name="calibration-of-raw-data",
         path="export/examples.py",
-        old="np.asarray(vae.likelihood.prepare_fixed(np.asarray(x)[chosen])[0], np.float32)",
-        new="np.asarray(x)[chosen].astype(np.float32)",
+        old="vae.likelihood.prepare_for_evaluation(np.asarray(x)[chosen])[0]",
+        new="np.asarray(x)[chosen]",
         note="The encoder is calibrated on grey data that it never sees.",
         about="as_it_sees_them",
     ),

@@ -20,8 +20,8 @@ MUTANTS = [
     Mutant(
         name="maf-samples-layers-in-density-order",
         path="tfvae/flows/autoregressive.py",
-        old="x = with_rows_of(x, context)\n        for network in self.networks:",
-        new="x = with_rows_of(x, context)\n        for network in reversed(self.networks):",
+        old="x = broadcast_to_context(x, context)\n        for network in self.networks:",
+        new="x = broadcast_to_context(x, context)\n        for network in reversed(self.networks):",
         note="Sampling runs through the layers in the order of the density.",
     ),
     Mutant(

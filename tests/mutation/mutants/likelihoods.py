@@ -53,7 +53,7 @@ MUTANTS = [
         old="tf.math.log(1.0 + tf.maximum(x, 0.0))",
         new="x",
         note="The encoder is shown raw counts.",
-        about="Poisson|NegativeBinomial|encoder_view",
+        about="Poisson|NegativeBinomial|encoder_input",
     ),
     Mutant(
         name="level-zero-not-open",
@@ -66,7 +66,7 @@ MUTANTS = [
     Mutant(
         name="level-width-of-256",
         path="tfvae/likelihoods/discretized_logistic.py",
-        old="width = 1.0 / (_TOP * scale)",
+        old="width = 1.0 / (_MAX_LEVEL * scale)",
         new="width = 1.0 / (256 * scale)",
         note="Bins are 1/256 wide on a grid of 1/255.",
         about="DiscretizedLogistic",
@@ -156,8 +156,8 @@ MUTANTS = [
     Mutant(
         name="columns-share-binarization",
         path="tfvae/likelihoods/columns.py",
-        old="part.prepare(own, tf.random.fold_in(seed, i))",
-        new="part.prepare(own, seed)",
+        old="part.prepare_for_training(own, tf.random.fold_in(seed, i))",
+        new="part.prepare_for_training(own, seed)",
         note="Grey columns are binarized by the same numbers.",
     ),
     Mutant(
@@ -170,8 +170,8 @@ MUTANTS = [
     Mutant(
         name="rescaled-encoder-sees-raw",
         path="tfvae/likelihoods/rescaled.py",
-        old="return self.base.encoder_view(self._standard(x))",
-        new="return self.base.encoder_view(x)",
+        old="return self.base.encoder_input(self._standard(x))",
+        new="return self.base.encoder_input(x)",
         note="The encoder sees data in their units.",
     ),
     Mutant(

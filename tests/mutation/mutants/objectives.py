@@ -103,8 +103,8 @@ MUTANTS = [
     Mutant(
         name="free-bits-called-expectation",
         path="tfvae/objectives/elbo.py",
-        old="self.of_expectations = not free_bits",
-        new="self.of_expectations = True",
+        old="self.is_expectation = not free_bits",
+        new="self.is_expectation = True",
         note="An ELBO with free bits is accepted by Enumeration, which cannot sum it.",
         about="Enumeration",
     ),

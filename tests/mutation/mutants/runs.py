@@ -239,8 +239,8 @@ MUTANTS = [
     Mutant(
         name="demo-port-ignored",
         path="tfvae/app/file_commands.py",
-        old="demo_server.server_of(folder, port)",
-        new="demo_server.server_of(folder)",
+        old="demo_server.make_server(folder, port)",
+        new="demo_server.make_server(folder)",
         note="`tfvae demo --port` is ignored.",
         about="typed_for_demo",
     ),
@@ -254,8 +254,8 @@ MUTANTS = [
     Mutant(
         name="strip-turned-round",
         path="tfvae/app/uses.py",
-        old="vae.posterior.between(a, b, share)",
-        new="vae.posterior.between(b, a, share)",
+        old="vae.posterior.interpolate(a, b, share)",
+        new="vae.posterior.interpolate(b, a, share)",
         note="A strip goes from the second example to the first.",
     ),
     Mutant(

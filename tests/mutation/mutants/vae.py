@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         name="decoder-never-in-training-mode",
         path="tfvae/models/forward_pass.py",
-        old="vae.prior.for_decoder(drawn.z), y, training)",
-        new="vae.prior.for_decoder(drawn.z), y, False)",
+        old="vae.prior.decoder_input(drawn.z), y, training)",
+        new="vae.prior.decoder_input(drawn.z), y, False)",
         note="The decoder's dropout is off in training too.",
         about="acts_in_a_decoder",
     ),
@@ -55,7 +55,7 @@ MUTANTS = [
     Mutant(
         name="closed-form-brings-score-back",
         path="tfvae/models/forward_pass.py",
-        old="rate = None if estimator is not None and estimator.stops_density else",
+        old="rate = None if estimator is not None and estimator.stops_density_gradient else",
         new="rate =",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
         about="sticking_the_landing_has_no_noise",
@@ -82,7 +82,7 @@ MUTANTS = [
     Mutant(
         name="encoder-view-skipped",
         path="tfvae/models/vae.py",
-        old="self.likelihood.encoder_view(tf.cast(x, tf.float32))",
+        old="self.likelihood.encoder_input(tf.cast(x, tf.float32))",
         new="tf.cast(x, tf.float32)",
         note="The encoder is shown the data and not the likelihood's view of them.",
         about="sees_the_logarithm",
@@ -145,8 +145,8 @@ MUTANTS = [
     Mutant(
         name="sample-in-training-mode",
         path="tfvae/models/generation.py",
-        old="vae.decode_batch(vae.prior.for_decoder(z), y, training=False)\n    if draw",
-        new="vae.decode_batch(vae.prior.for_decoder(z), y, training=True)\n    if draw",
+        old="vae.decode_batch(vae.prior.decoder_input(z), y, training=False)\n    if draw",
+        new="vae.decode_batch(vae.prior.decoder_input(z), y, training=True)\n    if draw",
         note="Dropout is on in `sample`.",
         about="dropout_is_inert",
     ),

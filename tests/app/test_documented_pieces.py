@@ -55,6 +55,7 @@ _WITH = {
     ("prior", "Categorical()"): {"posterior": "Categorical()"},
     ("prior", "RelaxedCategorical()"): {"posterior": "RelaxedCategorical()"},
     ("estimator", "DoublyReparameterized()"): {"objective": "IWAE(5)"},
+    ("estimator", "ScoreFunction()"): {"objective": "ELBO(num_samples=2)"},
     ("estimator", "Enumeration()"): {"posterior": "Categorical()", "prior": "Categorical()"},
 }
 

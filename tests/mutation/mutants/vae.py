@@ -55,8 +55,8 @@ MUTANTS = [
     Mutant(
         name="closed-form-brings-score-back",
         path="tfvae/models/forward_pass.py",
-        old="rate = None if estimator is not None and estimator.stops_density_gradient else",
-        new="rate =",
+        old="if estimator is not None and estimator.stops_density_gradient",
+        new="if False",
         note="StickingTheLanding gets a closed-form rate, which has the score in it.",
         about="sticking_the_landing_has_no_noise",
     ),

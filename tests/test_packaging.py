@@ -31,6 +31,9 @@ def probe(cwd, **environment):
     return done.stdout.split("\n")
 
 
+pytestmark = pytest.mark.xdist_group("packaging")  # one process builds the wheel
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")

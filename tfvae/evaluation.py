@@ -34,10 +34,8 @@ ACTIVE_VARIANCE = 0.01  # Burda et al. 2016 [1], section 5.2
 # 25.5 images/s were measured with 1,250 rows of 784, and 23 with 5,000. A GPU wants enough of
 # them to be busy.
 _AT_ONCE = {"CPU": 2**20, "GPU": 2**26}
-_BLOCKS, _MAX_NUMBERS = (
-    32,
-    2**24,
-)  # blocks of examples in one call, and numbers in all their examples
+_BLOCKS = 32  # of examples in one call
+_MAX_NUMBERS = 2**24  # in the examples of one call
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,9 @@ from tfvae.app import runs
 
 pytestmark = pytest.mark.nightly
 
-PAGE = (Path(__file__).parents[2] / "docs" / "pieces.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "pieces.md").read_text(encoding="utf-8")
+KNOWN_MODELS = (DOCS / "recipes.md").read_text(encoding="utf-8")
 RNG = np.random.default_rng(0)
 N = 64
 DATA = {
@@ -77,7 +79,7 @@ def pieces():
 
 def models():
     """(name, options) of every known model that `mlp_vae` makes of pieces alone."""
-    table = PAGE.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0]
+    table = KNOWN_MODELS.split("| what you know as | is written |\n|---|---|\n")[1].split("\n\n")[0]
     found = {}
     for row in table.splitlines():
         _, name, code, _ = row.split("|")

@@ -73,7 +73,7 @@ def conditional():
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
-    monkeypatch.setattr(imputation, "_ROWS", PAGE * SAMPLES)
+    monkeypatch.setattr(imputation, "_MAX_LATENTS_AT_ONCE", PAGE * SAMPLES)
     monkeypatch.setattr(evaluation, "_MAX_NUMBERS", PAGE * D)
     monkeypatch.setattr(evaluation, "_AT_ONCE", {"CPU": SAMPLES * D, "GPU": SAMPLES * D})
 

@@ -168,16 +168,16 @@ def test_the_quality_in_the_sidecar_is_that_of_the_file(vae, files, name):
 
 
 def test_the_file_is_measured_at_each_of_its_batch_sizes(vae, files, monkeypatch):
-    of_batch = Sampler.with_batch_size
+    with_batch_size = Sampler.with_batch_size
 
     def wrong_at_five(sampler, size):
         """Decodes another z, as a file whose second signature is wrong."""
-        found = of_batch(sampler, size)
+        found = with_batch_size(sampler, size)
         if size == 5:
-            found.decode = lambda z, y=None: of_batch(sampler, 5).decode(z + 1.0, y=y)
+            found.decode = lambda z, y=None: with_batch_size(sampler, 5).decode(z + 1.0, y=y)
         return found
 
-    monkeypatch.setattr(Sampler, "of_batch", wrong_at_five)
+    monkeypatch.setattr(Sampler, "with_batch_size", wrong_at_five)
     monkeypatch.setattr(quality, "_distortion_change", lambda *args: (0.0, "nothing"))
     model = (files / "float32.tflite").read_bytes()
     told = json.loads((files / "float32.json").read_text())

@@ -425,7 +425,7 @@ WRONG = {
         ["a value's share"],
     ),
     "likelihood, repeated": (
-        likelihood(with_methods(Gumbel, prepare=unrepeatable)),
+        likelihood(with_methods(Gumbel, prepare_for_training=unrepeatable)),
         "training",
         ["when repeated"],
     ),

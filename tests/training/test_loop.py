@@ -11,6 +11,7 @@ import tfvae
 from tests.conftest import matches
 from tests.support import zoo
 from tests.training.subjects import CompiledFitModel, regression
+from tfvae import evaluation
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
@@ -355,7 +356,7 @@ def test_steps_are_compiled_by_how_many_rows_they_decode():
 def test_steps_compiled_between_networks_have_a_graphs_loss_curve_however_many_run_in_one_call(
     monkeypatch,
 ):
-    monkeypatch.setattr(compilation_plan, "_MANY_ROWS", 1)
+    monkeypatch.setattr(compilation_plan, "_MANY_LATENTS", 1)
     curves = []
     for steps, jit_compile in ((1, "auto"), (3, "auto"), (3, False)):
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
@@ -401,16 +402,17 @@ def test_the_work_of_a_network_is_counted():
     assert compilation_plan.forward_flops(decoder) == 2 * (3 * 7 + 7 * 80 + 4 * 4 * 5 * 16)
 
 
-def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(
-    digits_vae, digits
-):
-    x = digits.x_test[:40]
-    log_likelihood = tfvae.evaluation.log_likelihood
-    first = log_likelihood(digits_vae, x, 2000, seed=1)
-    made = digits_vae._runs.functions_without_training.functions
-    programs = len(made())
-    assert (log_likelihood(digits_vae, x, 2000, seed=2) != first).any()
-    assert log_likelihood(digits_vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
-    assert len(made()) == programs
-    for program in made().values():
-        assert program.experimental_get_tracing_count() == 1
+def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(monkeypatch):
+    made, accumulator = [], evaluation._accumulator
+
+    def recorded(*arguments):
+        made.append(accumulator(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(evaluation, "_accumulator", recorded)
+    vae, x = tfvae.mlp_vae((4,), 2, (8,), seed=0), zoo.binary(40, (4,))
+    first = evaluation.log_likelihood(vae, x, 2000, seed=1)
+    assert (evaluation.log_likelihood(vae, x, 2000, seed=2) != first).any()
+    assert evaluation.log_likelihood(vae, x[::-1], 2000, seed=1).shape == (40,)
+    assert evaluation.log_likelihood(vae, x, 2000, seed=1) == pytest.approx(first, abs=1e-4)
+    assert [function.experimental_get_tracing_count() for function in made] == [1]

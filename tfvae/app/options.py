@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+FIRST_DATA = "mnist_5k"  # what `tfvae train` learns if it is given nothing else
+
 
 class Network(str, enum.Enum):
     """Values of `--network`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfvae import datasets
 from tfvae.app import conditions, expressions, suited
-from tfvae.datasets.carried import HANDWRITTEN
+from tfvae.app.options import FIRST_DATA
 
 if TYPE_CHECKING:
     import os
@@ -36,7 +36,7 @@ _OF_NAMED: dict[str, dict[str, Any]] = {
     },
     # Few epochs, so that a first run is over soon; and a mixture, by which more of the samples are
     # digits that one can read (ELBO -107.7 where the standard normal has -109.5).
-    HANDWRITTEN: {"epochs": 30, "latent_dim": 16, "prior": "GaussianMixture(50)"},
+    FIRST_DATA: {"epochs": 30, "latent_dim": 16, "prior": "GaussianMixture(50)"},
 }
 _FEW_ELEMENTS = 256  # examples of fewer elements get smaller latents and networks
 _FEW = 2000  # examples to train on; fewer get smaller latents
@@ -75,7 +75,7 @@ class Settings:
         strategy: "mirrored" or "multiworker", see `devices.strategy`, or None for one device.
     """
 
-    data: str = HANDWRITTEN
+    data: str = FIRST_DATA
     data_dir: str | None = None
     latent_dim: int | None = None
     network: str = "auto"

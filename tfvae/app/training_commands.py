@@ -9,13 +9,12 @@ import typer
 
 from tfvae.app import alarms, options, screen, tables
 from tfvae.app.commands import command
-from tfvae.datasets.carried import HANDWRITTEN
 
 
 @command
 def train(
     context: typer.Context,
-    data: options.Data = HANDWRITTEN,
+    data: options.Data = options.FIRST_DATA,
     data_dir: options.DataDir = None,
     latent_dim: options.LatentDim = None,
     network: options.NetworkName = options.Network.auto,

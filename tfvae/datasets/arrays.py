@@ -79,9 +79,21 @@ def _examples(arrays, path):
                 "reshape the array to [N, features]",
             )
 
+        if np.isfinite(x).all() and not np.isfinite(_float32(x)).all():
+            raise invalid(
+                f"numbers in {path} that float32 can hold, up to {np.finfo(np.float32).max:.2g}",
+                f"{np.abs(x).max():.3g}",
+                "divide the array by a constant",
+            )
+
     # Decided for all arrays of a file at once, since one of them may be nearly black.
     if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):
         return [
-            readers.unit(x) if x.dtype == np.uint8 else x.astype(np.float32) for x in arrays
+            readers.unit(x) if x.dtype == np.uint8 else _float32(x) for x in arrays
         ], "8-bit values divided by 255"
-    return [x.astype(np.float32) for x in arrays], ""
+    return [_float32(x) for x in arrays], ""
+
+
+def _float32(x):
+    with np.errstate(over="ignore"):
+        return x.astype(np.float32)

@@ -9,7 +9,7 @@ from tfvae.datasets import readers
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
-HANDWRITTEN = "mnist_5k"  # what `tfvae train` learns if it is given nothing else
+HANDWRITTEN = "mnist_5k"
 _SIDE = 28
 
 

@@ -105,7 +105,7 @@ def between(
 
 def _strips(vae, first, last, y, shares, method):
     """Returns what the model makes at shares of the ways, `[N, steps, *event]`."""
-    step = _slerp if method == "spherical" else vae.posterior.between
+    step = _slerp if method == "spherical" else vae.posterior.interpolate
     made = []
     for share in shares:
         parts = [

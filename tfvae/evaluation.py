@@ -18,6 +18,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae import random
+from tfvae._keras import internals
 from tfvae.models.block_estimates import Estimates as Estimates
 from tfvae.models.block_estimates import of_block
 from tfvae.objectives.terms import no_density
@@ -343,4 +344,4 @@ def _accumulator(vae, samples, sampled, plan):
         with xla.tracing_for(plan):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
-    return accumulate
+    return internals.traced_for_each(accumulate)

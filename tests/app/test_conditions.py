@@ -40,6 +40,7 @@ def test_labels_reach_training_evaluation_and_files(tfvae_command, labelled, mon
     assert fit["self"].num_classes == 3
 
 
+@pytest.mark.nightly
 def test_a_conditional_run_draws_each_label_and_the_one_asked_for(tfvae_command, labelled):
     quick = ["--condition", "labels", "--epochs", 400, "--num-samples", 3, "--hidden", 32]
     assert tfvae_command("train", labelled, *quick, "--out", "run")[0] == 0

@@ -99,6 +99,7 @@ def test_a_run_of_a_table_reads_and_writes_tables(of_people, tmp_path, monkeypat
         command("sample", "run", "--out", "a.png")
 
 
+@pytest.mark.nightly
 def test_signals_are_trained_on_with_convolutions_over_time(tmp_path, capsys):
     own_data.signals(tmp_path / "waves.npy", 60)
     report = trained(tmp_path, tmp_path / "waves.npy", *QUICK)

@@ -73,7 +73,7 @@ def normal_network(inputs, outputs, kernel, scale):
     return network
 
 
-@pytest.mark.parametrize("ladder", [False, True])
+@pytest.mark.parametrize("ladder", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_at_the_exact_posterior_of_two_layers_every_log_weight_is_the_log_likelihood(ladder):
     chain = Chain(ladder)
     log_weights = chain.vae.log_weights(chain.x, 7, seed=1)
@@ -85,7 +85,8 @@ def test_at_the_exact_posterior_of_two_layers_every_log_weight_is_the_log_likeli
     assert np.abs(pathwise[:, :encoder]).max() > 1e-2
 
 
-@pytest.mark.parametrize("ladder", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("ladder", [True, False])
 def test_importance_sampling_over_two_layers_finds_the_likelihood(ladder):
     chain = Chain(ladder, error=0.6)
     found = tfvae.evaluation.log_likelihood(chain.vae, chain.x, 5000)

@@ -46,6 +46,7 @@ def test_the_gradient_of_iwae_is_that_of_the_global_batch(tmp_path):
     assert on_two_devices(tmp_path, "IWAE")["gradients"]["IWAE"] < ROUNDING
 
 
+@pytest.mark.nightly
 def test_what_draws_nothing_is_the_same_on_two_devices_as_on_one(found):
     """Losses, validation, clipped Adam, and a last batch of one example for two replicas."""
     assert found["curves"]["history"] < 1e-4

@@ -23,6 +23,8 @@ CONTAINED = re.compile(
     r"/epochs_1$|/freq_1$|/steps_5/|^fit/(?!array).*/hooks_3$|^fit/array/batch_None/steps_[127]$"
     r"|^validation/.*/steps_1/|^evaluate/.*/steps_1$|^(fit|evaluate)/tensor/batch_(None|5|20)"
     r"|^evaluate/float(64|16)/batch_(None|5)"
+    r"|^fit/(known_dividing|mixed|pydataset|infinite)/(hooks_14|steps_(3|None)/epochs_3)$"
+    r"|^fit/(float(64|16)|tensor)/|^validation/(mixed|infinite|unknown)/steps_\w+/freq_2$|^split/0.5"
 )
 
 

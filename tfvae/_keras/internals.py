@@ -204,6 +204,19 @@ def updates_outside_replicas(strategy: "tf.distribute.Strategy") -> Iterator[Non
         del strategy.extended._use_merge_call
 
 
+def traced_for_each(function: Any) -> Any:
+    """Returns a `tf.function` of whose traces TensorFlow does not warn.
+
+    It takes a function that several models or sizes have each for themselves for one that is made
+    anew in a loop.
+
+    Args:
+        function: what `tf.function` has returned.
+    """
+    function._omit_frequent_tracing_warning = True
+    return function
+
+
 def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:
     """Returns True if a `TensorBoard` callback profiles batches (`TensorBoard._should_trace`)."""
     return bool(tensorboard._should_trace)

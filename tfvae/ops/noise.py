@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae._keras import internals
 from tfvae.ops import xla, xla_fusion
 from tfvae.random import Stream
 
@@ -99,11 +100,12 @@ def _elements(seed, size, draw, unrolled):
 
 def _program(draw):
     """Returns a program that XLA compiles once for each number of elements."""
-    return tf.function(
+    made = tf.function(
         lambda seed, size: _elements(seed, size, draw, unrolled=True),
         jit_compile=True,
         autograph=False,
     )
+    return internals.traced_for_each(made)
 
 
 _PROGRAMS = {draw: _program(draw) for draw in (Stream.uniform, Stream.normal)}

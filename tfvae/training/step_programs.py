@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
 
@@ -152,7 +153,7 @@ class StepPrograms:
 
             return loop(step_at, step.structured_outputs, count)
 
-        run = tf.function(run, autograph=False, jit_compile=loop_by_xla)
+        run = internals.traced_for_each(tf.function(run, autograph=False, jit_compile=loop_by_xla))
         if dtypes is None:
             return run
 
@@ -160,7 +161,7 @@ class StepPrograms:
             batches = tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
             return run(batches, count)
 
-        return tf.function(run_on_rows, autograph=False)
+        return internals.traced_for_each(tf.function(run_on_rows, autograph=False))
 
 
 class CompiledFunctions:

@@ -213,7 +213,7 @@ NORMAL = "standardized_normal"
         (dataset((4,), name="digits"), {"epochs": 120, "batch_size": 64, "latent_dim": 8}),
         (
             dataset((28, 28, 1), name="mnist_5k"),
-            {"network": "conv", "epochs": 30, "latent_dim": 16, "prior": "GaussianMixture(50)"},
+            {"network": "conv", "epochs": 26, "latent_dim": 16, "prior": "GaussianMixture(50)"},
         ),
         (dataset((4,), name="some/where/faces.npz"), {"out": "runs/faces"}),
     ],

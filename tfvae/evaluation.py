@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfvae import random
 from tfvae._keras import internals
+from tfvae.models import locations
 from tfvae.models.block_estimates import Estimates as Estimates
 from tfvae.models.block_estimates import of_block
 from tfvae.objectives.terms import no_density
@@ -201,15 +202,8 @@ def active_units(
 
 
 def _active_units(vae, x, y):
-    means = []
-    for first in range(0, len(x), 1024):
-        chosen = slice(first, first + 1024)
-        condition = None if y is None else vae.condition(np.asarray(y)[chosen])
-        mean = vae.posterior.point_estimate(
-            vae.encoder_params(x[chosen], condition, training=False)
-        )
-        means.append(np.concatenate(tf.nest.flatten(mean), axis=-1))
-    return int((np.concatenate(means).var(axis=0) > ACTIVE_VARIANCE).sum())
+    found = locations.side_by_side(locations.point_estimates(vae, x, y))
+    return int((found.var(axis=0) > ACTIVE_VARIANCE).sum())
 
 
 def estimate(

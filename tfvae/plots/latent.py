@@ -61,10 +61,11 @@ def latent_map(
             method, "direct" for more than two latents, or no umap-learn for "umap".
         InputTypeError: anything but a model.
     """
+    from tfvae.models import locations
     from tfvae.plots import model_calls
 
     x = model_calls.checked(vae, x, y)
-    z = model_calls.flat(model_calls.locations(vae, x, y)).astype(np.float64)
+    z = locations.side_by_side(locations.point_estimates(vae, x, y)).astype(np.float64)
     labels = _labels(labels, len(z))
     method = _method(method, z)
     figure, (axes,) = figures.new(size=(4.6, 3.6))
@@ -97,10 +98,11 @@ def activity(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> "F
         InputError: examples that the model does not take.
         InputTypeError: anything but a model.
     """
+    from tfvae.models import locations
     from tfvae.plots import model_calls
 
     x = model_calls.checked(vae, x, y)
-    variances = model_calls.flat(model_calls.locations(vae, x, y)).var(axis=0)
+    variances = locations.side_by_side(locations.point_estimates(vae, x, y)).var(axis=0)
     rates = _rates(vae, x, y)
     order = np.argsort(-variances, kind="stable")
     shown = order[:_BARS]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae.errors import invalid
+from tfvae.models.locations import point_estimates
 from tfvae.plots.events import check_model
 from tfvae.validation import data_checks
 
@@ -38,29 +39,6 @@ def checked(vae: "VAE", x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> np.
     return np.asarray(vae.likelihood.prepare_for_evaluation(events)[0], np.float32)
 
 
-def locations(vae: "VAE", x: np.ndarray, y: npt.ArrayLike | None) -> Any:
-    """Returns the location of q(z|x) of examples.
-
-    Args:
-        vae: the model.
-        x: as `checked` returns them.
-        y: their conditions, or None.
-
-    Returns:
-        `[N, D]`, or a list with an array for each layer.
-    """
-    pages = []
-    for rows in _pages(len(x)):
-        condition = None if y is None else vae.condition(np.asarray(y)[rows])
-        pages.append(vae.posterior.point_estimate(vae.encoder_params(x[rows], condition, False)))
-    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *pages)
-
-
-def flat(z: Any) -> np.ndarray:
-    """Returns all layers of latents side by side, `[N, D]`."""
-    return np.concatenate([np.asarray(part) for part in tf.nest.flatten(z)], axis=-1)
-
-
 def decoded(vae: "VAE", z: Any, y: npt.ArrayLike | None) -> np.ndarray:
     """Returns the mean of p(x|z).
 
@@ -88,7 +66,7 @@ def reconstructed(vae: "VAE", x: np.ndarray, y: npt.ArrayLike | None) -> np.ndar
         x: as `checked` returns them.
         y: their conditions, or None.
     """
-    return decoded(vae, vae.prior.decoder_input(locations(vae, x, y)), y)
+    return decoded(vae, vae.prior.decoder_input(point_estimates(vae, x, y)), y)
 
 
 def conditions(vae: "VAE", count: int, y: npt.ArrayLike | None) -> np.ndarray | None:

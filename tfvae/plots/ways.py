@@ -8,6 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfvae.errors import invalid
+from tfvae.models import locations
 from tfvae.pieces import LAYERS, ONE_HOT, REAL, SIMPLEX, SPHERE
 from tfvae.plots import figures, model_calls
 from tfvae.validation import arguments
@@ -93,7 +94,7 @@ def between(
         received = f"{len(ends[0])} and {len(ends[1])}"
         raise invalid("as many examples to end at as to start from", received, "pass pairs")
     figures.few(ends[0], _MOST_ROWS, "ways in a figure", "pass fewer pairs")
-    first, last = (vae.prior.decoder_input(model_calls.locations(vae, x, y)) for x in ends)
+    first, last = (vae.prior.decoder_input(locations.point_estimates(vae, x, y)) for x in ends)
 
     methods = ("linear", "spherical") if method == "both" else (method,)
     shares = np.linspace(0, 1, steps, dtype=np.float32)
@@ -142,10 +143,10 @@ def _base(vae, x, y, seed):
     if x is None:
         y = model_calls.conditions(vae, 1, y)
         z = vae.prior.decoder_input(vae.sample_latent(1, seed=seed, y=None if y is None else y[:1]))
-        base = model_calls.flat(z)[0]
+        base = locations.side_by_side(z)[0]
         return base, np.arange(base.size), y
     x = model_calls.checked(vae, x, y)
-    z = model_calls.flat(vae.prior.decoder_input(model_calls.locations(vae, x, y)))
+    z = locations.side_by_side(vae.prior.decoder_input(locations.point_estimates(vae, x, y)))
     return z[0], np.argsort(-z.var(axis=0), kind="stable"), y
 
 

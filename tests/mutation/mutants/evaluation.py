@@ -172,9 +172,9 @@ MUTANTS = [
     ),
     Mutant(
         name="active-units-condition-of-first-page",
-        path="tfvae/evaluation.py",
-        old="vae.condition(np.asarray(y)[chosen])",
-        new="vae.condition(np.asarray(y)[: len(x[chosen])])",
+        path="tfvae/models/locations.py",
+        old="vae.condition(np.asarray(y)[rows])",
+        new="vae.condition(np.asarray(y)[: len(x[rows])])",
         note="Active units beyond 1024 examples take the conditions of the first.",
         about="of_different_conditions",
     ),

@@ -1,13 +1,12 @@
 """Writes ONNX files, one for each signature, measured with ONNX Runtime against the model."""
 
-import contextlib
 import json
 import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfvae import _files
+from tfvae import _files, quiet_loggers
 from tfvae._version import __version__
 from tfvae.export import availability, call_arguments, finite, plain_functions, sidecar
 from tfvae.export.precision import in_float32
@@ -94,7 +93,8 @@ def _converted(found):
     """Returns the bytes of a function's ONNX file."""
     import tf2onnx
 
-    with _quiet():
+    # tf2onnx tells of rewritings that it tries and leaves.
+    with quiet_loggers.quiet("tf2onnx", logging.CRITICAL):
         proto, _ = tf2onnx.convert.from_function(
             found.function,
             input_signature=found.specs,
@@ -152,15 +152,3 @@ def check_ready() -> None:
         except ModuleNotFoundError as error:
             words = f"{name} is not installed; pip install 'tfvae[onnx]'"
             raise ModuleNotFoundError(words, name=name) from error
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keeps from the log what tf2onnx says of rewritings that it tries and leaves."""
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -1,12 +1,11 @@
 """Puts the page of a run together."""
 
 import base64
-import contextlib
 import hashlib
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfvae import quiet_loggers
 from tfvae.app.report_page import frames, panels, subject, words
 from tfvae.app.run_folder import MODEL, REPORT, SAVED_MODEL, TFLITE
 from tfvae.errors import InputError
@@ -43,21 +42,10 @@ def write(
     Raises:
         InputError: Jinja2 or Matplotlib is not installed.
     """
-    with _without_notes():
+    # Matplotlib notes what it does with fonts and folders.
+    with quiet_loggers.quiet("matplotlib"):
         text = _html(run, report, vae, dataset, why_not)
     path.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _without_notes():
-    """Keeps what Matplotlib notes of its fonts and folders from the error stream."""
-    logger = logging.getLogger("matplotlib")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _html(run, report, vae, dataset, why_not):

@@ -322,7 +322,6 @@ def _widest(network):
 def _accumulator(vae, samples, sampled, plan):
     """Returns a compiled function of several blocks of examples, which gives their estimates."""
 
-    @tf.function(jit_compile=plan.whole_step, autograph=False)
     def accumulate(x, y, seed, num_samples, count):
         """Returns the `Estimates` of the first `count` of M blocks, `[M, 6, B]`."""
 
@@ -338,4 +337,4 @@ def _accumulator(vae, samples, sampled, plan):
         with xla.tracing_for(plan):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
-    return internals.traced_for_each(accumulate)
+    return internals.program(accumulate, jit_compile=plan.whole_step)

@@ -4,7 +4,7 @@ If one moves in another version, `tests/_keras/test_keras_internals.py` names it
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
@@ -204,17 +204,21 @@ def updates_outside_replicas(strategy: "tf.distribute.Strategy") -> Iterator[Non
         del strategy.extended._use_merge_call
 
 
-def traced_for_each(function: Any) -> Any:
+def program(function: Callable[..., Any], **options: Any) -> Any:
     """Returns a `tf.function` of whose traces TensorFlow does not warn.
 
     It takes a function that several models or sizes have each for themselves for one that is made
     anew in a loop.
 
     Args:
-        function: what `tf.function` has returned.
+        function: the function, of tensors.
+        options: those of `tf.function`, such as `jit_compile`.
     """
-    function._omit_frequent_tracing_warning = True
-    return function
+    import tensorflow as tf
+
+    traced = tf.function(function, autograph=False, **options)
+    traced._omit_frequent_tracing_warning = True
+    return traced
 
 
 def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:

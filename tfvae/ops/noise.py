@@ -100,12 +100,9 @@ def _elements(seed, size, draw, unrolled):
 
 def _program(draw):
     """Returns a program that XLA compiles once for each number of elements."""
-    made = tf.function(
-        lambda seed, size: _elements(seed, size, draw, unrolled=True),
-        jit_compile=True,
-        autograph=False,
+    return internals.program(
+        lambda seed, size: _elements(seed, size, draw, unrolled=True), jit_compile=True
     )
-    return internals.traced_for_each(made)
 
 
 _PROGRAMS = {draw: _program(draw) for draw in (Stream.uniform, Stream.normal)}

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae.ops import xla
 
 
@@ -66,4 +67,4 @@ def _by_xla(function):
         with xla.tracing_for(xla.XLA):
             return function(*args)
 
-    return tf.function(traced, jit_compile=True, autograph=False)
+    return internals.program(traced, jit_compile=True)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import compilation_plan, replicas, step_programs
@@ -46,7 +47,7 @@ class ReplicaPrograms(step_programs.StepPrograms):
                 told = self._model.get_metrics_result()
                 return {n: _mean(strategy, v) for n, v in logs.items() if n not in told}
 
-            step = tf.function(step_at, autograph=False)
+            step = internals.program(step_at)
             step = step.get_concrete_function(tf.TensorSpec([], tf.int32))
             others = step_programs.loop(step, step.structured_outputs, count)
             # Once after all steps, since workers have to exchange them.
@@ -54,7 +55,7 @@ class ReplicaPrograms(step_programs.StepPrograms):
                 found = {**self._model.get_metrics_result(), **others}
             return {name: found[name] for name in names}
 
-        return tf.function(run, autograph=False)
+        return internals.program(run)
 
 
 def _rows(arrays, rows, dtypes):

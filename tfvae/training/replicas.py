@@ -169,9 +169,10 @@ def calls_at_once(model: keras.Model) -> tuple[int, Callable[[Callable[..., Any]
     number = strategy.num_replicas_in_sync
 
     def on_each(function):
-        @tf.function(autograph=False)
-        def run(given):
+        def run_on_all(given):
             return strategy.experimental_local_results(strategy.run(function, args=given))
+
+        run = internals.program(run_on_all)
 
         def run_calls(calls):
             full = [*calls, *calls[-1:] * (number - len(calls))]

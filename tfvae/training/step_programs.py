@@ -138,7 +138,7 @@ class StepPrograms:
         def run(batches, count):
             types = dtypes or tf.nest.map_structure(lambda part: part.dtype, batches)
             with xla.tracing_for(plan):
-                step = tf.function(step_of_model, autograph=False, jit_compile=step_by_xla)
+                step = internals.program(step_of_model, jit_compile=step_by_xla)
                 spec = tf.nest.map_structure(
                     lambda part, dtype: tf.TensorSpec(part.shape[1:], dtype), batches, types
                 )
@@ -153,7 +153,7 @@ class StepPrograms:
 
             return loop(step_at, step.structured_outputs, count)
 
-        run = internals.traced_for_each(tf.function(run, autograph=False, jit_compile=loop_by_xla))
+        run = internals.program(run, jit_compile=loop_by_xla)
         if dtypes is None:
             return run
 
@@ -161,7 +161,7 @@ class StepPrograms:
             batches = tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
             return run(batches, count)
 
-        return internals.traced_for_each(tf.function(run_on_rows, autograph=False))
+        return internals.program(run_on_rows)
 
 
 class CompiledFunctions:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Literal
 
-import tensorflow as tf
-
+from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import compilation_plan, replicas
@@ -98,6 +97,4 @@ class StepSettings(_Trainer):
     def update_by_xla(self, update: Callable[[Any], None]) -> Callable[..., Any]:
         """Returns a function of gradients compiled by XLA, once for all programs of steps."""
         key = tuple(id(variable) for variable in self.trainable_variables)
-        return self._runs.functions.get(
-            key, lambda: tf.function(update, autograph=False, jit_compile=True)
-        )
+        return self._runs.functions.get(key, lambda: internals.program(update, jit_compile=True))

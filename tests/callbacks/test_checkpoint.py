@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import matches
+from tests.support.on_disk import on_disk
 from tfvae.callbacks import Checkpoint, Interrupted, checkpoint, file
 from tfvae.errors import InputError, InputTypeError, WriteError
 
@@ -40,6 +41,7 @@ def dataset():
 
 CALLS = {
     "arrays": lambda: {"x": X, "validation_split": 0.25, "batch_size": 16},
+    "arrays on disk": lambda: {"x": on_disk(X), "validation_split": 0.25, "batch_size": 16},
     "passes that no epoch ends": lambda: {"x": X, "batch_size": 16, "steps_per_epoch": 3},
     "a shuffled dataset": lambda: {"x": dataset()},
     "a dataset that goes on": lambda: {"x": dataset().repeat(), "steps_per_epoch": 3},
@@ -107,6 +109,7 @@ def stop_after(monkeypatch):
         pytest.param("arrays", 1, marks=pytest.mark.nightly),  # within the first epoch
         pytest.param("arrays", 3, marks=pytest.mark.nightly),  # at its end: two calls, the epoch
         ("arrays", 7),  # within the third
+        ("arrays on disk", 7),  # where the order is that of arrays in memory
         ("passes that no epoch ends", 5),
         ("a shuffled dataset", 5),
         pytest.param("a dataset that goes on", 6, marks=pytest.mark.nightly),
@@ -117,7 +120,8 @@ def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, alone, stop_after, nam
     with pytest.raises(Stop):
         fit(CALLS[name](), Checkpoint(tmp_path, minutes=0))
     go_on()
-    assert is_same(fit(CALLS[name](), Checkpoint(tmp_path)), alone(name))
+    in_memory = alone(name.removesuffix(" on disk"))
+    assert is_same(fit(CALLS[name](), Checkpoint(tmp_path)), in_memory)
 
 
 class StopAt(keras.callbacks.Callback):
@@ -174,6 +178,7 @@ def ended(tmp_path_factory):
     [
         ({"batch_size": 8}, "batch_size"),
         ({"x": X[::-1]}, "examples"),
+        ({"x": on_disk(X[::-1])}, "examples"),
         ({"shuffle": False}, "shuffle"),
         ({"seed": 4}, "seed"),
         ({"rate": 0.01}, "optimizer"),

@@ -16,6 +16,7 @@ CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import tfvae  # noqa: E402
+from tests.support.on_disk import on_disk  # noqa: E402
 from tfvae.callbacks import Checkpoint, state  # noqa: E402
 from tfvae.training import replicas  # noqa: E402
 
@@ -103,7 +104,7 @@ def curves(folder):
     with contextlib.suppress(StopIteration):
         two.fit(**call, callbacks=[Checkpoint(folder, minutes=0), stopping])
     state.assign(two, start)
-    resumed = two.fit(**call, callbacks=[Checkpoint(folder)]).history
+    resumed = two.fit(**call | {"x": on_disk(X)}, callbacks=[Checkpoint(folder)]).history
     went_on = weights(two)
 
     state.assign(two, start)

@@ -37,7 +37,7 @@ def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any])
         "number of examples": source.num_examples,
         "steps_per_epoch": reader.steps_per_epoch,
         "shuffle": bool(call["shuffle"]),
-        "examples": None if source.arrays is None else _first_and_last(source.arrays),
+        "examples": None if source.examples is None else _first_and_last(source.examples),
     }
 
 

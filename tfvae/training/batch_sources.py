@@ -1,4 +1,4 @@
-"""Sources of the loop's batches: arrays that stay on the device, or a `tf.data.Dataset`."""
+"""Sources of the loop's batches: arrays on the device or on disk, or a `tf.data.Dataset`."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae._files import mapped
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
 
@@ -36,27 +37,39 @@ class IndexedArrays:
         self.num_examples = len(tf.nest.flatten(arrays)[0])
         self.batch_size = min(batch_size, self.num_examples)
         self.num_batches = math.ceil(self.num_examples / batch_size)
-        self.dtypes = tf.nest.map_structure(step_dtype, arrays)
-        self.bytes_per_example = sum(
-            dtype.size * math.prod(array.shape[1:])
-            for array, dtype in zip(tf.nest.flatten(arrays), tf.nest.flatten(self.dtypes))
-        )
+        dtypes = tf.nest.map_structure(step_dtype, arrays)
         self.element_spec = tf.nest.map_structure(
             lambda array, dtype: tf.TensorSpec((self.batch_size, *array.shape[1:]), dtype),
             arrays,
-            self.dtypes,
+            dtypes,
         )
-        self.arrays = tf.nest.map_structure(_on_device, arrays)
+        self.bytes_per_example = sum(
+            spec.dtype.size * math.prod(spec.shape[1:])
+            for spec in tf.nest.flatten(self.element_spec)
+        )
+        self.examples = arrays
+        self.arrays, self.dtypes = self._placed(arrays, dtypes)
         self.order: tuple[int, ...] | None = None  # the seed of the order of the last pass
         self._batch_size = batch_size
         self._order_key = order_key
 
-    def next_pass(self, order: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+    def next_pass(self, order: Sequence[int] | None = None) -> Iterator[Any]:
         """Returns an iterator over the row numbers of each batch of a pass, int32 `[B]`.
 
         Args:
             order: the seed of the order, instead of the next one.
         """
+        return self._rows(order)
+
+    def skip_passes(self, count: int) -> int:
+        """Returns the count of passes to leave out, since none has to be read for that."""
+        return count
+
+    def _placed(self, arrays, dtypes):
+        """Returns the arrays on the device, of which a step takes rows, and the rows' dtypes."""
+        return tf.nest.map_structure(_on_device, arrays), dtypes
+
+    def _rows(self, order):
         rows = np.arange(self.num_examples, dtype=np.int32)
         if self._order_key is not None:
             self.order = tuple(order or self._order_key())
@@ -65,9 +78,31 @@ class IndexedArrays:
         firsts = range(0, self.num_examples, self._batch_size)
         return (rows[first : first + self._batch_size] for first in firsts)
 
-    def skip_passes(self, count: int) -> int:
-        """Returns the count of passes to leave out, since none has to be read for that."""
-        return count
+
+class MappedArrays(IndexedArrays):
+    """Arrays that lie in files on disk, such as `numpy.load(file, mmap_mode="r")`.
+
+    Each batch is read when its step comes, in the order in which `IndexedArrays` has it.
+    """
+
+    def next_pass(self, order: Sequence[int] | None = None) -> Iterator[Any]:
+        """Returns an iterator over the batches of a pass, arrays `[B, ...]`.
+
+        Args:
+            order: the seed of the order, instead of the next one.
+        """
+        return map(self._batch, self._rows(order))
+
+    def _placed(self, arrays, dtypes):
+        """Returns nothing, since a step is given its batches."""
+        return None, None
+
+    def _batch(self, rows):
+        return tf.nest.map_structure(
+            lambda array, spec: _read_rows(array, rows, spec.dtype),
+            self.examples,
+            self.element_spec,
+        )
 
 
 class DatasetBatches:
@@ -82,7 +117,7 @@ class DatasetBatches:
         most: the most batches that are read in a pass, or None for all.
     """
 
-    arrays = dtypes = num_examples = order = None
+    arrays = examples = dtypes = num_examples = order = None
 
     def __init__(
         self, dataset: tf.data.Dataset, passes: int | None = None, most: int | None = None
@@ -164,6 +199,20 @@ def of_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     return keras.utils.pack_x_y_sample_weight(*parts)
 
 
+def source_of_arrays(
+    arrays: Any, batch_size: int, order_key: Callable[[], tuple[int, ...]] | None = None
+) -> IndexedArrays:
+    """Returns the source of batches of arrays, which stay on disk where they lie there.
+
+    Args:
+        arrays: what `of_arrays` returned.
+        batch_size: as for `IndexedArrays`.
+        order_key: as for `IndexedArrays`.
+    """
+    on_disk = any(map(mapped.is_mapped, tf.nest.flatten(arrays)))
+    return (MappedArrays if on_disk else IndexedArrays)(arrays, batch_size, order_key)
+
+
 def has_dense_batches(dataset: tf.data.Dataset) -> bool:
     """Returns True if the batches of a dataset are dense tensors of a known rank of 1 or more.
 
@@ -237,6 +286,13 @@ def _on_device(array):
     return tf.cast(tensor, step_dtype(tensor))
 
 
+def _read_rows(array, rows, dtype):
+    """Returns rows of an array in memory, in the dtype in which a step takes them."""
+    read = np.asarray(array[rows], dtype.as_numpy_dtype)
+    mapped.release(array)
+    return read
+
+
 def _as_bytes(array):
     """Returns an array of floats as uint8 if all are whole numbers from 0 to 255, else itself."""
     as_bytes = np.empty(array.shape, np.uint8)
@@ -253,7 +309,8 @@ def _as_bytes(array):
 
 def _fit_on_device(arrays):
     """Returns True if arrays may stay on the device for the whole of a `fit`."""
-    size = sum(math.prod(array.shape) * tf.as_dtype(array.dtype).size for array in arrays)
+    placed = [array for array in arrays if not mapped.is_mapped(array)]
+    size = sum(math.prod(array.shape) * tf.as_dtype(array.dtype).size for array in placed)
     return not xla.gpus() or size <= _MAX_BYTES_ON_GPU
 
 

@@ -151,7 +151,7 @@ def _source(x, y, sample_weight, batch_size, steps, most, order_key=None, passes
     if not batch_size:
         batch_size = math.ceil(count / steps) if steps else _DEFAULT_BATCH_SIZE
 
-    return batch_sources.IndexedArrays(arrays, batch_size, order_key)
+    return batch_sources.source_of_arrays(arrays, batch_size, order_key)
 
 
 def _run(model, source, steps_per_epoch, callbacks, training):

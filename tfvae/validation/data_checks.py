@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfvae._files import mapped
 from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
 from tfvae.validation import conditions, kinds
@@ -313,16 +314,21 @@ def _check_element(element, vae, name):
 
 
 def _check_support(x, likelihood, name):
-    inside = np.asarray(likelihood.in_support(x))
-    if inside.all():
+    outside, first = 0, None
+    for rows in mapped.pages(x):
+        wrong = ~np.asarray(likelihood.in_support(x[rows]))
+        if first is None and wrong.any():
+            row, *rest = map(int, np.argwhere(wrong)[0])
+            first = (rows.start + row, *rest)
+        outside += int(wrong.sum())
+    if first is None:
         return
 
-    first = tuple(int(i) for i in np.argwhere(~inside)[0])
     value = x[first]
     with np.errstate(invalid="ignore"):
         received = (
             f"{name}{list(first)} = {value} (range {x.min()} to {x.max()}, "
-            f"dtype {x.dtype}, {(~inside).sum()} such values)"
+            f"dtype {x.dtype}, {outside} such values)"
         )
     fix = likelihood.fix_hint(x) if np.isfinite(value) else _NOT_FINITE
     raise _outside(likelihood, name, received, fix)

@@ -399,4 +399,20 @@ MUTANTS = [
         note="An example of weight 0 whose loss is infinite makes the gradient no number.",
         about="no_finite_loss",
     ),
+    Mutant(
+        name="rows-on-disk-sorted",
+        path="tfvae/training/batch_sources.py",
+        old="np.asarray(array[rows], dtype.as_numpy_dtype)",
+        new="np.asarray(array[np.sort(rows)], dtype.as_numpy_dtype)",
+        note="Examples and labels on disk are read in another order within a batch.",
+        about="goes_on_bit_for_bit",
+    ),
+    Mutant(
+        name="data-on-disk-one-training",
+        path="tfvae/callbacks/signature.py",
+        old="None if source.examples is None else _first_and_last(source.examples)",
+        new="None if source.arrays is None else _first_and_last(source.arrays)",
+        note="A training on other data on disk goes on from a checkpoint.",
+        about="another_training",
+    ),
 ]

@@ -15,6 +15,7 @@ from sklearn.mixture import GaussianMixture
 from tests.support import own_data
 from tfvae import datasets
 from tfvae.app import cli, rows, runs, settings
+from tfvae.datasets import storage
 
 pytestmark = pytest.mark.xdist_group("own data")  # one process makes the run they share
 
@@ -225,3 +226,17 @@ def nll_of_pixels(train, test):
         total -= np.log(counted[wanted] / counted.sum()).mean()
     assert math.isfinite(total)
     return total
+
+
+@pytest.mark.nightly  # both halves, the same batches and the same training, are tested by day
+def test_a_run_of_data_on_disk_is_that_of_data_in_memory(tmp_path, monkeypatch, capsys):
+    own_data.photographs(folder := tmp_path / "photographs", 60)
+    options = (*QUICK, "--early-stopping", 5, "--network", "mlp", "--hidden", 8)
+    here = trained(tmp_path / "here", folder, *options)
+    assert "kept on disk" not in capsys.readouterr().out
+    monkeypatch.setattr(storage, "IN_MEMORY", 16)
+    there = trained(tmp_path / "there", folder, *options)
+    assert "kept on disk while the run is made" in capsys.readouterr().out
+    for part in ("evaluation", "data", "history"):
+        assert there[part] == here[part]
+    assert there["data"]["trained_on"]["examples"] < 60

@@ -228,10 +228,3 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_read(tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match=matches("bomb.png", "10000x10000")):
         pictures.read(tmp_path)
-
-
-def test_more_pictures_than_fit_the_memory_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "_BYTES", 2**10)
-    write_images(tmp_path)
-    with pytest.raises(ValueError, match=matches("8 images of 6x5", "image-size")):
-        pictures.read(tmp_path)

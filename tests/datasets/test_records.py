@@ -11,7 +11,8 @@ from PIL import Image
 from tests.conftest import matches
 from tests.datasets.test_pictures import write_images
 from tfvae import datasets
-from tfvae.datasets import pictures
+from tfvae._files import mapped
+from tfvae.datasets import pictures, storage
 from tfvae.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -191,13 +192,16 @@ def made(tfds, folder, x, y, splits):
 
 
 @pytest.mark.parametrize("splits", [("train", "test"), ("train",)])
-def test_a_prepared_data_set_is_found_by_its_name(tfds, tmp_path, splits):
+@pytest.mark.parametrize("in_memory", [2**30, 16])  # bytes; beyond, arrays lie on disk
+def test_a_prepared_data_set_is_found_by_its_name(tfds, tmp_path, monkeypatch, splits, in_memory):
+    monkeypatch.setattr(storage, "IN_MEMORY", in_memory)
     x = RNG.integers(0, 256, (12, 4, 4, 1)).astype(np.uint8)
     y = np.arange(12) % 2
     parts = dict(zip(splits, (range(8), range(8, 12)) if len(splits) == 2 else (range(12),)))
     made(tfds, tmp_path, x, y, parts)
     found = datasets.load("tfds:squares", tmp_path)
     assert (len(found.x_train), len(found.x_test)) == ((8, 4) if len(splits) == 2 else (10, 2))
+    assert mapped.is_mapped(found.x_train) == (in_memory == 16)
     assert found.name == "squares" and found.classes == ("dark", "light")
     both = [*zip(found.x_train, found.y_train), *zip(found.x_test, found.y_test)]
     expected = {(each / np.float32(255)).astype(np.float32).tobytes(): k for each, k in zip(x, y)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfvae.datasets import Dataset
+from tfvae.datasets import Dataset, storage
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def kept_back(dataset: Dataset) -> tuple[Dataset, tuple[np.ndarray, np.ndarray |
     order = np.random.default_rng(_SEED).permutation(count)
     back, rest = np.sort(order[: count // _SHARE]), np.sort(order[count // _SHARE :])
     x, y = dataset.x_train, dataset.y_train
-    kept = dataclasses.replace(dataset, x_train=x[rest], y_train=None if y is None else y[rest])
-    return kept, (x[back], None if y is None else y[back])
+    x_rest, x_back = (storage.taken(x, rows, dataset.name) for rows in (rest, back))
+    kept = dataclasses.replace(dataset, x_train=x_rest, y_train=None if y is None else y[rest])
+    return kept, (x_back, None if y is None else y[back])
 
 
 def callback(patience: int) -> "keras.callbacks.EarlyStopping":

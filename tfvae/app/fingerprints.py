@@ -6,16 +6,15 @@ digests in sorted order, so that the order of the examples and the batches do no
 """
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tfvae._files import mapped
 
-def compare(
-    trained_on: Iterable[npt.ArrayLike], evaluated_on: Iterable[npt.ArrayLike]
-) -> dict[str, Any]:
+
+def compare(trained_on: npt.ArrayLike, evaluated_on: npt.ArrayLike) -> dict[str, Any]:
     """Returns the fingerprints of the examples of a run, ready for JSON.
 
     Args:
@@ -35,9 +34,17 @@ def compare(
     }
 
 
-def digests(x: Iterable[npt.ArrayLike]) -> list[bytes]:
+def digests(x: npt.ArrayLike) -> list[bytes]:
     """Returns the SHA-256 of each example of x `[N, *event]`, 32 bytes each."""
-    return [hashlib.sha256(np.asarray(example, "<f4").tobytes()).digest() for example in x]
+    examples = np.asarray(x)
+    found = []
+    for rows in mapped.pages(examples):
+        found += [_digest(example) for example in examples[rows]]
+    return found
+
+
+def _digest(example):
+    return hashlib.sha256(np.asarray(example, "<f4").tobytes()).digest()
 
 
 def fingerprint(found: list[bytes]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfvae import datasets
+from tfvae._files import mapped
 from tfvae.app import conditions, expressions, suited
 from tfvae.app.options import FIRST_DATA
 
@@ -265,6 +266,8 @@ def describe(dataset: datasets.Dataset, settings: "_Chosen", reason: str | None)
         f"likelihood, {settings.epochs} epochs of batches of {settings.batch_size}, "
         f"seed {settings.seed}",
     ]
+    if mapped.is_mapped(dataset.x_train):
+        lines.insert(1, "So many are kept on disk while the run is made, and read batch by batch.")
     if settings.prior is not None:
         lines[-1] += f", prior {settings.prior}"
     if dataset.table is not None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfvae._files import mapped
 from tfvae.app import expressions
 from tfvae.datasets.binary import is_grey
 from tfvae.datasets.dataset import CHANNELS
@@ -83,12 +84,22 @@ def _standardized(x):
 
     each = x.ndim == 2 or x.shape[-1] < CHANNELS
     axes = tuple(range(x.ndim - 1)) if each else None
-    known = np.isfinite(x)
-    count = np.maximum(known.sum(axis=axes), 1)
-    mean = np.where(known, x, 0).sum(axis=axes, dtype=np.float64) / count
-    std = np.sqrt(np.square(np.where(known, x - mean, 0)).sum(axis=axes, dtype=np.float64) / count)
+    count = np.maximum(_sum(x, axes, np.isfinite), 1)
+    mean = _sum(x, axes, _known) / count
+    std = np.sqrt(_sum(x, axes, lambda page: np.square(_known(page - mean))) / count)
     std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)
     return Rescaled(Normal(_FIRST_SCALE, learn_scale=True), mean, std)
+
+
+def _known(page):
+    """Returns values with 0 in place of those that are missing."""
+    return np.where(np.isfinite(page), page, 0)
+
+
+def _sum(x, axes, of_page):
+    """Returns the sum of what a function makes of each value, page by page."""
+    pages = (of_page(x[rows]).sum(axis=axes, dtype=np.float64) for rows in mapped.pages(x))
+    return sum(pages, start=np.float64(0))
 
 
 def _of_numbers(x):

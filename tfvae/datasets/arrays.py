@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tfvae.datasets import readers
+from tfvae._files import mapped
+from tfvae.datasets import readers, storage
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import InputTypeError, invalid
+
+_DIVIDED = "8-bit values divided by 255"
 
 
 def load(path: Path, least: int = 2) -> Dataset:
@@ -79,7 +82,7 @@ def _examples(arrays, path):
                 "reshape the array to [N, features]",
             )
 
-        if np.isfinite(x).all() and not np.isfinite(_float32(x)).all():
+        if x.dtype.itemsize > 4 and _goes_beyond_float32(x):
             raise invalid(
                 f"numbers in {path} that float32 can hold, up to {np.finfo(np.float32).max:.2g}",
                 f"{np.abs(x).max():.3g}",
@@ -88,10 +91,25 @@ def _examples(arrays, path):
 
     # Decided for all arrays of a file at once, since one of them may be nearly black.
     if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):
-        return [
-            readers.unit(x) if x.dtype == np.uint8 else _float32(x) for x in arrays
-        ], "8-bit values divided by 255"
-    return [_float32(x) for x in arrays], ""
+        return [_as_float32(x, str(path), of_8_bits=True) for x in arrays], _DIVIDED
+    return [_as_float32(x, str(path)) for x in arrays], ""
+
+
+def _goes_beyond_float32(x):
+    """Returns True if finite numbers become infinite in float32."""
+    for rows in mapped.pages(x):
+        page = x[rows]
+        if (np.isfinite(page) & ~np.isfinite(_float32(page))).any():
+            return True
+    return False
+
+
+def _as_float32(x, name, of_8_bits=False):
+    """Returns an array as float32, which stays where it lies if it is that already."""
+    if x.dtype == np.float32 and x.dtype.isnative:
+        return x
+    unit = of_8_bits and x.dtype == np.uint8
+    return storage.converted(x, readers.unit if unit else _float32, name)
 
 
 def _float32(x):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfvae.datasets import storage
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ class Dataset:
 
     Attributes:
         name: the name of the data, or the path it came from.
-        x_train: examples to train on, float32 `[N, *event]`.
-        x_test: held-out examples, float32 `[N, *event]`.
+        x_train: examples to train on, float32 `[N, *event]`; of more than 1 GiB a `numpy.memmap`,
+            which lies on disk and which `fit` reads batch by batch.
+        x_test: held-out examples, likewise.
         y_train: labels of `x_train`, int32 `[N]`, or None.
         y_test: labels of `x_test`, int32 `[N]`, or None.
         note: how the values were changed, in words for a report.
@@ -105,11 +107,12 @@ def split(
     """
     train, test, held_out = parts(name, len(x), least)
     note = f"{note}; {held_out}".lstrip("; ")
+    x_train, x_test = (storage.taken(x, rows, name) for rows in (train, test))
 
     if y is None:
-        return Dataset(name, x[train], x[test], note=note, was_split=True)
+        return Dataset(name, x_train, x_test, note=note, was_split=True)
     labels = {"y_train": y[train], "y_test": y[test], "classes": classes}
-    return Dataset(name, x[train], x[test], note=note, was_split=True, **labels)
+    return Dataset(name, x_train, x_test, note=note, was_split=True, **labels)
 
 
 def parts(name: str, count: int, least: int = 2) -> tuple[np.ndarray, np.ndarray, str]:
@@ -149,7 +152,7 @@ def joined(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
 
     train, test, _ = parts(dataset.name, len(dataset.x_test) + len(dataset.x_train), least=1)
     rows = np.argsort(np.concatenate([test, train]))
-    x = np.concatenate([dataset.x_test, dataset.x_train])[rows]
+    x = storage.joined([dataset.x_test, dataset.x_train], rows, dataset.name)
     if dataset.y_test is None or dataset.y_train is None:
         return x, None
     return x, np.concatenate([dataset.y_test, dataset.y_train])[rows]

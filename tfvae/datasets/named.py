@@ -45,7 +45,8 @@ def load(
     kind each column is follows from its values, see `Table`. Of TFRecord files, or a folder of
     them, the feature with a picture or a list of numbers is x, and the one named label is y. A
     name such as "tfds:mnist" is that of TensorFlow Datasets. A single array, a table, records or
-    a folder are split: a random sixth is held out, always the same.
+    a folder are split: a random sixth is held out, always the same. Arrays of more than 1 GiB lie
+    on disk, in a file without a name that is gone when they are.
 
     Args:
         name_or_path: "mnist_5k", "digits", "mnist", "fashion_mnist", "binarized_mnist" or
@@ -63,7 +64,7 @@ def load(
 
     Raises:
         InputError: an unknown name, a file that cannot be read or used (named), files that cannot
-            be downloaded, or too few examples.
+            be downloaded, too few examples, or a disk without room for them.
         InputTypeError: no name or path, or an array that does not hold numbers.
         WriteError: an address such as `gs://bucket/x.npz`, or a path that no file can have.
     """

@@ -7,12 +7,14 @@ the first frame counts. The note says how often each of these happened.
 
 import collections
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
+from tfvae._files import mapped
+from tfvae.datasets import storage
 from tfvae.errors import invalid
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
@@ -20,8 +22,8 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".ti
 Source = Path | BinaryIO | np.ndarray
 
 _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
-_BYTES = 2**33  # of all pictures in memory
 _SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
+_RELEASED = 256  # pictures after which memory is given back, of an array on disk
 _MULTIPLE = 4  # which convolutions halve twice
 _ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
 _DEPTH_16 = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -74,7 +76,7 @@ def read(
 
 
 def together(
-    sources: Sequence[Source],
+    sources: Iterable[Source],
     image_size: int | tuple[int, int] | None = None,
     fit: Literal["crop", "pad"] = "crop",
 ) -> tuple[np.ndarray, str]:
@@ -82,6 +84,7 @@ def together(
 
     Args:
         sources: files, open files of their bytes, or arrays of 8 bits `[H, W]` or `[H, W, C]`.
+            They are gone through twice, for their sizes and for their values.
         image_size: as for `read`.
         fit: as for `read`.
 
@@ -91,39 +94,35 @@ def together(
     Raises:
         InputError: as for `read`.
     """
-    size, sized = _size(sources, image_size)
+    headers = [_opened(source, _header) for source in sources]
+    shape = _common(headers, image_size)
+    size, channels = shape[:2], shape[2]
+    sized = any(header.size != size for header in headers)
     changes: collections.Counter[str] = collections.Counter()
-    images = [values(source, size if sized else None, fit, changes) for source in sources]
-    if len({image.ndim for image in images}) > 1:
-        images = [coloured(image) for image in images]
+    x = storage.empty((len(headers), *shape), f"{len(headers):,} pictures")
+    for i, source in enumerate(sources):
+        image = values(source, size if sized else None, fit, changes)
+        x[i] = image[..., None] if channels == 1 else coloured(image)
+        if i % _RELEASED == 0:
+            mapped.release(x)
 
-    x = np.stack(images)
     notes = [f"{what}: {count}" for what, count in sorted(changes.items()) if count]
     if sized:
         how = "cropped at the centre" if fit == "crop" else "padded"
         notes.append(f"{how} and resized to {size[1]}x{size[0]}")
-    return x if x.ndim == 4 else x[..., None], "; ".join(notes)
+    return x, "; ".join(notes)
 
 
-def size_of_all(
-    sources: Sequence[Source], image_size: int | tuple[int, int] | None = None
-) -> tuple[int, int]:
-    """Returns the height and width to which `together` brings pictures, by their headers alone.
+def shape_of_all(
+    sources: Iterable[Source], image_size: int | tuple[int, int] | None = None
+) -> tuple[int, int, int]:
+    """Returns height, width and channels to which `together` brings pictures, by their headers.
 
     Args:
         sources: as for `together`.
         image_size: as for `read`.
     """
-    return _size(sources, image_size, in_memory=False)[0]
-
-
-def is_grey(source: Source) -> bool:
-    """Returns True for a picture without colours, by its header alone.
-
-    Args:
-        source: as for `together`.
-    """
-    return _opened(source, lambda image: image.mode[0] == "I" or image.mode in _GREY)
+    return _common([_opened(source, _header) for source in sources], image_size)
 
 
 def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -147,41 +146,41 @@ def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def _size(files, image_size, in_memory=True):
-    """Returns `(height, width)` of all pictures, and whether they must be brought to it."""
-    sizes = [_size_of(file) for file in files]
+class _Header(NamedTuple):
+    """What the header of a picture tells.
+
+    Attributes:
+        size: height and width, once it is turned as its camera says.
+        is_grey: True if it has no colours.
+    """
+
+    size: tuple[int, int]
+    is_grey: bool
+
+
+def _header(image):
+    width, height = image.size
+    if width * height > _PIXELS:
+        raise ValueError(f"{width}x{height} pixels, more than {_PIXELS:,}")
+
+    turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    is_grey = image.mode[0] == "I" or image.mode in _GREY
+    return _Header((width, height) if turned else (height, width), is_grey)
+
+
+def _common(headers, image_size):
+    """Returns the height, width and channels to which pictures are brought."""
+    channels = 1 if all(header.is_grey for header in headers) else 3
+    sizes = {header.size for header in headers}
     if image_size is not None:
         sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        wanted = sides if set(sizes) != {sides} else sizes[0]
-    elif len(set(sizes)) == 1:
-        wanted = sizes[0]
-    else:
-        side = min(_SIDE, int(np.median([min(size) for size in sizes])))
-        wanted = (max(_MULTIPLE, side - side % _MULTIPLE),) * 2
+        return (*sides, channels)
+    if len(sizes) == 1:
+        return (*sizes.pop(), channels)
 
-    if in_memory and len(files) * wanted[0] * wanted[1] * 3 * 4 > _BYTES:
-        raise invalid(
-            f"images that fill at most {_BYTES >> 30} GB as numbers",
-            f"{len(files):,} images of {wanted[1]}x{wanted[0]}",
-            "make them smaller, image_size=64 (--image-size 64), or train in Python on "
-            "tfvae.datasets.stream(...), which holds a few at once",
-        )
-
-    return wanted, set(sizes) != {wanted}
-
-
-def _size_of(file):
-    """Returns `(height, width)` of a picture once it is turned as its camera says."""
-
-    def size(image):
-        width, height = image.size
-        if width * height > _PIXELS:
-            raise ValueError(f"{width}x{height} pixels, more than {_PIXELS:,}")
-
-        turned = image.getexif().get(_ORIENTATION, 1) >= 5
-        return (width, height) if turned else (height, width)
-
-    return _opened(file, size)
+    side = min(_SIDE, int(np.median([min(header.size) for header in headers])))
+    side = max(_MULTIPLE, side - side % _MULTIPLE)
+    return side, side, channels
 
 
 def _opened(file, use):

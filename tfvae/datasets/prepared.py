@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae.datasets import pictures, readers
+from tfvae._files import mapped
+from tfvae.datasets import pictures, readers, storage
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 MARK = "tfds:"
+_RELEASED = 256  # examples after which memory is given back, of an array on disk
 
 
 def load(
@@ -40,15 +42,15 @@ def load(
     names = sorted(builder.info.splits)
     both = {"train", "test"} <= set(names)
     chosen = ["train", "test"] if both else ["train" if "train" in names else names[0]]
-    parts = [_columns(builder, part, x_name, y_name) for part in chosen]
-    x, note = _values(name, [example for part, _ in parts for example in part], image_size)
+    examples = _Examples(builder, chosen, x_name)
+    x, note = _values(name, examples, image_size)
 
     note = "; ".join(filter(None, [f"of the feature {x_name!r}", note]))
-    y = None if y_name is None else np.concatenate([labels for _, labels in parts])
+    y = None if y_name is None else np.array(list(_Examples(builder, chosen, y_name)), np.int32)
     classes = tuple(builder.info.features[y_name].names) if y_name is not None else ()
     if not both:
         return split(name, x, y, note, classes)
-    count = len(parts[0][0])
+    count = builder.info.splits["train"].num_examples
     y_train, y_test = (None, None) if y is None else (y[:count], y[count:])
     return Dataset(name, x[:count], x[count:], y_train, y_test, note, classes)
 
@@ -101,20 +103,34 @@ def _is_array(feature):
     return bool(shape) and None not in shape and dtype is not None and np.dtype(dtype).kind in "fiu"
 
 
-def _columns(builder, part, x_name, y_name):
-    rows = list(builder.as_dataset(split=part).as_numpy_iterator())
-    y = None if y_name is None else np.array([row[y_name] for row in rows], np.int32)
-    return [row[x_name] for row in rows], y
+class _Examples:
+    """One feature of all examples, which can be gone through several times."""
+
+    def __init__(self, builder, parts, feature):
+        self._builder, self._parts, self._feature = builder, parts, feature
+
+    def __len__(self):
+        return sum(self._builder.info.splits[part].num_examples for part in self._parts)
+
+    def __iter__(self):
+        for part in self._parts:
+            for row in self._builder.as_dataset(split=part).as_numpy_iterator():
+                yield row[self._feature]
 
 
 def _values(name, examples, image_size):
     """Returns examples as float32 of one shape, and how they were changed."""
-    if not examples:
+    first = next(iter(examples), None)
+    if first is None:
         raise invalid(f"examples in {name}", "none", "prepare the data set again")
-    if examples[0].dtype == np.uint8 and examples[0].ndim == 3:
+    of_8_bits = first.dtype == np.uint8
+    if of_8_bits and first.ndim == 3:
         x, note = pictures.together(examples, image_size)
         return x, "; ".join(filter(None, ["values from 0 to 1", note]))
-    x = np.stack(examples)
-    return (readers.unit(x), "8-bit values divided by 255") if x.dtype == np.uint8 else (
-        x.astype(np.float32), "",
-    )  # fmt: skip
+
+    x = storage.empty((len(examples), *first.shape), name)
+    for i, example in enumerate(examples):
+        x[i] = readers.unit(example) if of_8_bits else example
+        if i % _RELEASED == 0:
+            mapped.release(x)
+    return x, "8-bit values divided by 255" if of_8_bits else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfvae.datasets import storage
 from tfvae.errors import invalid
 
 _LARGE = 2**28  # bytes; smaller files may be packed as tightly as they like
@@ -85,7 +86,7 @@ def _array_in(file, name):
 
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
-    """Reads the array of a `.npy`.
+    """Reads the array of a `.npy`. A large one stays on disk, and is read where it is used.
 
     Args:
         path: the file.
@@ -96,7 +97,8 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         # Mapped first: then a file that is shorter than it states is refused before any memory is
         # set aside.
-        return np.array(np.load(regular(path), mmap_mode="r", allow_pickle=False))
+        found = np.load(regular(path), mmap_mode="r", allow_pickle=False)
+        return found if found.nbytes > storage.IN_MEMORY else np.array(found)
     except Exception as error:
         raise _unreadable(path, error) from error
 

@@ -8,13 +8,14 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tfvae.datasets import pictures
+from tfvae._files import mapped
+from tfvae.datasets import pictures, storage
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _MARK = ".tfrecord"  # in the names of files, also `data.tfrecord-00000-of-00005` and `.tfrecords`
 _FIRST = 100  # records that are looked at
 _BATCH = 256  # records that are parsed at once
-_BYTES = 2**33  # of all examples in memory
 _SHAPE = re.compile(r"\d+(x\d+)*")
 _LABELS = ("label", "labels", "class", "target", "y")  # with which the name of a feature ends
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
@@ -87,17 +87,15 @@ def load(
             them.
     """
     found = features(path, kinds)
-    with _named(path):
-        x, y = _columns(path, found)
     note = f"of the feature {found.x!r}"
-    if found.kind == "image":
-        named = enumerate(x)
-        x, how = pictures.together(
-            [Picture(content, f"record {i} of {path}") for i, content in named], image_size
-        )
-        note = "; ".join(filter(None, [note, "values from 0 to 1", how]))
-    elif found.kind == "bytes":
-        note += ", 8-bit values divided by 255"
+    with _named(path):
+        count, y = _labels(path, found)
+        if found.kind == "image":
+            x, how = pictures.together(_Pictures(path, found), image_size)
+            note = "; ".join(filter(None, [note, "values from 0 to 1", how]))
+        else:
+            x = _numbers(path, found, count)
+            note += ", 8-bit values divided by 255" if found.kind == "bytes" else ""
 
     classes: tuple[str, ...] = ()
     if found.y is not None and found.y_kind == "bytes":
@@ -256,27 +254,44 @@ def _as_given(path, name, kind, seen):
     return Features(name, seen.kind, shape)
 
 
-def _columns(path, found):
-    """Returns the examples and the labels of all records."""
-    batches = list(_within_memory(path, _batches(path, found)))
-    x = np.concatenate([batch for batch, _ in batches])
-    return x, None if found.y is None else np.concatenate([labels for _, labels in batches])
+def _labels(path, found):
+    """Returns how many records there are, and the labels of all, or None."""
+    labels: list[Any] = []
+    count = 0
+    for x, y in _batches(path, found):
+        labels.append(y)
+        count += len(x)
+    return count, None if found.y is None else np.concatenate(labels)
+
+
+def _numbers(path, found, count):
+    """Returns the examples of all records, in memory or on disk."""
+    made, first = storage.empty((count, *found.shape), f"the records of {path}"), 0
+    for x, _ in _batches(path, found):
+        made[first : first + len(x)] = x
+        first += len(x)
+        mapped.release(made)
+    return made
+
+
+class _Pictures:
+    """The pictures of records, which can be gone through several times."""
+
+    def __init__(self, path, found):
+        self._path, self._found = path, found
+
+    def __iter__(self):
+        count = 0
+        for contents, _ in _batches(self._path, self._found):
+            for content in contents:
+                yield Picture(content, f"record {count} of {self._path}")
+                count += 1
 
 
 def _batches(path, found) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     for records in serialized(path).batch(_BATCH):
         x, y = parsed(records, found)
         yield x.numpy(), None if y is None else y.numpy()
-
-
-def _within_memory(path, batches: Iterable[tuple[np.ndarray, np.ndarray | None]]):
-    held = 0
-    for x, y in batches:
-        held += x.nbytes if x.dtype != object else sum(map(len, x.tolist()))
-        if held > _BYTES:
-            fix = "train in Python on tfvae.datasets.stream(...), which holds a few at once"
-            raise invalid(f"at most {_BYTES >> 30} GB of examples in {path}", "more", fix)
-        yield x, y
 
 
 @contextlib.contextmanager

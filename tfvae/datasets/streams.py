@@ -1,4 +1,4 @@
-"""Streams data that do not fit into memory: a `tf.data.Dataset` that holds a few batches."""
+"""Streams data that fit neither into memory nor on the disk: a `tf.data.Dataset` of them."""
 
 import collections
 import os
@@ -61,15 +61,14 @@ def _of_pictures(path, batch_size, image_size, kinds, seed):
 
     del kinds
     files = pictures.picture_files(path)
-    size = pictures.size_of_all(files, image_size)
-    channels = 1 if all(map(pictures.is_grey, files)) else 3
+    shape = pictures.shape_of_all(files, image_size)
     names = tf.data.Dataset.from_tensor_slices([str(file) for file in files])
     names = names if seed is None else names.shuffle(len(files), seed)
 
     def read(name):
-        return _picture(Path(os.fsdecode(name)), size, channels)
+        return _picture(Path(os.fsdecode(name)), shape)
 
-    return _decoded(names, read, (*size, channels)).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _decoded(names, read, shape).batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def _of_records(path, batch_size, image_size, kinds, seed):
@@ -82,15 +81,13 @@ def _of_records(path, batch_size, image_size, kinds, seed):
         parsed = rows.batch(batch_size).map(lambda each: records.parsed(each, found)[0])
         return parsed.prefetch(tf.data.AUTOTUNE)
 
-    first = _first_pictures(path, found)
-    size = pictures.size_of_all(first, image_size)
-    channels = 1 if all(map(pictures.is_grey, first)) else 3
+    shape = pictures.shape_of_all(_first_pictures(path, found), image_size)
     contents = rows.map(lambda row: records.parsed(row[None], found)[0][0])
 
     def read(content):
-        return _picture(records.Picture(content, f"a record of {path}"), size, channels)
+        return _picture(records.Picture(content, f"a record of {path}"), shape)
 
-    return _decoded(contents, read, (*size, channels)).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _decoded(contents, read, shape).batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def _first_pictures(path, found):
@@ -112,8 +109,8 @@ def _decoded(elements, read, shape):
     return elements.map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _picture(source, size, channels):
-    image = pictures.values(source, size, "crop", collections.Counter())
+def _picture(source, shape):
+    image = pictures.values(source, shape[:2], "crop", collections.Counter())
     if image.ndim == 2:
-        return image[..., None] if channels == 1 else pictures.coloured(image)
-    return image if channels == 3 else np.mean(image, axis=-1, keepdims=True, dtype=np.float32)
+        return image[..., None] if shape[2] == 1 else pictures.coloured(image)
+    return image if shape[2] == 3 else np.mean(image, axis=-1, keepdims=True, dtype=np.float32)

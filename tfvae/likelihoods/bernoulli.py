@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import datasets
 from tfvae._keras.backend import register
+from tfvae.datasets import binary
 from tfvae.likelihoods.base import Elements
 from tfvae.ops import in_float64, inverse_cdf, noise
 
@@ -93,10 +93,10 @@ class Bernoulli(Elements):
 
     def prepare_for_evaluation(self, x: np.ndarray) -> tuple[np.ndarray, str | None]:
         """Returns x and None, or one fixed draw of grey data that are binarized, and a note."""
-        if not self.dynamic_binarization or not datasets.is_grey(x):
+        if not self.dynamic_binarization or not binary.is_grey(x):
             return x, None
-        seed = datasets.BINARIZATION_SEED
-        drawn = datasets.binarize_examples(x, seed=seed)
+        seed = binary.BINARIZATION_SEED
+        drawn = binary.binarize_examples(x, seed=seed)
         return drawn, f"one Bernoulli draw per value, seed {seed}"
 
     def fix_hint(self, x: np.ndarray) -> str:

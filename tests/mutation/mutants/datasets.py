@@ -215,4 +215,25 @@ MUTANTS = [
         note="The kinds asked for are not used.",
         about="whatever_marks_its_columns",
     ),
+    Mutant(
+        name="on-disk-in-the-order-of-the-file",
+        path="tfvae/datasets/storage.py",
+        old="made[page] = x[rows[page]]",
+        new="made[page] = x[page]",
+        note="Of data on disk the first examples are held out, which may be of one class.",
+    ),
+    Mutant(
+        name="joined-parts-exchanged",
+        path="tfvae/datasets/storage.py",
+        old="part[rows[chosen[page]] - first]",
+        new="part[rows[chosen[page]] - len(rows)]",
+        note="What is written of a file has other examples in its rows.",
+    ),
+    Mutant(
+        name="grey-among-colours-last",
+        path="tfvae/datasets/pictures.py",
+        old="channels = 1 if all(header.is_grey for header in headers) else 3",
+        new="channels = 1 if headers[0].is_grey else 3",
+        note="The first picture of a folder decides whether all have colours.",
+    ),
 ]

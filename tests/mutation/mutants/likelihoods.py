@@ -13,7 +13,7 @@ MUTANTS = [
     Mutant(
         name="fixed-binarization-by-threshold",
         path="tfvae/likelihoods/bernoulli.py",
-        old="datasets.binarize_examples(x, seed=seed)",
+        old="binary.binarize_examples(x, seed=seed)",
         new="np.round(x)",
         note="Evaluation thresholds grey pixels although its note says drawn.",
     ),

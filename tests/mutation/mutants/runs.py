@@ -247,7 +247,7 @@ MUTANTS = [
     Mutant(
         name="latents-out-of-order",
         path="tfvae/datasets/dataset.py",
-        old="np.concatenate([dataset.x_test, dataset.x_train])[rows]",
+        old="storage.joined([dataset.x_test, dataset.x_train], rows, dataset.name)",
         new="np.concatenate([dataset.x_test, dataset.x_train])",
         note="What is written of a file has its held-out examples first.",
     ),

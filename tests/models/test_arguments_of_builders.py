@@ -38,7 +38,7 @@ def dense(x, network, activation, inputs=()):
     return x @ last[0] + last[1]
 
 
-HIDDEN = [((1,), "relu"), ((5,), "tanh"), ((7, 5), "softplus")]
+HIDDEN = [((), "relu"), ((5,), "tanh"), ((7, 5), "softplus")]
 widths_and_activations = pytest.mark.parametrize(("hidden", "activation"), HIDDEN)
 
 
@@ -380,10 +380,14 @@ def test_a_hierarchy_has_the_top_the_likelihood_and_the_condition_given(ladder):
         {"event_shape": (4, 0)},
         {"event_shape": ()},
         {"sizes": (4, -1)},
-        {"sizes": ()},
     ],
 )
 def test_sizes_that_are_not_whole_and_from_one_are_refused(build, wrong):
     given = {"event_shape": (4, 4), "latent_dim": 2, "sizes": (4,), **wrong}
     with pytest.raises(TypeError, match=matches("whole numbers from 1")):
         build(*given.values())
+
+
+def test_a_convolutional_network_halves_once_at_least():
+    with pytest.raises(TypeError, match=matches("layer sizes of whole numbers from 1")):
+        tfvae.conv_vae((4, 4), 2, ())

@@ -42,7 +42,8 @@ def mlp_vae(
     Args:
         event_shape: shape of one example, such as `(784,)` or `(28, 28, 1)`, or its length.
         latent_dim: D.
-        hidden: widths of the encoder's hidden layers; the decoder's are the same, reversed.
+        hidden: widths of the encoder's hidden layers; the decoder's are the same, reversed. With
+            none, (), both are linear maps.
         activation: activation of the hidden layers.
         condition: for p(x|z, y): the number of classes if y `[B]` holds labels from 0, or the
             shape of real-valued conditions y `[B, *condition]`.
@@ -57,7 +58,9 @@ def mlp_vae(
         InputTypeError: a size that is not a whole number from 1.
         InputError: pieces that do not fit together.
     """
-    event_shape, (latent_dim,), hidden = parts.sizes(event_shape, (latent_dim,), hidden)
+    event_shape, (latent_dim,), hidden = parts.sizes(
+        event_shape, (latent_dim,), hidden, may_be_linear=True
+    )
     posterior, likelihood = parts.pieces(posterior, likelihood)
 
     params_shape = likelihood.params_shape(event_shape)
@@ -199,7 +202,7 @@ def hierarchical_vae(
     Args:
         event_shape: shape of one example, or its length.
         latent_dims: `(D_1, ..., D_L)`, from the data upwards.
-        hidden: widths of the hidden layers between any two neighbours.
+        hidden: widths of the hidden layers between any two neighbours; none, (), for linear maps.
         activation: activation of the hidden layers.
         ladder: whether the posterior shares the prior's top-down path.
         top: p(z_L); default `StandardNormal()`.
@@ -218,7 +221,9 @@ def hierarchical_vae(
         [1] Burda et al., Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519.
         [2] Sonderby et al., Ladder Variational Autoencoders. NeurIPS 2016. arXiv:1602.02282.
     """
-    event_shape, latent_dims, hidden = parts.sizes(event_shape, latent_dims, hidden)
+    event_shape, latent_dims, hidden = parts.sizes(
+        event_shape, latent_dims, hidden, may_be_linear=True
+    )
     likelihood = parts.pieces(None, likelihood)[1]
     if len(latent_dims) < 2:
         raise invalid(

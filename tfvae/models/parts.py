@@ -137,17 +137,26 @@ def dense(widths: "Iterable[int]", activation: Any) -> "list[keras.Layer]":
     return [layers.Dense(width, activation) for width in widths]
 
 
-def sizes(event_shape: Any, latent_dims: Any, widths: Any) -> tuple[tuple[int, ...], ...]:
+def sizes(
+    event_shape: Any, latent_dims: Any, widths: Any, may_be_linear: bool = False
+) -> tuple[tuple[int, ...], ...]:
     """Returns the arguments of a builder as tuples of Python's integers.
 
     Args:
         event_shape: shape of one example, or its length.
         latent_dims: sizes of the latents.
         widths: widths of the layers.
+        may_be_linear: True if there may be no hidden layer.
 
     Raises:
         InputTypeError: a size that is not a whole number from 1.
     """
     event_shape = event_shape if hasattr(event_shape, "__len__") else (event_shape,)
-    named = ("event_shape", event_shape), ("latent_dim", latent_dims), ("layer sizes", widths)
-    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)  # type: ignore
+    named = [("event_shape", event_shape), ("latent_dim", latent_dims)]
+    if may_be_linear and hasattr(widths, "__len__") and not len(widths):
+        return *_checked(named), ()
+    return _checked([*named, ("layer sizes", widths)])
+
+
+def _checked(named):
+    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)

@@ -80,7 +80,9 @@ def table_vae(
         InputError: a column that cannot be used, or pieces that do not fit together.
     """
     table = _table(table)
-    event_shape, (latent_dim,), hidden = parts.sizes(table.size, (latent_dim,), hidden)
+    event_shape, (latent_dim,), hidden = parts.sizes(
+        table.size, (latent_dim,), hidden, may_be_linear=True
+    )
     begins_with_means = likelihood is None
     posterior, likelihood = parts.pieces(posterior, likelihood or columns_of(table))
     decoded = layers.Dense(likelihood.params_size(event_shape))

@@ -215,6 +215,17 @@ def test_pictures_are_learned(tmp_path, kind):
     assert report["export"]["sizes"]["decoder.tflite"] < 8e6
 
 
+@pytest.mark.nightly
+def test_the_digits_of_the_first_run_are_learned(tmp_path):
+    report = trained(tmp_path, "mnist_5k")
+    parts = datasets.load("mnist_5k")
+    share = (parts.x_train.sum(axis=0) + 1) / (len(parts.x_train) + 2)  # of white, in each pixel
+    binary = (datasets.binarize(parts.x_test) > 0.5)[:1000]
+    each = np.where(binary, np.log(share), np.log1p(-share))
+    assert report["evaluation"]["nll"] < -each.sum(axis=(1, 2, 3)).mean() - 80
+    assert report["evaluation"]["active_units"] > report["evaluation"]["latent_dim"] / 2
+
+
 def nll_of_pixels(train, test):
     """The NLL of pixels that are independent, by a histogram each, smoothed by all pixels'."""
     levels = [np.round(x.reshape(len(x), -1) * 255).astype(int) for x in (train, test)]

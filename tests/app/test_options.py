@@ -47,6 +47,7 @@ TYPED = {
         "hidden": "12,8",
         "filters": None,
         "image_size": 14,
+        "image_fit": "pad",
         "condition": None,
         "columns": "age=real,id=skip",
         "epochs": 15,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from PIL import Image
 from sklearn.mixture import GaussianMixture
 
 from tests.support import own_data
@@ -119,6 +120,13 @@ def test_a_network_is_chosen_by_the_shape(shape, network):
     x = np.random.default_rng(0).normal(size=(12, *shape)).astype(np.float32)
     chosen = settings.choose(settings.Settings(), datasets.Dataset("x", x, x))
     assert chosen.network == network
+
+
+@pytest.mark.parametrize(("fit", "darkest"), [("crop", 1.0), ("pad", 0.0)])
+def test_images_are_cut_or_padded_as_is_asked_for(tmp_path, fit, darkest):
+    Image.new("L", (8, 4), 255).save(tmp_path / "x.png")
+    asked = settings.Settings(data=str(tmp_path), image_size=8, image_fit=fit)
+    assert settings.load_data(asked, least=1).x_test.min() == darkest
 
 
 def test_rows_are_compared_column_by_column():

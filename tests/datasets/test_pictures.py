@@ -174,6 +174,17 @@ def test_padding_keeps_the_whole_picture(tmp_path):
     Image.new("L", (8, 4), 255).save(tmp_path / "x.png")
     found = pictures.read(tmp_path, 8, fit="pad").x[0, ..., 0]
     assert (found[2:6] == 1).all() and (found[:2] == 0).all() and (found[6:] == 0).all()
+    x, _ = datasets.joined(datasets.load(tmp_path, image_size=8, least=1, image_fit="pad"))
+    assert np.array_equal(x[0, ..., 0], found)
+    stream = datasets.stream(tmp_path, 1, 8, image_fit="pad")
+    assert np.array_equal(next(stream.as_numpy_iterator())[0, ..., 0], found)
+
+
+def test_another_way_to_fit_is_refused(tmp_path):
+    write_images(tmp_path)
+    for load in (datasets.load, lambda path, **how: datasets.stream(path, 1, **how)):
+        with pytest.raises(ValueError, match=matches("'crop' or 'pad'", "'stretch'")):
+            load(tmp_path, image_fit="stretch")
 
 
 def test_shrinking_averages_and_keeps_the_depth(tmp_path):

@@ -18,6 +18,13 @@ class Network(str, enum.Enum):
     table = "table"
 
 
+class ImageFit(str, enum.Enum):
+    """Values of `--image-fit`."""
+
+    crop = "crop"
+    pad = "pad"
+
+
 class Strategy(str, enum.Enum):
     """Values of `--strategy`."""
 
@@ -95,6 +102,10 @@ Filters = Annotated[
 ImageSize = Annotated[
     int | None,
     typer.Option(min=4, help="Pixels a side to which the images of a folder are brought."),
+]
+Fit = Annotated[
+    ImageFit,
+    typer.Option(help="How images of another shape are brought to it: cut, or with black added."),
 ]
 Condition = Annotated[
     str | None, typer.Option(help="labels, for a model p(x|z, y) of the data's labels.")

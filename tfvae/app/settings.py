@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tfvae import datasets
 from tfvae._files import mapped
@@ -69,6 +69,7 @@ class Settings:
         hidden: widths of the hidden layers of the network "mlp", or None.
         filters: channels after each halving of the network "conv", or None.
         image_size: pixels a side of the images of a folder, or None.
+        image_fit: "crop" or "pad", how images of another shape are brought to it.
         steps: steps of training, in place of epochs, or None.
         condition: "labels" for a model p(x|z, y) of the data's labels, or None.
         columns: kinds of a table's columns, such as "age=real", or None.
@@ -95,6 +96,7 @@ class Settings:
     hidden: tuple[int, ...] | None = None
     filters: tuple[int, ...] | None = None
     image_size: int | None = None
+    image_fit: str = "crop"
     steps: int | None = None
     condition: str | None = None
     columns: tuple[str, ...] | None = None
@@ -126,7 +128,8 @@ def load_data(
     """
     kinds = dict(column.rsplit("=", 1) for column in settings.columns or ())
     folder = data_dir or settings.data_dir
-    return datasets.load(settings.data, folder, settings.image_size, kinds, least)
+    size, fit = settings.image_size, cast("datasets.ImageFit", settings.image_fit)
+    return datasets.load(settings.data, folder, size, kinds, least, fit)
 
 
 def with_likelihood(settings: Settings, dataset: datasets.Dataset) -> tuple[Settings, str | None]:

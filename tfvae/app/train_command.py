@@ -27,6 +27,7 @@ def settings_of(params: Mapping[str, Any]) -> Settings:
     strategy = params["strategy"]
     parsed = {
         "network": params["network"].value,
+        "image_fit": params["image_fit"].value,
         "columns": options.kinds(params["columns"]),
         "strategy": strategy and options.Strategy(strategy).value,
     }

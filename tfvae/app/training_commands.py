@@ -26,6 +26,7 @@ def train(
     hidden: options.Hidden = None,
     filters: options.Filters = None,
     image_size: options.ImageSize = None,
+    image_fit: options.Fit = options.ImageFit.crop,
     columns: options.Columns = None,
     condition: options.Condition = None,
     epochs: options.Epochs = None,
@@ -62,6 +63,7 @@ def train(
         hidden: widths of the hidden layers, with commas.
         filters: channels of the convolutions, with commas.
         image_size: pixels a side of the images of a folder.
+        image_fit: how images of another shape are brought to it.
         columns: kinds of a table's columns.
         condition: "labels", for a model of the data's labels.
         epochs: passes over the training examples.

@@ -10,6 +10,7 @@ from tfvae.datasets.dataset import is_signal as is_signal
 from tfvae.datasets.dataset import joined as joined
 from tfvae.datasets.named import NAMES as NAMES
 from tfvae.datasets.named import load as load
+from tfvae.datasets.pictures import ImageFit as ImageFit
 from tfvae.datasets.pictures import picture_files as picture_files
 from tfvae.datasets.records import record_files as record_files
 from tfvae.datasets.shapes import Factored as Factored

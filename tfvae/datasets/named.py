@@ -36,6 +36,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     kinds: Mapping[str, str] | None = None,
     least: int = 2,
+    image_fit: pictures.ImageFit = "crop",
 ) -> Dataset:
     """Loads a data set by name, or by path a file of arrays, a table or a folder of images.
 
@@ -58,6 +59,7 @@ def load(
             records, what features are: "x", "y", or a shape such as "28x28x1".
         least: how many examples there must be to be split. With 1, one example alone is held out,
             and none is left to train on.
+        image_fit: "crop" cuts an image to the shape asked for, from its centre; "pad" adds black.
 
     Returns:
         The data.
@@ -72,12 +74,12 @@ def load(
         return _NAMED[str(name_or_path)](_folder(data_dir))
 
     if str(name_or_path).startswith(prepared.MARK):
-        return prepared.load(str(name_or_path), data_dir, image_size)
+        return prepared.load(str(name_or_path), data_dir, image_size, image_fit)
     path = local(name_or_path)
     if records.record_files(path):
-        return records.load(path, kinds, image_size, least)
+        return records.load(path, kinds, image_size, least, image_fit)
     if os.path.isdir(path):
-        found = pictures.read(path, image_size)
+        found = pictures.read(path, image_size, image_fit)
         note = "; ".join(filter(None, ["values from 0 to 1", found.note]))
         return split(str(path), found.x, found.y, note, found.classes, least)
     if path.suffix in (".npz", ".npy"):

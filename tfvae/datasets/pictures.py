@@ -9,7 +9,7 @@ import collections
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tfvae.errors import invalid
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 Source = Path | BinaryIO | np.ndarray
+ImageFit = Literal["crop", "pad"]
 
 _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
 _SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
@@ -49,7 +50,7 @@ class Pictures(NamedTuple):
 def read(
     folder: str | os.PathLike[str],
     image_size: int | tuple[int, int] | None = None,
-    fit: Literal["crop", "pad"] = "crop",
+    fit: ImageFit = "crop",
 ) -> Pictures:
     """Reads all pictures of a folder and of the folders in it, in the order of their paths.
 
@@ -78,7 +79,7 @@ def read(
 def together(
     sources: Iterable[Source],
     image_size: int | tuple[int, int] | None = None,
-    fit: Literal["crop", "pad"] = "crop",
+    fit: ImageFit = "crop",
 ) -> tuple[np.ndarray, str]:
     """Reads pictures, and brings them to one size.
 
@@ -94,6 +95,7 @@ def together(
     Raises:
         InputError: as for `read`.
     """
+    check_fit(fit)
     headers = [_opened(source, _header) for source in sources]
     shape = _common(headers, image_size)
     size, channels = shape[:2], shape[2]
@@ -123,6 +125,21 @@ def shape_of_all(
         image_size: as for `read`.
     """
     return _common([_opened(source, _header) for source in sources], image_size)
+
+
+def check_fit(fit: str) -> None:
+    """Refuses a way to bring pictures to a shape that there is not.
+
+    Args:
+        fit: as for `read`.
+
+    Raises:
+        InputError: neither "crop" nor "pad".
+    """
+    if fit not in get_args(ImageFit):
+        raise invalid(
+            "image_fit='crop' or 'pad'", repr(fit), "crop cuts what is beyond, pad adds black"
+        )
 
 
 def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -203,7 +220,7 @@ def _opened(file, use):
 def values(
     source: Source,
     size: tuple[int, int] | None,
-    fit: Literal["crop", "pad"],
+    fit: ImageFit,
     changes: "collections.Counter[str]",
 ) -> np.ndarray:
     """Returns the values of a picture, float32: `[H, W]` if it is grey, else `[H, W, 3]`.

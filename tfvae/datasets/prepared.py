@@ -22,6 +22,7 @@ def load(
     name: str,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
+    image_fit: pictures.ImageFit = "crop",
 ) -> Dataset:
     """Loads a data set of TensorFlow Datasets, and downloads it where it is not prepared yet.
 
@@ -32,6 +33,7 @@ def load(
         name: its name there, after "tfds:", such as "tfds:mnist" or "tfds:cats_vs_dogs/4.0.0".
         data_dir: the folder of prepared data sets; default that of TensorFlow Datasets.
         image_size: as for `pictures.read`.
+        image_fit: "crop" or "pad", likewise.
 
     Raises:
         InputError: a package that is not installed, a name that is not known, a data set that can
@@ -43,7 +45,7 @@ def load(
     both = {"train", "test"} <= set(names)
     chosen = ["train", "test"] if both else ["train" if "train" in names else names[0]]
     examples = _Examples(builder, chosen, x_name)
-    x, note = _values(name, examples, image_size)
+    x, note = _values(name, examples, image_size, image_fit)
 
     note = "; ".join(filter(None, [f"of the feature {x_name!r}", note]))
     y = None if y_name is None else np.array(list(_Examples(builder, chosen, y_name)), np.int32)
@@ -118,14 +120,14 @@ class _Examples:
                 yield row[self._feature]
 
 
-def _values(name, examples, image_size):
+def _values(name, examples, image_size, image_fit):
     """Returns examples as float32 of one shape, and how they were changed."""
     first = next(iter(examples), None)
     if first is None:
         raise invalid(f"examples in {name}", "none", "prepare the data set again")
     of_8_bits = first.dtype == np.uint8
     if of_8_bits and first.ndim == 3:
-        x, note = pictures.together(examples, image_size)
+        x, note = pictures.together(examples, image_size, image_fit)
         return x, "; ".join(filter(None, ["values from 0 to 1", note]))
 
     x = storage.empty((len(examples), *first.shape), name)

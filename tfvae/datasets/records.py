@@ -73,6 +73,7 @@ def load(
     kinds: Mapping[str, str] | None = None,
     image_size: int | tuple[int, int] | None = None,
     least: int = 2,
+    image_fit: pictures.ImageFit = "crop",
 ) -> Dataset:
     """Loads the records of a file or folder, and holds a random sixth of them out.
 
@@ -81,6 +82,7 @@ def load(
         kinds: what features are, by name: "x", "y", or a shape such as "28x28x1".
         image_size: as for `pictures.read`.
         least: how many records there must be.
+        image_fit: "crop" or "pad", as for `pictures.read`.
 
     Raises:
         InputError: files that cannot be read, or features that are not clear; the message names
@@ -91,7 +93,7 @@ def load(
     with _named(path):
         count, y = _labels(path, found)
         if found.kind == "image":
-            x, how = pictures.together(_Pictures(path, found), image_size)
+            x, how = pictures.together(_Pictures(path, found), image_size, image_fit)
             note = "; ".join(filter(None, [note, "values from 0 to 1", how]))
         else:
             x = _numbers(path, found, count)

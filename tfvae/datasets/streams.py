@@ -24,6 +24,7 @@ def stream(
     image_size: int | tuple[int, int] | None = None,
     kinds: Mapping[str, str] | None = None,
     seed: int | None = 0,
+    image_fit: pictures.ImageFit = "crop",
 ) -> "tf.data.Dataset":
     """Returns batches of examples that are read while a model trains.
 
@@ -41,6 +42,7 @@ def stream(
             the first hundred of them.
         kinds: what features of records are, see `load`.
         seed: of the order, which is another in each epoch; None for the order of the files.
+        image_fit: "crop" cuts an image to the shape asked for, from its centre; "pad" adds black.
 
     Returns:
         A data set of float32 `[B, *event]`.
@@ -48,15 +50,16 @@ def stream(
     Raises:
         InputError: as `load`, but for files that are damaged: those when they are reached.
     """
+    pictures.check_fit(image_fit)
     path = local(path)
     if not path.exists():
         fix = "check the spelling, or give the path of your data"
         raise invalid("a folder of images, or TFRecord files", f"{str(path)!r}", fix)
     made = _of_records if records.record_files(path) else _of_pictures
-    return made(path, batch_size, image_size, kinds, seed)
+    return made(path, batch_size, image_size, kinds, seed, image_fit)
 
 
-def _of_pictures(path, batch_size, image_size, kinds, seed):
+def _of_pictures(path, batch_size, image_size, kinds, seed, image_fit):
     import tensorflow as tf
 
     del kinds
@@ -66,12 +69,12 @@ def _of_pictures(path, batch_size, image_size, kinds, seed):
     names = names if seed is None else names.shuffle(len(files), seed)
 
     def read(name):
-        return _picture(Path(os.fsdecode(name)), shape)
+        return _picture(Path(os.fsdecode(name)), shape, image_fit)
 
     return _decoded(names, read, shape).batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _of_records(path, batch_size, image_size, kinds, seed):
+def _of_records(path, batch_size, image_size, kinds, seed, image_fit):
     import tensorflow as tf
 
     found = records.features(path, kinds)._replace(y=None)
@@ -85,7 +88,7 @@ def _of_records(path, batch_size, image_size, kinds, seed):
     contents = rows.map(lambda row: records.parsed(row[None], found)[0][0])
 
     def read(content):
-        return _picture(records.Picture(content, f"a record of {path}"), shape)
+        return _picture(records.Picture(content, f"a record of {path}"), shape, image_fit)
 
     return _decoded(contents, read, shape).batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
@@ -109,8 +112,8 @@ def _decoded(elements, read, shape):
     return elements.map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _picture(source, shape):
-    image = pictures.values(source, shape[:2], "crop", collections.Counter())
+def _picture(source, shape, image_fit):
+    image = pictures.values(source, shape[:2], image_fit, collections.Counter())
     if image.ndim == 2:
         return image[..., None] if shape[2] == 1 else pictures.coloured(image)
     return image if shape[2] == 3 else np.mean(image, axis=-1, keepdims=True, dtype=np.float32)

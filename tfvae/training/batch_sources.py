@@ -14,6 +14,7 @@ from tfvae.ops import xla
 
 UNKNOWN_BATCH_SIZE = 128  # examples in a batch, where the data do not say it
 _MAX_BYTES_ON_GPU = 2**31  # of all arrays of a `fit`
+_MAX_BYTES_HELD = 2**28  # of what was read of arrays on disk, before its memory is given back
 _NUMBERS_IN_CACHE = 2**18  # of an array, compared at a time
 
 
@@ -91,18 +92,22 @@ class MappedArrays(IndexedArrays):
         Args:
             order: the seed of the order, instead of the next one.
         """
-        return map(self._batch, self._rows(order))
+        return self._read(self._rows(order))
 
     def _placed(self, arrays, dtypes):
         """Returns nothing, since a step is given its batches."""
         return None, None
 
-    def _batch(self, rows):
-        return tf.nest.map_structure(
-            lambda array, spec: _read_rows(array, rows, spec.dtype),
-            self.examples,
-            self.element_spec,
-        )
+    def _read(self, batches):
+        held = 1 + _MAX_BYTES_HELD // max(1, self.batch_size * self.bytes_per_example)
+        for number, rows in enumerate(batches):
+            if number % held == 0:
+                tf.nest.map_structure(mapped.release, self.examples)
+            yield tf.nest.map_structure(
+                lambda array, spec: np.asarray(array[rows], spec.dtype.as_numpy_dtype),  # noqa: B023
+                self.examples,
+                self.element_spec,
+            )
 
 
 class DatasetBatches:
@@ -284,13 +289,6 @@ def _on_device(array):
         array = _as_bytes(array)
     tensor = tf.convert_to_tensor(array)
     return tf.cast(tensor, step_dtype(tensor))
-
-
-def _read_rows(array, rows, dtype):
-    """Returns rows of an array in memory, in the dtype in which a step takes them."""
-    read = np.asarray(array[rows], dtype.as_numpy_dtype)
-    mapped.release(array)
-    return read
 
 
 def _as_bytes(array):

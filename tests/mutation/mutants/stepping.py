@@ -402,8 +402,8 @@ MUTANTS = [
     Mutant(
         name="rows-on-disk-sorted",
         path="tfvae/training/batch_sources.py",
-        old="np.asarray(array[rows], dtype.as_numpy_dtype)",
-        new="np.asarray(array[np.sort(rows)], dtype.as_numpy_dtype)",
+        old="np.asarray(array[rows], spec.dtype.as_numpy_dtype)",
+        new="np.asarray(array[np.sort(rows)], spec.dtype.as_numpy_dtype)",
         note="Examples and labels on disk are read in another order within a batch.",
         about="goes_on_bit_for_bit",
     ),

@@ -29,22 +29,21 @@ from tfvae.testing import exports
 from tfvae.testing import models as checked
 
 
-def _by_night(names, contained):
-    """The compositions, those marked that are `contained` in others."""
-    return [
-        pytest.param(name, marks=pytest.mark.nightly) if name in contained else name
-        for name in names
-    ]
+def _by_day_and_night(few, names):
+    """The few compositions that are run by day, and the others, which are so by `-m nightly`."""
+    others = [name for name in names if name not in few]
+    return [*few, *(pytest.param(name, marks=pytest.mark.nightly) for name in others)]
 
 
-OTHERS = set(zoo.BUILDERS) - set(zoo.FEW)  # which bring no piece of their own
-everything = pytest.mark.parametrize("specimen", _by_night(zoo.BUILDERS, OTHERS), indirect=True)
+everything = pytest.mark.parametrize(
+    "specimen", _by_day_and_night(zoo.FEW, zoo.BUILDERS), indirect=True
+)
 # What does not depend on how a model is trained.
 every_model = pytest.mark.parametrize(
     "specimen",
-    _by_night(
+    _by_day_and_night(
+        zoo.FEW,
         [name for name in zoo.BUILDERS if name.count("-") < 2 or name.endswith("-elbo-pathwise")],
-        OTHERS,
     ),
     indirect=True,
 )
@@ -88,7 +87,7 @@ def test_trains_evaluates_samples_and_returns_from_a_keras_file(specimen):
     checked.check_keras_file(vae, x, y)
 
 
-@pytest.mark.parametrize("name", _by_night(zoo.IN_PIECES, zoo.IN_PIECES_BY_NIGHT))
+@pytest.mark.parametrize("name", _by_day_and_night(zoo.IN_PIECES, zoo.IN_PIECES_BY_NIGHT))
 def test_a_step_whose_pieces_xla_compiles_changes_the_weights_as_one_by_operations(name):
     found = []
     for compiler in (xla.CompilationPlan("", between_networks=True), xla.GRAPH):
@@ -129,11 +128,12 @@ def test_log_weights_have_a_row_per_sample_and_estimate_the_likelihood(specimen)
     assert (found > log_weights.numpy().mean(axis=0) - 0.5).all()
 
 
-@pytest.mark.parametrize("specimen", _by_night(zoo.COMPILED, zoo.COMPILED_BY_NIGHT), indirect=True)
+@pytest.mark.xla
+@pytest.mark.parametrize(
+    "specimen", _by_day_and_night(zoo.COMPILED, zoo.COMPILED_BY_NIGHT), indirect=True
+)
 def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(specimen):
     vae, x, y = specimen
-    if not vae.posterior.has_density:
-        return
     x = easy_to_estimate(vae, x)
     compiled = tfvae.evaluation.log_likelihood(vae, x, 2000, y=y)
     with eagerly():  # where TFP's own draws are others
@@ -141,7 +141,7 @@ def test_the_compiled_estimate_of_the_likelihood_is_that_of_its_operations(speci
     assert abs(float(np.mean(difference))) < 0.5
 
 
-@pytest.mark.parametrize("name", _by_night(zoo.EXPORTED, zoo.EXPORTED_BY_NIGHT))
+@pytest.mark.parametrize("name", _by_day_and_night(zoo.EXPORTED, zoo.EXPORTED_BY_NIGHT))
 def test_the_exported_file_draws_what_the_model_draws(name):
     vae, x, y = zoo.BUILDERS[name]()
     # The usual encoder of the usual posterior is in the files of the digits.
@@ -149,10 +149,16 @@ def test_the_exported_file_draws_what_the_model_draws(name):
     exports.check_tflite(vae, None if usual else x, y)
 
 
-@pytest.mark.parametrize("name", zoo.LIKELIHOODS)
+@pytest.mark.parametrize(
+    "name", _by_day_and_night(("all_in_columns", "discretized_mixture"), zoo.LIKELIHOODS)
+)
 def test_every_likelihood_draws_and_averages_on_the_device(name):
-    """Its two parts of the exported file alone, as quick to convert as they are small."""
-    vae, x, _ = zoo._mlp("diagonal", "standard", name, "elbo", "pathwise")
+    """Its two parts of the exported file alone; all but one as the columns of one file."""
+    if name == "all_in_columns":
+        likelihood = zoo.all_in_columns()
+        vae = tfvae.mlp_vae(sum(likelihood.widths), 2, (4,), likelihood=likelihood, seed=1)
+    else:
+        vae = zoo._mlp("diagonal", "standard", name, "elbo", "pathwise").vae
     found = signatures.parts(vae, 3, encoder=False)
     found = {part: found[part] for part in ("mean", "draw")}
     models = quantize.convert_parts(vae, found, None, {})
@@ -211,6 +217,12 @@ def test_every_public_piece_is_in_the_zoo():
     found = {type(penalty) for several in penalties for penalty in several}
     assert public(regularizers, regularizers.Regularizer) <= found
     assert public(gradients, gradients.Estimator) <= in_zoo(zoo.ESTIMATORS.values())
+
+
+def test_every_piece_of_the_zoo_is_composed_by_day():
+    by_kind = (zoo.POSTERIORS, zoo.PRIORS, zoo.LIKELIHOODS, zoo.OBJECTIVES, zoo.ESTIMATORS)
+    for composed, known in zip(zip(*zoo.COVERING), by_kind):
+        assert set(composed) == set(known)
 
 
 @pytest.mark.parametrize(

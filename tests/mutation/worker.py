@@ -142,7 +142,7 @@ class _Plugin:
         if self.job["only"] is None:
             by_id = {item.nodeid: item for item in items}
             pairs = [(item.nodeid, item.nodeid.split("::")[0]) for item in items]
-            usual = set(sys.modules["tests.support.zoo"].ONE_OF_EACH_KIND)
+            usual = set(sys.modules["tests.support.zoo"].FEW)
             known = self.job["seconds"], _sources(items), set(self.job["skip"]), usual
             order = choosing.chosen(pairs, self._target(), *known)
             items[:] = [by_id[name] for name in order]

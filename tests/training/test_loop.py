@@ -10,13 +10,14 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import zoo
-from tests.training.subjects import CompiledFitModel, regression
+from tests.training.subjects import SIZE, CompiledFitModel, autoencoder, regression
 from tfvae import evaluation
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
 from tfvae.training.epoch_reader import EpochReader
 
 BATCHES = 7  # of an epoch of 20 examples in batches of 3, the last one partial
+ROWS = np.random.default_rng(0).random((20, SIZE)).astype(np.float32)
 
 
 def grey_model(**compile):
@@ -25,6 +26,17 @@ def grey_model(**compile):
     vae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), likelihood=likelihood, seed=0)
     vae.compile(keras.optimizers.Adam(1e-2), **compile)
     return vae
+
+
+def quick_model(**compile):
+    """A model that is no VAE, since the loop knows none: its step is quick to trace."""
+    model = autoencoder(run_eagerly=False)
+    model.compile(keras.optimizers.SGD(1e-3), **compile)
+    return model
+
+
+def iterations(model):
+    return int(model.optimizer.iterations)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
@@ -46,7 +58,7 @@ def grey_model(**compile):
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
     x = zoo.grey(20)
     curves = {}
-    for steps in (1, "auto") if jit_compile else (1, 3, "auto"):  # XLA takes seconds for each
+    for steps in (1, 3) if form == "uncounted" else (1, "auto"):  # seconds for each
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
         if form in ("stream", "uncounted"):
             batches = tf.data.Dataset.from_tensor_slices(x).shuffle(20, seed=1).batch(3)
@@ -71,13 +83,13 @@ def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compi
 
 @pytest.mark.parametrize("steps", [1, 3, 100])
 def test_callbacks_are_told_the_number_of_the_last_batch_there_was(steps):
-    vae = grey_model(steps_per_execution=steps, jit_compile=False)
+    model = quick_model(steps_per_execution=steps, jit_compile=False)
     begun, ended = [], []
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: begun.append(batch),
         on_train_batch_end=lambda batch, logs: ended.append(batch),
     )
-    vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[callback])
+    model.fit(ROWS, batch_size=3, epochs=2, verbose=0, callbacks=[callback])
     first = list(range(0, BATCHES, steps))
     assert begun == 2 * first
     assert ended == 2 * [min(batch + steps, BATCHES) - 1 for batch in first]
@@ -113,17 +125,18 @@ def test_an_empty_validation_measures_nothing_and_stops_nothing():
 def test_each_epoch_has_an_order_of_its_own_while_gradients_are_added_up():
     firsts = []
 
-    class Seen(tfvae.VAE):
+    class Seen(CompiledFitModel):
         def train_step(self, data):
-            x = keras.tree.flatten(data)[0]
-            tf.py_function(lambda x: firsts.append(float(x[0, 0, 0, 0])), [x], [])
-            return super().train_step(data)
+            x, y = data
+            tf.py_function(lambda x: firsts.append(float(x[0, 0])), [x], [])
+            return super().train_step((x, y))
 
-    plain = tfvae.mlp_vae(zoo.SHAPE, 2, (4,))
-    model = Seen(plain.encoder, plain.decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
-    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=8), jit_compile=False)
-    x = np.full((8, *zoo.SHAPE), np.arange(8).reshape(8, 1, 1, 1), np.float32)
-    model.fit(x, batch_size=8, epochs=6, verbose=0)
+    inputs = keras.Input((1,))
+    model = Seen(inputs, keras.layers.Dense(1)(inputs))
+    optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=8)
+    model.compile(optimizer, loss="mse", jit_compile=False)
+    x = np.arange(8, dtype=np.float32)[:, None]
+    model.fit(x, x, batch_size=8, epochs=6, verbose=0)
     assert len(set(firsts)) > 2
 
 
@@ -137,7 +150,7 @@ def test_a_dataset_is_read_no_further_than_the_steps_asked_for():
 
     data = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec((4, *zoo.SHAPE)))
     grey_model(jit_compile=False).fit(data, epochs=2, steps_per_epoch=5, verbose=0)
-    # The first batch is looked at before training.
+    # A VAE looks at the first batch before training.
     assert read == [0, *range(10)]
 
 
@@ -165,28 +178,29 @@ def test_a_callback_of_the_users_own_is_called_for_each_batch():
             self.calls += 1
             self.model.stop_training = self.calls == 5
 
-    vae, mine = grey_model(jit_compile=False), Mine()
-    vae.fit(zoo.grey(20), batch_size=3, epochs=2, verbose=0, callbacks=[mine])
-    assert (mine.calls, int(vae.optimizer.iterations)) == (5, 5)
+    model, mine = quick_model(jit_compile=False), Mine()
+    model.fit(ROWS, batch_size=3, epochs=2, verbose=0, callbacks=[mine])
+    assert (mine.calls, iterations(model)) == (5, 5)
 
 
 def test_a_callback_may_evaluate_while_a_model_is_fitted():
-    x, found = zoo.grey(20), []
-    curves = []
+    found, curves = [], []
     for evaluates in (False, True):
-        vae = grey_model(steps_per_execution=3, jit_compile=False)
+        model = quick_model(steps_per_execution=3, jit_compile=False)
 
-        def evaluate(epoch, logs, vae=vae):
-            found.append(vae.evaluate(x, batch_size=5, steps=2, verbose=0))
+        def evaluate(epoch, logs, model=model):
+            found.append(model.evaluate(ROWS, batch_size=5, steps=2, verbose=0))
 
         callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=evaluate)] if evaluates else []
-        logs = vae.fit(x, batch_size=3, epochs=3, verbose=0, callbacks=callbacks).history
+        logs = model.fit(ROWS, batch_size=3, epochs=3, verbose=0, callbacks=callbacks).history
         curves.append(logs["loss"])
     assert curves[0] == pytest.approx(curves[1], rel=1e-6)
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, pytest.param(np.float32, marks=pytest.mark.nightly), np.float64]
+)
 def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtype):
     @keras.saving.register_keras_serializable("test_execution")
     class Counting(tfvae.VAE):
@@ -225,12 +239,12 @@ def test_arrays_stay_on_the_device_in_bytes_where_those_are_the_same_numbers(dty
 
 
 def test_single_batches_are_trained_on_and_tested():
-    vae, x = grey_model(jit_compile=False), zoo.grey(20)
-    vae.fit(x, batch_size=3, verbose=0)
-    vae.optimizer.learning_rate = 0.0
-    steps, loss = int(vae.optimizer.iterations), vae.train_on_batch(x[:5])[0]
-    assert np.isfinite([loss, vae.test_on_batch(x[:5])[0]]).all()
-    assert int(vae.optimizer.iterations) == steps + 1
+    model = quick_model(jit_compile=False)
+    model.fit(ROWS, batch_size=3, verbose=0)
+    model.optimizer.learning_rate = 0.0
+    steps, loss = iterations(model), model.train_on_batch(ROWS[:5])[0]
+    assert np.isfinite([loss, model.test_on_batch(ROWS[:5])[0]]).all()
+    assert iterations(model) == steps + 1
 
 
 def test_weights_and_validation_are_those_of_keras(small):
@@ -295,14 +309,15 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = True
 
-    vae = grey_model(jit_compile=False)
-    dataset = tf.data.Dataset.from_tensor_slices(zoo.grey(20)).batch(3).filter(lambda x: True)
-    vae.fit(dataset, epochs=3, verbose=0, callbacks=[Stop()])
-    assert int(vae.optimizer.iterations) == 1
-    vae.fit(dataset, epochs=2, verbose=0)
-    assert int(vae.optimizer.iterations) == 1 + 2 * BATCHES
+    model = quick_model(jit_compile=False)
+    dataset = tf.data.Dataset.from_tensor_slices(ROWS).batch(3).filter(lambda x: True)
+    model.fit(dataset, epochs=3, verbose=0, callbacks=[Stop()])
+    assert iterations(model) == 1
+    model.fit(dataset, epochs=2, verbose=0)
+    assert iterations(model) == 1 + 2 * BATCHES
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -331,6 +346,7 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
     assert len(set(found["auto"])) == 4
 
 
+@pytest.mark.xla
 @pytest.mark.skipif(xla.device() == "GPU", reason="a GPU's steps are all XLA's")
 def test_steps_are_compiled_by_how_many_rows_they_decode():
     iwae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), objective=tfvae.objectives.IWAE(50))
@@ -353,24 +369,25 @@ def test_steps_are_compiled_by_how_many_rows_they_decode():
         assert plans == ({whole} if batch_size == 3 else {whole, between})
 
 
+@pytest.mark.xla
 def test_steps_compiled_between_networks_have_a_graphs_loss_curve_however_many_run_in_one_call(
     monkeypatch,
 ):
     monkeypatch.setattr(compilation_plan, "_MANY_LATENTS", 1)
     curves = []
-    for steps, jit_compile in ((1, "auto"), (3, "auto"), (3, False)):
+    for steps, jit_compile in ((3, "auto"), (1, False)):
         vae = grey_model(steps_per_execution=steps, jit_compile=jit_compile)
         curves.append(vae.fit(zoo.grey(20), batch_size=3, epochs=4, verbose=0).history["loss"])
-    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
-    assert curves[0] == pytest.approx(curves[2], rel=1e-4)
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
     assert len(set(curves[0])) == 4
 
 
+@pytest.mark.xla
 def test_what_was_chosen_is_said_once(caplog):
-    vae = grey_model()
+    model = quick_model()
     with caplog.at_level(logging.INFO, "tfvae"):
         for _ in range(2):
-            vae.fit(zoo.grey(20), batch_size=3, verbose=0)
+            model.fit(ROWS, batch_size=3, verbose=0)
     (said,) = [record.getMessage() for record in caplog.records if record.name == "tfvae"]
     assert "XLA" in said
     assert "6 of them" in said
@@ -402,6 +419,7 @@ def test_the_work_of_a_network_is_counted():
     assert compilation_plan.forward_flops(decoder) == 2 * (3 * 7 + 7 * 80 + 4 * 4 * 5 * 16)
 
 
+@pytest.mark.xla
 def test_importance_sampling_is_compiled_once_for_any_seed_number_of_samples_and_data(monkeypatch):
     made, accumulator = [], evaluation._accumulator
 

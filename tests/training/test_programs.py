@@ -125,6 +125,7 @@ def test_a_layer_that_is_frozen_between_two_fits_stays_as_it_is():
     assert any(not np.array_equal(v.numpy(), w) for v, w in zip(vae.decoder.weights, moved))
 
 
+@pytest.mark.xla
 def test_an_update_by_xla_is_of_the_layers_that_are_trained_now():
     """Of two layers of the same shapes one after the other is frozen."""
     layers = keras.layers
@@ -163,6 +164,7 @@ def test_a_warm_up_goes_on_after_a_new_compile():
     assert logs["loss"] == pytest.approx(logs["distortion"] + 0.5 * logs["rate"], rel=1e-5)
 
 
+@pytest.mark.xla
 @pytest.mark.parametrize("refused", ["layer", "operation", "evaluation"])
 def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplog):
     class Sorted(keras.layers.Layer):

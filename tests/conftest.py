@@ -10,11 +10,28 @@ import pytest
 import tfvae
 from tests.support import zoo
 from tfvae.app import cli, screen
+from tfvae.ops import xla
+from tfvae.training import compilation_plan
+
+_choose = compilation_plan.choose
+
+
+def _as_graphs(model, rows=0):
+    """Where the compiler is left to us: a graph, since XLA takes seconds for each program.
+
+    Tests marked `xla` let models choose, as do the commands and examples that are processes.
+    """
+    return _choose(model, rows) if os.environ.get("TFVAE_TESTS_BY_XLA") else xla.GRAPH
+
+
+compilation_plan.choose = _as_graphs  # before the first fixture of a session makes a model
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
+def _seeded(request, monkeypatch):
     keras.utils.set_random_seed(0)
+    if request.node.get_closest_marker("xla"):
+        monkeypatch.setattr(compilation_plan, "choose", _choose)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +64,20 @@ def exported(digits_vae, tmp_path_factory):
     )
     tfvae.export.to_saved_model(digits_vae, folder / "saved_model")
     return folder
+
+
+@pytest.fixture(scope="session")
+def quantized(digits_vae, digits, tmp_path_factory):
+    """The digits model, with its encoder, in every quantization; None is float32: `{name: path}`.
+
+    Tests of it are in the group "export", so that one process makes the files.
+    """
+    folder, files = tmp_path_factory.mktemp("quantized"), {}
+    for name in (None, "float16", "dynamic_int8", "int8"):
+        files[name] = folder / f"{name or 'float32'}.tflite"
+        options = {"include_encoder": True, "data": digits.x_test}
+        tfvae.export.to_tflite(digits_vae, files[name], name, 16, **options)
+    return files
 
 
 @pytest.fixture

@@ -265,6 +265,7 @@ def test_a_mistake_in_the_place_is_told_and_nothing_changes(
 # Kills the process that trains at a moment, without a last word.
 KILLED = """
 import os, signal, sys
+import tests.conftest  # the compiler of the tests, since a run goes on in another process
 from tfvae import evaluation
 from tfvae.app import run_folder, runs
 from tfvae.app.settings import Settings

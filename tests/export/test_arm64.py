@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,22 +25,16 @@ pytestmark = [
     pytest.mark.skipif(
         not PYTHON, reason="TFVAE_ARM64_PYTHON names no ARM64 Python; .ci/arm64-python builds one"
     ),
-    pytest.mark.xdist_group("arm64"),  # one process makes the files
+    pytest.mark.xdist_group("export"),  # one process makes the files they share
 ]
 
 
 @pytest.fixture(scope="module")
-def files(digits_vae, digits, tmp_path_factory):
+def files(quantized, tmp_path_factory):
     folder = tmp_path_factory.mktemp("arm64")
-    for quantization in (None, "float16", "dynamic_int8", "int8"):
-        tfvae.export.to_tflite(
-            digits_vae,
-            folder / f"{quantization or 'float32'}.tflite",
-            quantization,
-            8,
-            include_encoder=quantization is None,
-            data=digits.x_test,
-        )
+    for path in quantized.values():
+        for file in (path, path.with_suffix(".json")):
+            shutil.copy(file, folder)
     rng = np.random.default_rng(0)
     priors = {
         "mixture": tfvae.priors.GaussianMixture(4),

@@ -20,19 +20,8 @@ every = pytest.mark.parametrize("quantization", QUANTIZED)
 
 
 @pytest.fixture(scope="module")
-def files(digits_vae, digits, tmp_path_factory):
-    """The digits model, with its encoder, in every quantization; None is float32."""
-    folder = tmp_path_factory.mktemp("quantized")
-    for name in (None, *QUANTIZED):
-        tfvae.export.to_tflite(
-            digits_vae,
-            folder / f"{name}.tflite",
-            name,
-            16,
-            include_encoder=True,
-            data=digits.x_test,
-        )
-    return {name: folder / f"{name}.tflite" for name in (None, *QUANTIZED)}
+def files(quantized):
+    return quantized
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ MUTANTS = [
         new="        if replicas",
         note="After a second compile the first optimizer's update goes on.",
         row="a second `compile` keeps the first optimizer's update",
-        about="compile",
+        about="second_compile",
     ),
     Mutant(
         name="schedules-frozen-in-evaluate",

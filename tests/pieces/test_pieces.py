@@ -174,6 +174,22 @@ def test_vamp_starts_from_data_and_stays_in_range(digits):
     assert largest_difference(found, clipped) < 1e-6
 
 
+def test_vamp_begins_with_the_mean_where_an_element_is_missing_and_learns_it():
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    x[::3, 0], x[:, 3] = np.nan, np.nan
+    likelihood = likelihoods.Observed(likelihoods.Normal(1.0))
+    vae = tfvae.mlp_vae(4, 2, (8,), likelihood=likelihood, prior=priors.VampPrior(40), seed=0)
+    vae.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    vae.prior.initialize(x)  # of as many as there are, each is one
+    start = vae.prior.pseudo_inputs.numpy()
+    begun = np.sort(start[:, 0])
+    expected = np.where(np.isnan(x[:, 0]), np.nanmean(x[:, 0]), x[:, 0])
+    assert largest_difference(begun, np.sort(expected)) < 1e-6 and (start[:, 3] == 0).all()
+    vae.fit(x, verbose=0)
+    changed = np.abs(vae.prior.pseudo_inputs.numpy() - start)
+    assert np.isfinite(changed).all() and (changed.max(axis=0) > 1e-6).all()
+
+
 def test_vamp_trains_its_pseudo_inputs():
     vae, x, _ = zoo.BUILDERS["diagonal-vamp"]()
     vae.compile(keras.optimizers.SGD(1.0), jit_compile=False)

@@ -393,8 +393,7 @@ def _crossed(likelihood, objective, estimator):
 # The design by which every piece is composed in few models: each row brings a likelihood that no
 # row before it has, in turn with the posteriors, priors, objectives and estimators, so that most
 # of these meet in pairs that the sweeps by night do not have. A new piece takes a place in a row,
-# or a row of its own; a test says when one is missing. A VampPrior has no row of data with missing
-# elements, since pseudo-inputs that are missing are never learned.
+# or a row of its own; a test says when one is missing.
 COVERING = (
     ("diagonal", "standard", "bernoulli", "elbo", "pathwise"),
     ("diagonal", "mixture", "bernoulli_dynamic", "iwae", "doubly"),
@@ -411,7 +410,7 @@ COVERING = (
     ("deterministic", "expost", "normal_fixed", "wae", "pathwise"),
     ("diagonal", "realnvp", "normal_optimal", "iwae", "doubly"),
     ("diagonal", "standard", "rescaled", "elbo_free_bits", "pathwise"),
-    ("diagonal", "standard", "columns", "elbo_free_bits_sampled", "pathwise"),
+    ("diagonal", "vamp", "columns", "elbo_free_bits_sampled", "pathwise"),
     ("diagonal", "maf", "categorical", "iwae", "score"),
     ("diagonal", "vamp", "negative_binomial", "beta_tc", "pathwise"),
     ("full", "mixture", "negative_binomial_per_element", "renyi", "pathwise"),

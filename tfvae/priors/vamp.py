@@ -116,6 +116,8 @@ class VampPrior(Mixture):
     def initialize(self, x: np.ndarray | None, y: np.ndarray | None = None) -> None:
         """Sets the pseudo-inputs to chosen examples, unless an earlier call did.
 
+        A missing element, NaN, begins at the mean of the others, since no gradient leads from it.
+
         Args:
             x: examples, `[N, *event]`, or None, which changes nothing.
             y: their conditions, `[N, ...]`, if the model is conditional.
@@ -124,7 +126,7 @@ class VampPrior(Mixture):
             return
         rng = np.random.default_rng(self.seed)
         rows = rng.choice(len(x), self.num_components, replace=len(x) < self.num_components)
-        self.pseudo_inputs.assign(np.asarray(x, np.float32)[rows])
+        self.pseudo_inputs.assign(_filled(np.asarray(x, np.float32)[rows]))
         if self.condition_shape is not None:
             self.pseudo_conditions.assign(np.asarray(y, np.float32)[rows])
         self.initialized.assign(1.0)
@@ -180,3 +182,11 @@ class _FrozenVamp:
             z, `[B, D]`.
         """
         return self._prior._sample(noise, tf.constant(self._params))
+
+
+def _filled(examples):
+    """Returns examples with the mean of those that have an element where it is missing."""
+    missing = np.isnan(examples)
+    known = np.where(missing, 0.0, examples)
+    mean = known.sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    return np.where(missing, mean, examples)

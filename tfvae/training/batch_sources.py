@@ -104,7 +104,7 @@ class MappedArrays(IndexedArrays):
             if number % held == 0:
                 tf.nest.map_structure(mapped.release, self.examples)
             yield tf.nest.map_structure(
-                lambda array, spec: np.asarray(array[rows], spec.dtype.as_numpy_dtype),  # noqa: B023
+                lambda array, spec, rows=rows: np.asarray(array[rows], spec.dtype.as_numpy_dtype),
                 self.examples,
                 self.element_spec,
             )

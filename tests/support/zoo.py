@@ -410,9 +410,9 @@ COVERING = (
     ("deterministic", "expost", "normal_fixed", "wae", "pathwise"),
     ("diagonal", "realnvp", "normal_optimal", "iwae", "doubly"),
     ("diagonal", "standard", "rescaled", "elbo_free_bits", "pathwise"),
-    ("diagonal", "vamp", "columns", "elbo_free_bits_sampled", "pathwise"),
+    ("diagonal", "standard", "negative_binomial", "elbo_free_bits_sampled", "pathwise"),
     ("diagonal", "maf", "categorical", "iwae", "score"),
-    ("diagonal", "vamp", "negative_binomial", "beta_tc", "pathwise"),
+    ("diagonal", "vamp", "columns", "beta_tc", "pathwise"),
     ("full", "mixture", "negative_binomial_per_element", "renyi", "pathwise"),
 )
 
@@ -521,7 +521,7 @@ IN_PIECES = (
     "categorical-vamp-discretized_logistic-tvo-score",
     "relaxed-relaxed-discretized_mixture-ciwae-pathwise",
     "diagonal-realnvp-normal_optimal-iwae-doubly",
-    "diagonal-standard-columns-elbo_free_bits_sampled-pathwise",
+    "diagonal-vamp-columns-beta_tc-pathwise",
     "ladder_doubly",
     "conv",
 )

@@ -14,7 +14,11 @@ from tfvae.errors import InputError, InputTypeError
 _OURS = b'<meta name="generator" content="tfvae'
 
 
-def again(run: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None) -> Path:
+def again(
+    run: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    litert: str | os.PathLike[str] | None = None,
+) -> Path:
     """Writes the page of a run anew, and its hash into the report.
 
     A run made before runs had pages gets one. Where its data are gone the page has no figures.
@@ -22,14 +26,19 @@ def again(run: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None =
     Args:
         run: folder of the run.
         data_dir: folder of named data sets; default the one of the run.
+        litert: a `node_modules` folder with LiteRT.js, for a page that runs the exported model.
 
     Returns:
         The page.
 
     Raises:
-        InputError: a folder that is no run, or whose other files are damaged.
+        InputError: a folder that is no run, or whose other files are damaged, or no LiteRT.js.
         WriteError: a folder that cannot be written, or that holds another page of this name.
     """
+    if litert is not None:
+        from tfvae.export import web
+
+        web.find_packages(Path(litert))  # before what takes long
     vae, settings = run_model.load(run, but=(NAME,))
     report, folder = opened(run, but=(NAME,)), _files.local(run)
     dataset, why_not = _data(settings, data_dir)
@@ -38,7 +47,7 @@ def again(run: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None =
         _files.Target(folder / REPORT, "the report of a run", lambda path: None),
     ]
     with _files.whole_files(targets) as (page, listing), screen.waiting(f"Writing {NAME}"):
-        write(page, folder, report, vae, dataset, why_not)
+        write(page, folder, report, vae, dataset, why_not, litert)
         _, text = signed(report, {**report["files"], NAME: sha256(page)})
         listing.write_text(text, encoding="utf-8")
     return folder / NAME

@@ -7,7 +7,7 @@ from tfvae import _files
 from tfvae._files.listing import sha256
 from tfvae.app import run_model, screen
 from tfvae.app.report_page.page import NAME, write
-from tfvae.app.run_folder import REPORT, opened, signed
+from tfvae.app.run_folder import REPORT, held, listed, opened, signed
 from tfvae.app.settings import load_data
 from tfvae.errors import InputError, InputTypeError
 
@@ -40,17 +40,27 @@ def again(
 
         web.find_packages(Path(litert))  # before what takes long
     vae, settings = run_model.load(run, but=(NAME,))
-    report, folder = opened(run, but=(NAME,)), _files.local(run)
     dataset, why_not = _data(settings, data_dir)
-    targets = [
-        _files.Target(folder / NAME, "the page of a run", _foreign),
-        _files.Target(folder / REPORT, "the report of a run", lambda path: None),
-    ]
-    with _files.whole_files(targets) as (page, listing), screen.waiting(f"Writing {NAME}"):
-        write(page, folder, report, vae, dataset, why_not, litert)
-        _, text = signed(report, {**report["files"], NAME: sha256(page)})
-        listing.write_text(text, encoding="utf-8")
+    folder = _files.local(run)
+    with held(folder):
+        report = opened(run, but=(NAME,))
+        with _files.whole_file(_files.Target(folder / NAME, "the page of a run", _foreign)) as page:
+            with screen.waiting(f"Writing {NAME}"):
+                write(page, folder, report, vae, dataset, why_not, litert)
+            # The page takes its place between two reports, the first of which allows both pages,
+            # so that the run is whole wherever this is killed.
+            files, there = {**report["files"], NAME: sha256(page)}, folder / NAME
+            before = listed(folder, report).get(NAME, sha256(there) if there.exists() else None)
+            _write_report(folder, report, files, {NAME: before})
+        _write_report(folder, report, files)
     return folder / NAME
+
+
+def _write_report(run, report, files, replaced=None):
+    _, text = signed(report, files, replaced)
+    target = _files.Target(run / REPORT, "the report of a run", lambda path: None)
+    with _files.whole_file(target) as written:
+        written.write_text(text, encoding="utf-8")
 
 
 def _data(settings, data_dir):

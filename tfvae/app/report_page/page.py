@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfvae import quiet_loggers
 from tfvae.app.report_page import frames, live, panels, subject, words
-from tfvae.app.run_folder import MODEL, REPORT, SAVED_MODEL, TFLITE
+from tfvae.app.run_folder import MODEL, PAGE, REPORT, SAVED_MODEL, TFLITE
 from tfvae.errors import InputError
 from tfvae.plots import events
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfvae.datasets import Dataset
     from tfvae.models.vae import VAE
 
-NAME = "report.html"
+NAME = PAGE
 
 _HERE = Path(__file__).parent
 _ORDER = (MODEL, SAVED_MODEL, TFLITE)

@@ -80,7 +80,7 @@ def to_web(
         )
         raise invalid("a tfvae.VAE to quantize", received, "pass the model, or leave both out")
 
-    packages = None if litert is None else _find_packages(litert)
+    packages = None if litert is None else find_packages(litert)
     target = _files.Target(folder, "an empty folder, an earlier page alone", _foreign)
     with _files.whole_folder(target) as written:
         if is_path:
@@ -96,10 +96,10 @@ def to_web(
 
 def is_page(folder: str | os.PathLike[str]) -> bool:
     """True if `folder` holds a page that `to_web` wrote."""
-    return all((Path(folder) / name).is_file() for name in (*_assets(), _MODEL, "model.json"))
+    return all((Path(folder) / name).is_file() for name in (*assets(), _MODEL, "model.json"))
 
 
-def _assets():
+def assets() -> dict[str, str]:
     """Returns the texts of the page's files, by name."""
     files = resources.files("tfvae.export") / "page"
     return {
@@ -112,7 +112,7 @@ def _assets():
 def _foreign(folder):
     """Tells what a folder holds beside an earlier page, since all of it would be replaced."""
     top = {path.name for path in folder.iterdir()}
-    page = {*_assets(), _MODEL, "model.json"}
+    page = {*assets(), _MODEL, "model.json"}
     if not {"index.html", _MODEL, "model.json"} <= top:
         return _files.named(top)
 
@@ -121,13 +121,30 @@ def _foreign(folder):
     return _files.named(others) or sidecar.foreign_model(folder / _MODEL)
 
 
-def _copy_model(path, folder):
-    """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
+def read_model(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Reads a file that the page can draw from.
+
+    Args:
+        path: a `.tflite` with its sidecar beside it.
+
+    Returns:
+        The content of the sidecar, and the bytes of the file.
+
+    Raises:
+        InputError: a file that its sidecar does not describe, without `sample` or `decode`, or of
+            conditions other than one label per sample.
+    """
     metadata, model = sidecar.read(path)
     _check_model(metadata, path)
     _, ports = runtime.opened(model, str(path))
     with of_file(f"{path} and its sidecar"):
         schema.check_file(metadata, ports)
+    return metadata, model
+
+
+def _copy_model(path, folder):
+    """Copies a file and its sidecar into the page, and returns the content of the sidecar."""
+    metadata, model = read_model(path)
     (folder / _MODEL).write_bytes(model)
     shutil.copyfile(sidecar.sidecar_path(path), sidecar.sidecar_path(folder / _MODEL))
     return metadata
@@ -166,10 +183,15 @@ def _check_condition(shape, dtype):
         )
 
 
-def _find_packages(path):
-    """Finds the folder `@litertjs` of an npm install.
+def find_packages(path: Path) -> Path:
+    """Returns the folder `@litertjs` of an npm install.
 
-    Refuses an install that lacks files, or has another major version than `LITERT_VERSION`.
+    Args:
+        path: a `node_modules` folder, or the one around it.
+
+    Raises:
+        InputError: an install that lacks files, or has another major version than
+            `LITERT_VERSION`.
     """
     candidates = [path / "@litertjs", path / "node_modules" / "@litertjs"]
     found = next((c for c in candidates if (c / "core" / "package.json").is_file()), None)
@@ -230,7 +252,7 @@ def _write_page(folder, title, imports, outside):
         "{{imports}}": import_map,
         "{{policy}}": page_security.policy(import_map, outside),
     }
-    for name, text in _assets().items():
+    for name, text in assets().items():
         if name == "index.html":
             text = re.sub("{{[a-z]+}}", lambda mark: filled[mark.group()], text)
         (folder / name).write_text(text, encoding="utf-8")

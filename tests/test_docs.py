@@ -5,8 +5,10 @@ written in the nightly tests; in the others on the first examples, for one epoch
 """
 
 import contextlib
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 import typer
+from PIL import Image
 
 import tfvae
 from tfvae.app import cli
@@ -189,8 +192,15 @@ def hooks():
         import example_pages
         import repository_links
 
+        patch.undo()  # as MkDocs does
         yield {m.__name__: m for m in (api_pages, command_page, example_pages, repository_links)}
-        for name in ("api_pages", "command_page", "example_pages", "repository_links"):
+        for name in (
+            "api_pages",
+            "command_page",
+            "example_pages",
+            "repository_links",
+            "script_runner",
+        ):
             sys.modules.pop(name)
 
 
@@ -300,6 +310,107 @@ def test_every_example_is_a_page(hooks):
         for line in code.splitlines():
             assert line in text
     assert made.scripts()[0].name == "first_vae.py"
+
+
+SCRIPT = """# %% [markdown]
+# # A title
+# One sentence. Another one.
+
+# %%
+print("it ran")
+open("picture.png", "wb").write(b"drawn")
+open("runs.txt", "a").write("x")
+"""
+
+
+@pytest.fixture
+def little(hooks, tmp_path, monkeypatch):
+    """The hook of the examples, of one script of a moment and of a package of one file."""
+    made = hooks["example_pages"]
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "little.py").write_text(SCRIPT)
+    (tmp_path / "package" / "part").mkdir(parents=True)
+    (tmp_path / "package" / "part" / "one.py").write_text("ONE = 1")
+    monkeypatch.setattr(made, "EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr(made, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(made, "ROOT", tmp_path)
+    monkeypatch.setattr(made, "SOURCES", [tmp_path / "package"])
+    monkeypatch.setattr(made, "_command", "build")
+    monkeypatch.setattr(made.File, "generated", lambda config, place, content: place)
+    monkeypatch.delenv("TFVAE_DRAW_EXAMPLES", raising=False)
+    made._of_sources.cache_clear()
+    yield made
+    made._of_sources.cache_clear()
+
+
+def test_the_pictures_of_an_example_are_drawn_at_build_and_once(little):
+    for _ in range(2):
+        assert little.on_files([], None) == ["examples/little.md", "examples/little-picture.png"]
+    (folder,) = little.CACHE.iterdir()
+    assert (folder / "runs.txt").read_text() == "x"
+    text, pictures = little.page(little.scripts()[0])
+    assert "it ran" in text and "](little-picture.png)" in text
+    assert pictures == {"little-picture.png": b"drawn"}
+
+
+@pytest.mark.parametrize("changed", ["examples/little.py", "package/part/one.py", "package/two.js"])
+def test_an_example_runs_again_where_it_or_the_package_has_changed(little, tmp_path, changed):
+    little.draw()
+    (before,) = little.CACHE.iterdir()
+    with (tmp_path / changed).open("a") as file:
+        file.write("\n")
+    little._of_sources.cache_clear()
+    assert little.kept(little.scripts()[0]) is None
+    little.draw()
+    (after,) = little.CACHE.iterdir()  # what was kept before is gone
+    assert after != before and (after / "runs.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("command", "value", "is_drawn"),
+    [
+        ("build", None, True),
+        ("build", "0", False),
+        ("build", "1", True),
+        ("serve", None, False),
+        ("serve", "1", True),
+    ],
+)
+def test_examples_run_at_a_build_unless_they_are_left_out(
+    little, monkeypatch, command, value, is_drawn
+):
+    if value is not None:
+        monkeypatch.setenv("TFVAE_DRAW_EXAMPLES", value)
+    little.on_startup(command, dirty=False)
+    assert ("examples/little-picture.png" in little.on_files([], None)) == is_drawn
+
+
+def test_an_example_that_fails_ends_the_build(little, tmp_path):
+    from mkdocs.exceptions import PluginError
+
+    (tmp_path / "examples" / "little.py").write_text(SCRIPT + "raise ValueError('its reason')\n")
+    for _ in range(2):  # what it left is not taken for what it was to leave
+        with pytest.raises(PluginError, match="(?s)little.py.*its reason"):
+            little.draw()
+
+
+@pytest.mark.nightly
+def test_the_site_is_built_with_a_picture_of_every_example(hooks, tmp_path):
+    """Examples run where nothing is kept of them: about four minutes on two processors."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    environment.pop("TFVAE_DRAW_EXAMPLES", None)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for path in hooks["example_pages"].scripts():
+        text = (tmp_path / "examples" / f"{path.stem}.html").read_text("utf-8")
+        shown = re.findall(r'<img[^>]* src="([^"]+\.png)"', text)
+        assert shown, path
+        for name in shown:
+            picture = np.asarray(Image.open(tmp_path / "examples" / name).convert("L"))
+            assert picture.std() > 15, name
 
 
 def test_the_page_of_the_command_has_every_option(hooks):

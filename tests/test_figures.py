@@ -199,6 +199,7 @@ WRONG = {
     "a method": (lambda vae, x: plots.interpolation(vae, x, x, method="bent"), "spherical"),
     "a map": (lambda vae, x: plots.latent_map(vae, x, method="tsne"), "umap"),
     "one example": (lambda vae, x: plots.latent_map(vae, x[:1]), "2 examples"),
+    "three for umap": (lambda vae, x: plots.latent_map(vae, x[:3], method="umap"), "4 examples"),
     "umap": (lambda vae, x: plots.latent_map(vae, x, method="umap"), "umap-learn"),
     "pictures": (lambda vae, x: plots.correlations(vae, x), "rows of a table"),
     "y": (lambda vae, x: plots.calibration(vae, x, np.zeros(40)), "targets"),
@@ -217,6 +218,34 @@ def test_what_cannot_be_drawn_is_refused_in_three_parts(real, name):
         pytest.skip("umap-learn is there")
     with pytest.raises((ValueError, TypeError), match=matches(word)):
         call(*real)
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("error")
+def test_umap_keeps_neighbours_of_the_latent_together_and_follows_its_seed(digits, digits_vae):
+    pytest.importorskip("umap")
+    from sklearn.manifold import trustworthiness
+
+    def mapped(count, seed=0):
+        figure = plots.latent_map(
+            digits_vae, x[:count], digits.y_test[:count], method="umap", seed=seed
+        )
+        parts = [np.asarray(part.get_offsets()) for part in figure.axes[0].collections]
+        assert not figure.axes[0].get_xticks().size
+        return np.concatenate(parts)
+
+    x = digits_vae.likelihood.prepare_for_evaluation(digits.x_test)[0]
+    points, again, other = mapped(299), mapped(299), mapped(299, seed=1)
+    assert np.array_equal(points, again) and not np.allclose(points, other)
+    assert mapped(4).shape == (4, 2)
+
+    # The points come by label, in the order of the examples.
+    order = np.argsort(digits.y_test, kind="stable")
+    z = digits_vae.encode(x).mean().numpy()[order]
+    centred = z - z.mean(axis=0)
+    by_pca = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    found = trustworthiness(z, points, n_neighbors=5)
+    assert found > 0.9 and found > trustworthiness(z, by_pca, n_neighbors=5) + 0.05
 
 
 def test_a_figure_leaves_matplotlib_as_it_was_and_its_svg_takes_the_pages_colour(real):

@@ -54,7 +54,8 @@ def test_the_wheel_holds_both_packages_once_and_the_marker(wheel):
         "tfvae/export/__init__.py",
         "tfvae/export/sampler.py",
     } <= set(names)
-    page = {f"tfvae/app/report_page/{name}" for name in ("template.html", "style.css", "slider.js")}
+    files = ("template.html", "style.css", "slider.js", "live.js")
+    page = {f"tfvae/app/report_page/{name}" for name in files}
     assert page <= set(names)
     for folder, file in (("page", "index.html"), ("app", "sampler.kt")):
         inside = f"tfvae/export/{folder}/"

@@ -1,25 +1,41 @@
 """Makes a page of each script in `examples/`: its words, its code, and the pictures it drew.
 
 The scripts are in the percent format of Jupytext: a cell begins with `# %%`, a cell of words with
-`# %% [markdown]`. `TFVAE_DRAW_EXAMPLES=1 mkdocs build --strict` runs each script that was changed
-since it last ran, in `.docs_cache/`, and shows what it printed and drew. Without the variable the
-page shows what is there of an earlier run, and else the code alone.
+`# %% [markdown]`. `mkdocs build` runs them, in as many processes as there are processors, and
+shows what it printed and drew. What a script left is kept in `.docs_cache/`, by a hash of the
+script and of the package's sources, so that nothing is run twice.
+
+`TFVAE_DRAW_EXAMPLES=0` runs none: a page shows what is kept of its script as it is now, and else
+the code alone. So does `mkdocs serve`, unless the variable is 1.
 """
 
+import concurrent.futures
+import contextlib
+import functools
 import hashlib
+import logging
+import multiprocessing
 import os
+import pathlib
 import re
-import subprocess
+import shutil
 import sys
 
+import script_runner
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from repository_links import ROOT
 
 EXAMPLES = ROOT / "examples"
-_CACHE = ROOT / ".docs_cache" / "examples"
+CACHE = ROOT / ".docs_cache" / "examples"
+SOURCES = [ROOT / "tfvae", ROOT / "export"]
 _LAST_LINES = 40
 _INDEX = "<!-- examples -->"
+_MOST_AT_ONCE = 4  # each takes about a gigabyte
+_SAID = {"0": False, "1": True}  # values of the variable
+
+_log = logging.getLogger("mkdocs.hooks.example_pages")
+_command = "build"
 
 
 def scripts():
@@ -50,7 +66,7 @@ def cells(text):
 def page(path):
     """Returns the Markdown of an example's page, and its pictures by name."""
     text = path.read_text(encoding="utf-8")
-    folder = _run(path, text)
+    folder = kept(path)
     parts = [body if is_words else _fenced(body, "python") for is_words, body in cells(text)]
     parts.append(f"`python examples/{path.name}` runs it.")
     pictures = sorted(folder.glob("*.png")) if folder else []
@@ -65,6 +81,55 @@ def page(path):
     return "\n\n".join(parts) + "\n", {f"{path.stem}-{p.name}": p.read_bytes() for p in pictures}
 
 
+def kept(path):
+    """Returns the folder of what a script left as it is now, or None if it has not run."""
+    folder = _place(path)
+    return folder if (folder / "output").is_file() else None
+
+
+def draw():
+    """Runs the scripts of which nothing is kept.
+
+    Raises:
+        PluginError: a script that ends with an error.
+    """
+    # The last ones take longest, so that they come first.
+    waiting = {path: _emptied(path) for path in reversed(scripts()) if kept(path) is None}
+    if not waiting:
+        return
+    _log.info("Running %d examples for their pictures: docs/site/example_pages.py", len(waiting))
+    count = min(os.cpu_count() or 1, _MOST_AT_ONCE, len(waiting))
+    with _importable(), _pool(count) as pool:
+        runs = {pool.submit(script_runner.run, *pair): pair[0] for pair in waiting.items()}
+        for done in concurrent.futures.as_completed(runs):
+            if done.result():
+                pool.shutdown(cancel_futures=True)
+                raise PluginError(f"{runs[done].name} failed: {done.result()}")
+            _log.info("Drawn: %s", runs[done].name)
+
+
+def _pool(count):
+    spawn = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(count, spawn, script_runner.begin)
+
+
+@contextlib.contextmanager
+def _importable():
+    """Lets other processes import from this folder, as MkDocs lets this one for a moment only."""
+    folder = str(pathlib.Path(__file__).parent)
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def on_startup(command, dirty):
+    """Remembers whether the site is built or served."""
+    global _command
+    _command = command
+
+
 def on_config(config):
     """Lists the examples in the navigation, after the first part."""
     pages = [{title(path): f"examples/{path.stem}.md"} for path in scripts()]
@@ -74,6 +139,8 @@ def on_config(config):
 
 def on_files(files, config):
     """Adds the pages of the examples with their pictures."""
+    if _SAID.get(os.environ.get("TFVAE_DRAW_EXAMPLES", ""), _command == "build"):
+        draw()
     for path in scripts():
         text, pictures = page(path)
         files.append(File.generated(config, f"examples/{path.stem}.md", content=text))
@@ -112,26 +179,30 @@ def _fenced(text, language):
     return f"```{language}\n{text}\n```"
 
 
-def _run(path, text):
-    """Returns the folder of what a script left, or None if it did not run as it is now."""
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = _CACHE / f"{path.stem}-{digest}"
-    if (folder / "output").is_file():
-        return folder
-    if not os.environ.get("TFVAE_DRAW_EXAMPLES"):
-        return None
+def _place(path):
+    """Returns the folder for what a script leaves, by its content and the package's."""
+    found = hashlib.sha256(path.read_bytes())
+    found.update(_of_sources())
+    return CACHE / f"{path.stem}-{found.hexdigest()[:16]}"
 
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise PluginError(f"{path.name} ended with status {done.returncode}:\n{done.stderr}")
-    (folder / "output").write_text(done.stdout, encoding="utf-8")
+
+@functools.cache
+def _of_sources():
+    """Returns a hash of the package's sources, and of what runs the scripts."""
+    found = hashlib.sha256()
+    for module in (__file__, script_runner.__file__):
+        found.update(pathlib.Path(module).read_bytes())
+    files = (path for folder in SOURCES for path in sorted(folder.rglob("*")))
+    for path in files:
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md":
+            found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return found.digest()
+
+
+def _emptied(path):
+    """Returns a new folder for what a script leaves, in place of what it left before."""
+    for earlier in CACHE.glob(f"{path.stem}-{'[0-9a-f]' * 16}"):
+        shutil.rmtree(earlier)
+    folder = _place(path)
+    folder.mkdir(parents=True)
     return folder

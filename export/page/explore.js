@@ -1,6 +1,7 @@
 // Two sliders move one latent, one where it has one number, and the decoder follows.
 
 import { Sheet } from "./draw.js";
+import { latest } from "./model.js";
 
 const RANKED_UP_TO = 256; // latent dimensions tried for their effect
 const STEP = 2; // how far each is moved for that
@@ -17,7 +18,7 @@ export class Explorer {
     this.axes = [0, 1].slice(0, model.latentSize); // the dimension at each slider
     find("axis-1").hidden = this.axes.length < 2;
     this.base = 0;
-    this.stale = this.showing = false;
+    this.decode = latest(() => this.#decode()); // of many z asked for meanwhile, the last
     this.ranked = false;
     this.#listen();
   }
@@ -69,7 +70,7 @@ export class Explorer {
     this.#show();
   }
 
-  /** Shows z and its picture; while one is being decoded, only the last z that was asked for is decoded next. */
+  /** Shows z and its picture. */
   async #show() {
     for (const axis of this.axes.keys()) {
       const value = this.z[this.axes[axis]];
@@ -77,21 +78,17 @@ export class Explorer {
       find(`slider-${axis}`).value = String(value);
       find(`value-${axis}`).textContent = value.toFixed(2).replace("-", "−");
     }
-    this.stale = true;
-    if (this.showing) return;
-    this.showing = true;
     try {
-      while (this.stale) {
-        this.stale = false;
-        const { label } = this.page.pictures[this.base];
-        for await (const { x } of this.model.decoded([this.z], [label])) this.sheet.put(0, x, this.page.sheet.range);
-      }
+      await this.decode();
     } catch (error) {
       console.error(error);
       find("explore-note").textContent = `The picture could not be decoded: ${error.message}`;
-    } finally {
-      this.showing = false;
     }
+  }
+
+  async #decode() {
+    const { label } = this.page.pictures[this.base];
+    for await (const { x } of this.model.decoded([this.z], [label])) this.sheet.put(0, x, this.page.sheet.range);
   }
 
   /** Finds what each dimension does to the picture, offers the strongest first, and starts with two of them. */

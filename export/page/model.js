@@ -7,18 +7,46 @@ import { parse } from "./sidecar.js";
 
 /** Loads `NAME.tflite` and `NAME.json`, and checks that they belong together. */
 export async function open(name) {
-  globalThis.Module = { printErr: logNative }; // read by LiteRT.js as it starts
   const [metadata, file] = await Promise.all([
     load(`${name}.json`).then((response) => response.text()),
     load(`${name}.tflite`).then((response) => response.arrayBuffer()),
-    runtime().then(loadLiteRt),
+    start(runtime),
   ]);
+  return compiled(name, metadata, file);
+}
+
+/** Starts LiteRT.js from the address that `find` gives. */
+export async function start(find) {
+  globalThis.Module = { printErr: logNative }; // read by LiteRT.js as it starts
+  await loadLiteRt(await find());
+}
+
+/** The model of a sidecar's text and a file's bytes, once LiteRT.js has started. */
+export async function compiled(name, metadata, file) {
   const described = parse(name, metadata);
   await checkHash(name, file, described.sha256);
-  const compiled = await loadAndCompile(new Uint8Array(file), { accelerator: "wasm" });
-  const model = new Model(described, compiled, file.byteLength);
+  const loaded = await loadAndCompile(new Uint8Array(file), { accelerator: "wasm" });
+  const model = new Model(described, loaded, file.byteLength);
   model.check(name);
   return model;
+}
+
+/** A function that calls `act`, or again when the call under way has ended: however often it was asked meanwhile, once. */
+export function latest(act) {
+  let [stale, running] = [false, false];
+  return async () => {
+    stale = true;
+    if (running) return;
+    running = true;
+    try {
+      while (stale) {
+        stale = false;
+        await act();
+      }
+    } finally {
+      running = false;
+    }
+  };
 }
 
 /** The address that LiteRT.js starts from. Files of another server are loaded by their hashes, and started from here. */

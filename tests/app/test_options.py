@@ -132,7 +132,7 @@ TYPED = {
         "onnx": None,  # these two in tests/sharing/test_share_command.py, as all of `share`
         "coreml": None,
     },
-    "report": {"run": "out/run", "data_dir": "moved"},
+    "report": {"run": "out/run", "data_dir": "moved", "litert": "modules"},
     "demo": {"run_or_folder": "files", "port": None, "no_browser": True, "litert": "modules"},
     "share": {"run": "out/run", "out": None, "hub": "user/name", "private": True, "license": "mit"},
 }

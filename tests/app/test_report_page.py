@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -14,12 +15,14 @@ import pytest
 from PIL import Image
 
 import tfvae
+from tests.export.test_web import fake_install
 from tfvae import likelihoods
 from tfvae.app.report_page import page as report_page
 from tfvae.app.report_page import panels, words
 from tfvae.app.settings import Settings
 from tfvae.datasets import Dataset, Table
 from tfvae.evaluation import Report
+from tfvae.export import web
 from tfvae.plots import figures
 
 NASTY = '<script>alert("1")</script> & $x^$'
@@ -230,6 +233,76 @@ def test_a_run_without_history_or_data_gives_a_page_that_says_so(tmp_path, monke
     page = Page((tmp_path / "b.html").read_text(encoding="utf-8"))
     assert set(page.sections) == {"numbers", "left-out", "files", "again"}
     assert "The data are gone." in "".join(page.words)
+
+
+@pytest.fixture(scope="module")
+def install(tmp_path_factory):
+    return fake_install(tmp_path_factory.mktemp("install"))
+
+
+def page_with_model(kind, install, folder, monkeypatch):
+    """The text of the page of a run with the exported model, the file of which is no model's."""
+    monkeypatch.setattr(panels, "_of_kind", lambda kind: [panels._traversals])
+    monkeypatch.setattr(web, "read_model", lambda path: ({}, path.read_bytes()))
+    for name in ("decoder.tflite", "decoder.json"):
+        (folder / name).write_text('{"a": "</script>"}')
+    vae, dataset = KINDS[kind]()
+    report = report_of(vae, dataset)
+    report_page.write(folder / "a.html", folder, report, vae, dataset, litert=install)
+    return (folder / "a.html").read_text(encoding="utf-8")
+
+
+def policy_of(text):
+    """The content-security policy of a page."""
+    (found,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', text)
+    return {name: rest for name, *rest in map(str.split, found.split(";"))}
+
+
+def test_a_page_with_the_model_holds_all_it_needs_and_runs_no_other_script(
+    install, tmp_path, monkeypatch
+):
+    text = page_with_model("classes", install, tmp_path, monkeypatch)
+    page = Page(text)
+    assert "left-out" not in page.sections
+    assert all(a.startswith(("#", "data:")) for a in page.addresses)
+    assert len(page.ids) == len(set(page.ids))
+
+    # The parts that are text are no scripts to a browser.
+    kinds = ("application/json", "text/plain")
+    scripts = re.findall(r'<script(?: type="([^"]*)")?[^>]*>(.*?)</script>', text, re.DOTALL)
+    assert [kind for kind, _ in scripts if kind not in kinds] == ["", "", "module"]
+    run = [script.encode() for kind, script in scripts if kind not in kinds]
+    hashes = [base64.b64encode(hashlib.sha256(each).digest()).decode() for each in run]
+    policy = policy_of(text)
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+    allowed = [*(f"'sha256-{digest}'" for digest in hashes), "'wasm-unsafe-eval'"]
+    assert policy["script-src"] == allowed
+    assert set(policy) == {"default-src", "img-src", "style-src", "script-src", "base-uri"} | {
+        "form-action"
+    }
+    told = json.loads(re.search(r'id="told">(.*?)</script>', text)[1])
+    assert sorted(told["order"]) == [0, 1] and told["classes"] == 3 and told["label"] == 0
+
+
+def test_a_page_without_the_model_allows_one_script(written):
+    assert len(policy_of(written.text)["script-src"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("rows", "not rows of a table"), ("labels", "not sequences of labels")]
+)
+def test_a_page_that_cannot_have_the_model_says_why(kind, reason, install, tmp_path, monkeypatch):
+    text = page_with_model(kind, install, tmp_path, monkeypatch)
+    assert "The exported model, to be moved in the page: it shows pictures and signals" in text
+    assert reason in text
+    assert "wasm" not in text and 'id="slider"' in text
+
+
+def test_without_data_there_is_nothing_to_start_from(install, tmp_path):
+    vae, dataset = classes()
+    report = report_of(vae, dataset)
+    report_page.write(tmp_path / "a.html", tmp_path, report, vae, None, "Gone.", install)
+    assert "it starts from a held-out example" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
 def test_exact_numbers_and_densities_are_said_to_be_so():

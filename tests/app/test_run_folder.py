@@ -20,7 +20,9 @@ from tests.support.recording import record_run
 from tests.support.trees import tree
 from tfvae import evaluation
 from tfvae._files import beside
+from tfvae._files.listing import sha256
 from tfvae.app import demo_server, run_folder, runs
+from tfvae.app.report_page import again
 from tfvae.app.settings import Settings
 from tfvae.callbacks import Interrupted
 from tfvae.errors import InputError, WriteError
@@ -258,6 +260,90 @@ def test_a_mistake_in_the_place_is_told_and_nothing_changes(
         assert word in " ".join(err.replace("│", " ").split())
     assert untrained.fit == []
     assert tree(older.parent) == before
+
+
+# The page made anew
+
+# Kills the process that makes the page of a run, before a step or after it.
+KILLED_PAGE = """
+import os, signal, sys
+from types import SimpleNamespace
+from tfvae._files import whole
+from tfvae.app.report_page import again
+
+run, step, after = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "after"
+place, left = whole.place, [step]
+def then_kill(*arguments):
+    left[0] -= 1
+    if left[0] or after:
+        place(*arguments)
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+whole.place = then_kill
+again.run_model = SimpleNamespace(load=lambda *arguments, **options: (None, None))
+again.load_data = lambda *arguments: None
+again.write = lambda page, *others: page.write_text('<meta name="generator" content="tfvae">new')
+again.again(run)
+"""
+# In between, the page and the hash of it that the report names are not of the same making.
+BETWEEN = (1, "after")
+STEPS = [(step, side) for step in (1, 2, 3) for side in ("before", "after")]
+OURS = '<meta name="generator" content="tfvae">'
+
+
+@pytest.fixture
+def quick_page(monkeypatch):
+    """Makes a page of one line, without model and data."""
+    monkeypatch.setattr(again.run_model, "load", lambda *arguments, **options: (None, None))
+    monkeypatch.setattr(again, "load_data", lambda *arguments: None)
+    monkeypatch.setattr(again, "write", lambda page, *others: page.write_text(OURS + "newest"))
+
+
+@pytest.fixture(params=["with a page", pytest.param("without", marks=pytest.mark.nightly)])
+def paged(request, older):
+    """A run with a page or, as of an earlier version, without."""
+    report = run_folder.opened(older)
+    report["files"].pop("report.html", None)
+    (older / "report.html").write_text(OURS + "old")
+    if request.param == "without":
+        (older / "report.html").unlink()
+    else:
+        report["files"]["report.html"] = sha256(older / "report.html")
+    (older / runs.REPORT).write_text(run_folder.signed(report, report["files"])[1])
+    return older
+
+
+@pytest.mark.parametrize(
+    ("step", "side"),
+    [BETWEEN, *(pytest.param(*s, marks=pytest.mark.nightly) for s in STEPS if s != BETWEEN)],
+)
+def test_a_kill_while_the_page_is_made_anew_leaves_a_run(paged, quick_page, step, side):
+    page = paged / "report.html"
+    command = [sys.executable, "-c", KILLED_PAGE, str(paged), str(step), side]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    is_new = step == 3 or (step, side) == (2, "after")
+    assert (page.exists() and page.read_text() == OURS + "new") == is_new
+    run_folder.opened(paged)
+    run_folder.check_place(paged, overwrite=True)
+    assert not [path for path in paged.iterdir() if path.name.startswith(".")]
+
+    if page.exists():  # what is neither page is refused as before
+        whole = page.read_bytes()
+        page.write_text(OURS + "damaged")
+        with pytest.raises(InputError, match=matches("report.html")):
+            run_folder.opened(paged)
+        page.write_bytes(whole)
+    again.again(paged)
+    report = run_folder.opened(paged)
+    assert page.read_text() == OURS + "newest"
+    assert report["files"][page.name] == sha256(page) and "replaced" not in report
+
+
+def test_two_processes_do_not_make_one_page(older, quick_page):
+    with beside.locked(older), pytest.raises(InputError, match=matches("another process")):
+        again.again(older)
 
 
 # Killed

@@ -329,6 +329,51 @@ const scenarios = {
     return { views: found, value, latent, said, withoutScripts };
   },
 
+  /** What the exported model within the page of a run shows after each of `steps`, with no network; and a checker of accessibility there. */
+  async live(first, url, { steps }) {
+    await first.context().setOffline(true);
+    await first.goto(url);
+    await first.waitForSelector("#live:not([hidden]), #stopped:not([hidden])");
+    const quiet = () => first.waitForFunction(() => !document.querySelector('#live [aria-busy="true"]'));
+    const found = [];
+    for (const { set = {}, press, pick, label } of steps) {
+      for (const [latent, value] of Object.entries(set)) await slide(first, `latents [data-latent="${latent}"]`, value);
+      if (press) await first.click(`#${press}`);
+      if (label !== undefined) await first.selectOption("#class", String(label));
+      if (pick !== undefined) await first.click(`#row button >> nth=${pick}`);
+      await quiet();
+      found.push(
+        await first.evaluate(() => {
+          const shown = (owner) => owner.querySelector("canvas")?.toDataURL("image/png") ?? [...owner.querySelectorAll("polyline")].map((line) => line.getAttribute("points"));
+          return {
+            moved: shown(document.getElementById("moved")),
+            row: [...document.querySelectorAll("#row button")].map(shown),
+            names: [...document.querySelectorAll("#row button")].map((button) => button.ariaLabel),
+            latents: Object.fromEntries([...document.querySelectorAll("#latents input")].map((input) => [input.dataset.latent, input.valueAsNumber])),
+            values: [...document.querySelectorAll("#latents output")].map((output) => output.textContent),
+            drawn: document.getElementById("drawn").textContent,
+          };
+        }),
+      );
+    }
+    const page = await first.context().browser().newPage({ bypassCSP: true }); // which keeps the checker out
+    await page.goto(url);
+    await page.waitForSelector("#live:not([hidden])");
+    await page.addScriptTag({ path: path.join(modules, "axe-core", "axe.min.js") });
+    const { violations } = await page.evaluate(() => globalThis.axe.run("#traversals"));
+    return { steps: found, frames: await visible(first, "slider"), violations: violations.map(({ id }) => id) };
+  },
+
+  /** What the page of a run shows where the model within it cannot run. */
+  async frames(first, url, { without }) {
+    if (without) await first.addInitScript((name) => delete globalThis[name], without);
+    await first.goto(url);
+    await first.waitForSelector("#stopped:not([hidden])");
+    const frame = () => pixels(first, "frame canvas");
+    const moves = await changes(first, frame, () => slide(first, "value", 3));
+    return { stopped: await text(first, "stopped"), live: await visible(first, "live"), frames: await visible(first, "slider"), moves };
+  },
+
   /** Pictures of the page, and what does not fit, at several widths. */
   async look(page, url, { views, folder }) {
     const found = [];

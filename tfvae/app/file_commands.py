@@ -153,7 +153,16 @@ def _say_what_next(web, app_folder):
 
 
 @command
-def report(run: options.Run, data_dir: options.DataDir = None) -> None:
+def report(
+    run: options.Run,
+    data_dir: options.DataDir = None,
+    litert: Annotated[
+        str | None,
+        typer.Option(
+            help="node_modules with @litertjs/core: the page runs the exported model, offline."
+        ),
+    ] = None,
+) -> None:
     """Write the page of a run, report.html, anew.
 
     \N{FORM FEED}
@@ -161,10 +170,11 @@ def report(run: options.Run, data_dir: options.DataDir = None) -> None:
     Args:
         run: folder of the run.
         data_dir: folder of named data sets; default the one of the run.
+        litert: `node_modules` folder with LiteRT.js, for a page that runs the exported model.
     """
     from tfvae.app.report_page.again import again
 
-    page = str(again(run, data_dir))
+    page = str(again(run, data_dir, litert))
     screen.result({"out": page}, f"The page of the run is {page}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfvae import _files
-from tfvae._files.beside import locked, missing, remove_empty
+from tfvae._files.beside import locked, missing, recover, remove_empty
 from tfvae._files.listing import read_json, sha256
 from tfvae._files.places import cannot_write, check_target, is_of_disk
 from tfvae._files.placing import place
@@ -20,8 +20,12 @@ from tfvae.errors import InputError, invalid
 MODEL, SAVED_MODEL, TFLITE = "model.keras", "saved_model", "decoder.tflite"
 SAMPLES, RECONSTRUCTIONS, REPORT = "samples.png", "reconstructions.png", "report.json"
 ROWS = "samples.csv"  # of a table, in place of pictures
+PAGE = "report.html"
 
 _BEGUN, _DONE = "begun.json", "done.json"
+_REPLACED = (
+    "replaced"  # in a report: the hashes that files may have still, while others are written
+)
 _TOLD = 5  # names in a message
 
 
@@ -89,7 +93,7 @@ class Unfinished:
         made = missing(self.out.parent)
         self._begin(begun, overwrite, resume)
         try:
-            with _held(self.folder):
+            with held(self.folder):
                 yield self.run
                 self._finish(overwrite)
         except InputError:
@@ -126,7 +130,7 @@ class Unfinished:
         if self.begun() is None:
             fix = "move it away"
             raise invalid(f"{self.folder} to be an unfinished run", "another folder", fix)
-        with _held(self.folder):
+        with held(self.folder):
             if self.is_worth_keeping() and not overwrite:
                 raise invalid(
                     f"no unfinished run of {self.out}",
@@ -178,14 +182,21 @@ def write_report(run: Path, report: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def signed(report: dict[str, Any], files: dict[str, str]) -> tuple[dict[str, Any], str]:
+def signed(
+    report: dict[str, Any],
+    files: dict[str, str],
+    replaced: dict[str, str | None] | None = None,
+) -> tuple[dict[str, Any], str]:
     """Returns a report with the hashes of files and of itself, and its text.
 
     Args:
         report: the report, as values for JSON.
         files: the hashes of all other files of the run.
+        replaced: the hashes that some of them may have still, None of a file that may be missing;
+            for a report that is written before the files are.
     """
-    report = {**report, "files": files}
+    report = {key: value for key, value in report.items() if key != _REPLACED}
+    report |= {"files": files, **({_REPLACED: replaced} if replaced else {})}
     report["sha256"] = _hash_of(report)
     return report, json.dumps(report, indent=2) + "\n"
 
@@ -222,9 +233,9 @@ def opened(
     if report is None:
         received = f"a {REPORT} that is damaged, altered, or without hashes"
         raise invalid(f"readable files in {run}", received, "train the run again")
-    listed, found = report["files"], _files.hashes(run)
-    asked = set(listed) - set(but)
-    wrong = sorted(name for name in asked if found.get(name) != listed[name])
+    wanted, found = listed(run, report), _files.hashes(run)
+    asked = set(wanted) - set(but)
+    wrong = sorted(name for name in asked if found.get(name) != wanted[name])
     if wrong:
         raise invalid(
             f"the files of one run in {run}, as its {REPORT} names them by hash",
@@ -234,13 +245,30 @@ def opened(
     return report
 
 
+def listed(run: Path, report: dict[str, Any]) -> dict[str, str]:
+    """Returns the hashes that the files of a run have to have.
+
+    Args:
+        run: the folder of the run.
+        report: its report.
+    """
+    found = dict(report["files"])
+    for name, digest in report.get(_REPLACED, {}).items():
+        if _sha256(run / name) == digest:  # the new one has not taken its place
+            found |= {name: digest}
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
 def _foreign(folder):
     """Tells what a folder holds beside a run, or None for nothing."""
     report = _report_of(folder)
     names = [path.name for path in folder.iterdir()]
     if report is None:
         return _files.named(names)
-    return _files.foreign_to_list(folder, report["files"], REPORT, names)
+    for name in (*report["files"], REPORT, PAGE):
+        recover(folder / name)  # so that what killed writers left counts as nobody's
+    names = [path.name for path in folder.iterdir()]
+    return _files.foreign_to_list(folder, listed(folder, report), REPORT, names)
 
 
 def _report_of(folder):
@@ -251,8 +279,15 @@ def _report_of(folder):
 
 
 @contextlib.contextmanager
-def _held(folder):
-    """Holds the lock of a folder, or refuses one that another process holds."""
+def held(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder while the body runs.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        InputError: another process holds it.
+    """
     with locked(folder) as free:
         if not free:
             received, fix = "another process that makes it", "wait for its end"

@@ -18,6 +18,8 @@ _METHODS = ("auto", "direct", "pca", "umap")
 _MOST_CLASSES = 20  # more labels are drawn by a scale of colours
 _BARS = 64  # latents
 _THRESHOLD = 0.01  # of the variance of an active latent
+_NEIGHBOURS = 15  # of an example on a map by UMAP, its usual number
+_LEAST_OF_UMAP = 4  # examples, below which it ends with an error of SciPy
 
 
 class _Map(NamedTuple):
@@ -48,8 +50,8 @@ def latent_map(
         y: conditions `[N, ...]` of a conditional model.
         method: how the plane is found: "direct", the two latents themselves (of one latent how
             often each value occurs); "pca", the two directions of the largest variance; "umap",
-            a map that keeps neighbours together, by umap-learn, if it is installed; "auto",
-            directly up to two latents, else by PCA.
+            a map that keeps neighbours together, by umap-learn, if it is installed, of 4 examples
+            or more; "auto", directly up to two latents, else by PCA.
         classes: names of the labels 0, 1, and so on.
         seed: the seed of UMAP.
 
@@ -74,6 +76,8 @@ def latent_map(
         return figure
     plane = _plane(method, z, seed)
     axes.set(xlabel=plane.names[0], ylabel=plane.names[1], title=plane.title)
+    if method == "umap":
+        axes.set(xticks=[], yticks=[])  # its axes have no meaning
     _draw_points(figure, axes, plane.points, labels, classes)
     return figure
 
@@ -155,8 +159,9 @@ def _method(method, z):
     if method not in _METHODS:
         expected = f"method to be one of {', '.join(_METHODS)}"
         raise invalid(expected, f"method={method!r}", 'use method="auto"')
-    if len(z) < 2:
-        raise invalid("at least 2 examples to map", f"{len(z)}", "pass more of them")
+    least = _LEAST_OF_UMAP if method == "umap" else 2
+    if len(z) < least:
+        raise invalid(f"at least {least} examples to map", f"{len(z)}", "pass more of them")
     is_small = z.shape[1] <= 2
     if method == "direct" and not is_small:
         fix = 'use method="pca"'
@@ -182,7 +187,10 @@ def _umap(z, seed):
     except ModuleNotFoundError as error:
         fix = "pip install umap-learn, or use method='pca'"
         raise invalid("umap-learn, for method='umap'", "it is not installed", fix) from error
-    return umap.UMAP(n_components=2, random_state=seed).fit_transform(z)
+    # With a seed UMAP runs in one thread, and of few examples takes all as neighbours: it warns
+    # of both unless they are asked for.
+    neighbours = min(_NEIGHBOURS, len(z) - 1)
+    return umap.UMAP(neighbours, random_state=seed, n_jobs=1).fit_transform(z)
 
 
 def _draw_points(figure, axes, points, labels, classes):

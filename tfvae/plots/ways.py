@@ -57,16 +57,40 @@ def traversed(
     """
     steps = arguments.whole_number("steps", steps, 2)
     span = arguments.positive_number("span", span)
-    base, order, y = _base(vae, x, y, seed)
-    chosen = _dimensions(vae, dimensions, order, base.size)
+    start, order, y = base(vae, x, y, seed)
+    chosen = _dimensions(vae, dimensions, order, start.size)
     if vae.posterior.support in (ONE_HOT, SIMPLEX):
-        z, tops = _classes(vae, base, chosen), []
+        z, tops = _classes(vae, start, chosen), []
     else:
         values = np.linspace(-span, span, steps, dtype=np.float32)
-        z = np.stack([_line(vae, base, dimension, values) for dimension in chosen])
+        z = np.stack([_line(vae, start, dimension, values) for dimension in chosen])
         tops = [f"{value:+.1f}" if value else "0" for value in values]
     made = _decoded(vae, z, model_calls.one(y, z.shape[0] * z.shape[1]))
     return Way(made, [f"z{dimension}" for dimension in chosen], tops)
+
+
+def base(
+    vae: "VAE", x: npt.ArrayLike | None, y: npt.ArrayLike | None, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Returns where a traversal starts.
+
+    Args:
+        vae: the model.
+        x: examples `[N, *event]`, the first of which it is, or None for a sample.
+        y: conditions `[N, ...]`, or None.
+        seed: the seed of the sample.
+
+    Returns:
+        The latent `[D]`, its elements in the order of how much they vary, and y or None.
+    """
+    if x is None:
+        y = model_calls.conditions(vae, 1, y)
+        z = vae.prior.decoder_input(vae.sample_latent(1, seed=seed, y=None if y is None else y[:1]))
+        start = locations.side_by_side(z)[0]
+        return start, np.arange(start.size), y
+    x = model_calls.checked(vae, x, y)
+    z = locations.side_by_side(vae.prior.decoder_input(locations.point_estimates(vae, x, y)))
+    return z[0], np.argsort(-z.var(axis=0), kind="stable"), None if y is None else np.asarray(y)
 
 
 def between(
@@ -136,18 +160,6 @@ def _check_method(vae, method):
     if method != "linear" and support not in (REAL, LAYERS, SPHERE):
         fix = 'use method="linear"'
         raise invalid("latents with angles between them", f"{support}", fix)
-
-
-def _base(vae, x, y, seed):
-    """Returns the latent to start from, `[D]`, the latents in their order, and y or None."""
-    if x is None:
-        y = model_calls.conditions(vae, 1, y)
-        z = vae.prior.decoder_input(vae.sample_latent(1, seed=seed, y=None if y is None else y[:1]))
-        base = locations.side_by_side(z)[0]
-        return base, np.arange(base.size), y
-    x = model_calls.checked(vae, x, y)
-    z = locations.side_by_side(vae.prior.decoder_input(locations.point_estimates(vae, x, y)))
-    return z[0], np.argsort(-z.var(axis=0), kind="stable"), y
 
 
 def _dimensions(vae, dimensions, order, size):

@@ -27,8 +27,8 @@ def of(found: "Subject") -> dict[str, Any] | None:
         `names` of the latents and `values` of the slider, and of pictures a `sprite`, the address
         of a picture with a row of frames for each latent, and its `cell`, width and height of a
         frame; of signals `lines`, points for each latent, value and channel; of rows `words` for
-        each latent, value and column, and their `columns`. None for a latent of classes, where
-        nothing slides.
+        each latent, value and column, and their `columns`. Of pictures and signals the `range` of
+        the values drawn. None for a latent of classes, where nothing slides.
     """
     from tfvae.pieces import ONE_HOT, SIMPLEX
     from tfvae.plots import ways
@@ -61,7 +61,7 @@ def _sprite(look, made):
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, format="PNG", optimize=True)
     address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return {"sprite": address, "cell": [width, height]}
+    return {"sprite": address, "cell": [width, height], "range": look.range}
 
 
 def _bytes(look, made):
@@ -87,7 +87,8 @@ def _lines(look, made):
     across = np.linspace(0, _SIZE[0], len(chosen))
     down = np.round(_SIZE[1] * (1 - share), 1)
     lines = [[_points(across, step) for step in latent] for latent in down]
-    return {"lines": lines, "size": _SIZE, "colours": figures.COLOURS}
+    told = {"size": _SIZE, "colours": figures.COLOURS, "times": chosen.tolist()}
+    return {"lines": lines, **told, "range": [low.tolist(), high.tolist()]}
 
 
 def _points(across, step):

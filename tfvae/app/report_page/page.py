@@ -2,12 +2,13 @@
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfvae import quiet_loggers
-from tfvae.app.report_page import frames, panels, subject, words
-from tfvae.app.run_folder import MODEL, REPORT, SAVED_MODEL, TFLITE
+from tfvae.app.report_page import frames, live, panels, subject, words
+from tfvae.app.run_folder import MODEL, PAGE, REPORT, SAVED_MODEL, TFLITE
 from tfvae.errors import InputError
 from tfvae.plots import events
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tfvae.datasets import Dataset
     from tfvae.models.vae import VAE
 
-NAME = "report.html"
+NAME = PAGE
 
 _HERE = Path(__file__).parent
 _ORDER = (MODEL, SAVED_MODEL, TFLITE)
@@ -28,6 +29,7 @@ def write(
     vae: "VAE",
     dataset: "Dataset | None",
     why_not: str = "",
+    litert: str | os.PathLike[str] | None = None,
 ) -> None:
     """Writes the page of a run.
 
@@ -38,18 +40,20 @@ def write(
         vae: its model.
         dataset: its data, or None if they are not there any more: then the page has no figures.
         why_not: why the data are not there, a sentence.
+        litert: a `node_modules` folder with LiteRT.js, for a page that runs the exported model;
+            None for one that computes nothing.
 
     Raises:
-        InputError: Jinja2 or Matplotlib is not installed.
+        InputError: Jinja2 or Matplotlib is not installed, or LiteRT.js is not in `litert`.
     """
     # Matplotlib notes what it does with fonts and folders.
     with quiet_loggers.quiet("matplotlib"):
-        text = _html(run, report, vae, dataset, why_not)
+        text = _html(run, report, vae, dataset, why_not, litert)
     path.write_text(text, encoding="utf-8")
 
 
-def _html(run, report, vae, dataset, why_not):
-    kind, left_out, slider = "examples", [why_not], None
+def _html(run, report, vae, dataset, why_not, litert):
+    kind, left_out, found, slider = "examples", [why_not], None, None
     drawn: list[panels.Panel] = []
     try:
         if dataset is not None:
@@ -59,7 +63,9 @@ def _html(run, report, vae, dataset, why_not):
             slider = frames.of(found)
     except InputError as error:  # of examples that no plot knows
         left_out = [*left_out, str(error)]
-    script = (_HERE / "slider.js").read_text(encoding="utf-8")
+    model, missing = _live(found, slider, run, litert)
+    scripts = [(_HERE / "slider.js").read_text(encoding="utf-8")]
+    scripts += [model.files.runtime, model.files.script] if model else []
     return _template().render(
         title=f"{_name(report)}: a run of tfvae",
         name=_name(report),
@@ -67,17 +73,34 @@ def _html(run, report, vae, dataset, why_not):
         alarms=list(report.get("alarms", {}).values()),
         numbers=words.numbers(report["evaluation"]),
         panels=drawn,
-        left_out=[reason for reason in left_out if reason],
+        left_out=[reason for reason in (*left_out, missing) if reason],
         slider=slider,
+        live=model,
         files=words.files(_sizes(run), report["export"]),
         versions=report["versions"],
         command=words.command(report["settings"], "config.toml" in _names(run)),
         settings=_settings(report["settings"]),
         style=(_HERE / "style.css").read_text(encoding="utf-8"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script=scripts[0],
+        allowed=[*map(_hash, scripts), *(["'wasm-unsafe-eval'"] if model else [])],
         rows=kind == events.ROWS,
     )
+
+
+def _live(found, slider, run, litert):
+    """Returns the exported model if it was asked for, else why it cannot be there, or ""."""
+    if litert is None:
+        return None, ""
+    reason = live.why_not(found, slider)
+    if reason:
+        return None, f"The exported model, to be moved in the page: {reason}"
+    return live.of(found, run / TFLITE, litert), ""
+
+
+def _hash(script):
+    """Returns a script as a content-security policy allows it."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 def _template():

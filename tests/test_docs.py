@@ -5,6 +5,7 @@ written in the nightly tests; in the others on the first examples, for one epoch
 """
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -309,6 +310,10 @@ def test_every_example_is_a_page(hooks):
         )
         for line in code.splitlines():
             assert line in text
+        assert f"({path.stem}.ipynb)" in text
+        cells = json.loads(made.notebook(path))["cells"]
+        kinds = [kind for kind, _ in made.cells(path.read_text("utf-8"))]
+        assert [cell["cell_type"] == "markdown" for cell in cells] == kinds
     assert made.scripts()[0].name == "first_vae.py"
 
 
@@ -344,8 +349,9 @@ def little(hooks, tmp_path, monkeypatch):
 
 
 def test_the_pictures_of_an_example_are_drawn_at_build_and_once(little):
+    made = [f"examples/little{end}" for end in (".md", ".ipynb", "-picture.png")]
     for _ in range(2):
-        assert little.on_files([], None) == ["examples/little.md", "examples/little-picture.png"]
+        assert little.on_files([], None) == made
     (folder,) = little.CACHE.iterdir()
     assert (folder / "runs.txt").read_text() == "x"
     text, pictures = little.page(little.scripts()[0])

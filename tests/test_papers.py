@@ -1,7 +1,10 @@
 """The papers of the project are whole, and say the same as the package."""
 
 import configparser
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,6 +79,30 @@ def test_a_release_is_built_then_tested_then_published_without_a_password():
     assert jobs["publish"]["permissions"] == {"id-token": "write"}
     assert found["permissions"] == {"contents": "read"}
     assert "secrets." not in (GITHUB / "workflows" / "release.yml").read_text("utf-8")
+
+
+def test_a_release_names_the_addresses_of_its_repository(tmp_path):
+    steps = parsed(GITHUB / "workflows" / "release.yml")["jobs"]["build"]["steps"]
+    names = [step.get("run", "").strip() for step in steps]
+    step = next(step for step in steps if "project_urls" in step.get("run", ""))
+    assert names.index(step["run"].strip()) < names.index("python -m build")
+
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    address = {"GITHUB_SERVER_URL": "https://host", "GITHUB_REPOSITORY": "a/b"}
+    environment = {**os.environ, **address, "GITHUB_REF_NAME": "v9.9.9"}
+    subprocess.run(["bash", "-ec", step["run"]], cwd=tmp_path, env=environment, check=True)
+    setup = configparser.ConfigParser()
+    setup.read(tmp_path / "setup.cfg", encoding="utf-8")
+    urls = [line.split(" = ") for line in setup["metadata"]["project_urls"].split("\n") if line]
+    assert dict(urls) == {
+        "Source": "https://host/a/b",
+        "Changelog": "https://host/a/b/blob/v9.9.9/CHANGELOG.md",
+        "Issues": "https://host/a/b/issues",
+    }
+    setup.remove_option("metadata", "project_urls")
+    before = configparser.ConfigParser()
+    before.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert setup == before
 
 
 def test_a_release_is_of_the_versions_that_python_requires():

@@ -21,6 +21,7 @@ import re
 import shutil
 import sys
 
+import jupytext
 import script_runner
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
@@ -68,7 +69,7 @@ def page(path):
     text = path.read_text(encoding="utf-8")
     folder = kept(path)
     parts = [body if is_words else _fenced(body, "python") for is_words, body in cells(text)]
-    parts.append(f"`python examples/{path.name}` runs it.")
+    parts.append(f"`python examples/{path.name}` runs it. [As a notebook]({path.stem}.ipynb)")
     pictures = sorted(folder.glob("*.png")) if folder else []
     if folder and (folder / "output").read_text(encoding="utf-8").strip():
         lines = (folder / "output").read_text(encoding="utf-8").strip().splitlines()
@@ -79,6 +80,11 @@ def page(path):
         f"![What the script draws: {each.stem}]({path.stem}-{each.name})" for each in pictures
     ]
     return "\n\n".join(parts) + "\n", {f"{path.stem}-{p.name}": p.read_bytes() for p in pictures}
+
+
+def notebook(path):
+    """Returns a script as a Jupyter notebook, not run."""
+    return jupytext.writes(jupytext.read(path, fmt="py:percent"), fmt="ipynb")
 
 
 def kept(path):
@@ -144,6 +150,8 @@ def on_files(files, config):
     for path in scripts():
         text, pictures = page(path)
         files.append(File.generated(config, f"examples/{path.stem}.md", content=text))
+        book = f"examples/{path.stem}.ipynb"
+        files.append(File.generated(config, book, content=notebook(path)))
         for name, content in pictures.items():
             files.append(File.generated(config, f"examples/{name}", content=content))
     return files

@@ -13,7 +13,6 @@ from typing import BinaryIO, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from tfvae._files import mapped
 from tfvae.datasets import storage
 from tfvae.errors import invalid
 
@@ -24,7 +23,6 @@ ImageFit = Literal["crop", "pad"]
 
 _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
 _SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
-_RELEASED = 256  # pictures after which memory is given back, of an array on disk
 _MULTIPLE = 4  # which convolutions halve twice
 _ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
 _DEPTH_16 = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -101,12 +99,9 @@ def together(
     size, channels = shape[:2], shape[2]
     sized = any(header.size != size for header in headers)
     changes: collections.Counter[str] = collections.Counter()
-    x = storage.empty((len(headers), *shape), f"{len(headers):,} pictures")
-    for i, source in enumerate(sources):
-        image = values(source, size if sized else None, fit, changes)
-        x[i] = image[..., None] if channels == 1 else coloured(image)
-        if i % _RELEASED == 0:
-            mapped.release(x)
+    images = (values(source, size if sized else None, fit, changes) for source in sources)
+    images = (image[..., None] if channels == 1 else coloured(image) for image in images)
+    x = storage.filled(images, (len(headers), *shape), f"{len(headers):,} pictures")
 
     notes = [f"{what}: {count}" for what, count in sorted(changes.items()) if count]
     if sized:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfvae._files import mapped
 from tfvae.datasets import pictures, readers, storage
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import invalid
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 MARK = "tfds:"
-_RELEASED = 256  # examples after which memory is given back, of an array on disk
 
 
 def load(
@@ -130,9 +128,6 @@ def _values(name, examples, image_size, image_fit):
         x, note = pictures.together(examples, image_size, image_fit)
         return x, "; ".join(filter(None, ["values from 0 to 1", note]))
 
-    x = storage.empty((len(examples), *first.shape), name)
-    for i, example in enumerate(examples):
-        x[i] = readers.unit(example) if of_8_bits else example
-        if i % _RELEASED == 0:
-            mapped.release(x)
+    found = map(readers.unit, examples) if of_8_bits else examples
+    x = storage.filled(found, (len(examples), *first.shape), name)
     return x, "8-bit values divided by 255" if of_8_bits else ""

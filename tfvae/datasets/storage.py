@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tfvae._files import mapped
 from tfvae.errors import invalid
 
 IN_MEMORY = 2**30  # bytes of an array; those of more lie on disk
+_RELEASED = 256  # examples after which memory is given back, of an array on disk
 _SPARE = 2**30  # bytes of the disk that are left to others
 
 
@@ -26,6 +27,25 @@ def empty(shape: tuple[int, ...], name: str) -> np.ndarray:
     if 4 * math.prod(shape) <= IN_MEMORY:
         return np.empty(shape, np.float32)
     return _on_disk(shape, name)
+
+
+def filled(examples: Iterable[np.ndarray], shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Returns examples that come one after the other as one array, in memory or on disk.
+
+    Args:
+        examples: N of them, each `[*event]` or of a shape that becomes it.
+        shape: the shape of the array, `[N, *event]`.
+        name: what they are, for a message.
+
+    Raises:
+        InputError: a disk without room for it.
+    """
+    made = empty(shape, name)
+    for i, example in enumerate(examples):
+        made[i] = example
+        if i % _RELEASED == 0:
+            mapped.release(made)
+    return made
 
 
 def converted(x: np.ndarray, convert: Callable[[np.ndarray], np.ndarray], name: str) -> np.ndarray:

@@ -113,8 +113,13 @@ class _Examples:
         return sum(self._builder.info.splits[part].num_examples for part in self._parts)
 
     def __iter__(self):
+        import tensorflow_datasets as tfds
+
+        # So that labels are read without decoding the pictures beside them.
+        alone = tfds.decode.PartialDecoding({self._feature: True})
         for part in self._parts:
-            for row in self._builder.as_dataset(split=part).as_numpy_iterator():
+            rows = self._builder.as_dataset(split=part, decoders=alone)
+            for row in rows.as_numpy_iterator():
                 yield row[self._feature]
 
 

@@ -127,6 +127,12 @@ BatchSize = Annotated[
 LearningRate = Annotated[
     float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")
 ]
+TrainNumSamples = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Importance samples per held-out example. Default 500; 200 of the first data."
+    ),
+]
 NumSamples = Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")]
 Out = Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")]
 Overwrite = Annotated[

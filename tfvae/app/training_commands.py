@@ -33,7 +33,7 @@ def train(
     steps: options.Steps = None,
     batch_size: options.BatchSize = None,
     learning_rate: options.LearningRate = None,
-    num_samples: options.NumSamples = 500,
+    num_samples: options.TrainNumSamples = None,
     num_examples: options.NumExamples = 1000,
     seed: options.Seed = 0,
     out: options.Out = None,

@@ -113,7 +113,7 @@ def _watched(part, places):
         places: a list, to which the names of the activations are added.
     """
 
-    @tf.function(input_signature=part.specs)
+    @tf.function(input_signature=part.specs, autograph=False)
     def function(*tensors):
         part.function(dict(zip((spec.name for spec in part.specs), tensors)))
         operations = tf.compat.v1.get_default_graph().get_operations()

@@ -80,8 +80,8 @@ def _make_call(node, name):
 
 def _definition(op, form):
     """Returns the definition of a safe form, which has one argument and the output `output`."""
-    traced = tf.function(form, input_signature=[tf.TensorSpec(None)]).get_concrete_function()
-    definition = traced.function_def
+    traced = tf.function(form, input_signature=[tf.TensorSpec(None)], autograph=False)
+    definition = traced.get_concrete_function().function_def
     definition.signature.name = _name(op)
     (argument,) = definition.signature.output_arg
     definition.ret["output"] = definition.ret.pop(argument.name)

@@ -74,7 +74,7 @@ def write_archive(
     archive = keras.export.ExportArchive()
     archive.track(vae)
     for name, (function, specs) in functions.items():
-        archive.add_endpoint(name, tf.function(function, input_signature=specs))
+        archive.add_endpoint(name, tf.function(function, input_signature=specs, autograph=False))
     with _one_at_a_time():
         # Keras' list of the endpoints is left out by `verbose`. To redirect the output of the
         # process instead would take the words of other threads.

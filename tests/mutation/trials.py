@@ -68,17 +68,31 @@ def trial(copy, mutant, state, limit):
     started = time.monotonic()
     target = choosing.target_of(mutant, copy.folder)
     red: list = []
-    # Reading a hundred files takes longer than running the one test that a mutant is about.
-    for files in choosing.rounds_for(target, copy.folder):
-        found, failed = _round(copy, mutant, files, target, state, red, limit)
-        if failed or found["code"] is None:
-            break
+    found, failed = _again(copy, mutant, state, limit)
+    if not failed:
+        # Reading a hundred files takes longer than running the one test that a mutant is about.
+        for files in choosing.rounds_for(target, copy.folder):
+            found, failed = _round(copy, mutant, files, target, state, red, limit)
+            if failed or found["code"] is None:
+                break
 
     ran = sum(outcome != "skipped" for _, outcome, _ in found["tests"])
     status, by = _verdict(found, failed)
     took = round(time.monotonic() - started, 1)
     tests = {"ran": ran, "chosen": found["chosen"], "red": red, "seconds": took}
     return {"status": status, "by": by, **tests, "digest": digest_of(mutant, copy.folder)}
+
+
+def _again(copy, mutant, state, limit):
+    """Runs the one test that noticed the mutant in an earlier source, if there is one."""
+    before = state.results.get(mutant.name, {}).get("by", "")
+    if "::" not in before or before.startswith("signal"):
+        return None, []
+
+    with copy.planted(mutant):
+        found = _run_without_choosing(copy, before, _SOFT * limit, limit)
+    failed = [test for test, outcome, _ in found["tests"] if outcome == "failed"]
+    return found, [test for test in failed if _is_green(copy, test, state, limit)]
 
 
 def _round(copy, mutant, files, target, state, red, limit):
@@ -97,7 +111,7 @@ def _round(copy, mutant, files, target, state, red, limit):
 
 def measure(copy, file, state):
     """Runs a test file without a mutant, to know how long tests take; returns those that fail."""
-    found = _run_without_mutant(copy, file, _MEASURED, _MEASURED)
+    found = _run_without_choosing(copy, file, _MEASURED, _MEASURED)
     state.learn(found["tests"])
     state.save()
     return [test for test, outcome, _ in found["tests"] if outcome == "failed"]
@@ -156,7 +170,7 @@ def _run(copy, files, target, state, red, limit):
     return copy.run(**given, **times, only=None, options=["-x"])
 
 
-def _run_without_mutant(copy, test, soft, hard):
+def _run_without_choosing(copy, test, soft, hard):
     nothing = {"files": [], "target": [], "seconds": {}, "skip": [], "options": []}
     return copy.run(**nothing, only=[test], soft=soft, hard=hard)
 
@@ -181,7 +195,7 @@ def _is_green(copy, test, state, limit):
     """Whether a test, or a file's first, passes alone and without a mutant."""
     key = f"{test} {_content(copy.folder, test.split('::')[0])}"
     if key not in state.green:
-        found = _run_without_mutant(copy, test, limit if "::" in test else 0.0, limit)
+        found = _run_without_choosing(copy, test, limit if "::" in test else 0.0, limit)
         passed = all(outcome != "failed" for _, outcome, _ in found["tests"])
         state.green[key] = found["code"] is not None and passed
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 
@@ -6,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfvae
 from tests.support import zoo
@@ -25,6 +27,13 @@ def _as_graphs(model, rows=0):
 
 
 compilation_plan.choose = _as_graphs  # before the first fixture of a session makes a model
+if not os.environ.get("TFVAE_TESTS_BY_XLA"):
+    # A graph that runs a few times takes longer to optimize than to run.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+# What the imports have made stays; Python would look through it thousands of times.
+gc.collect()
+gc.freeze()
+gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)

@@ -204,6 +204,7 @@ def test_every_answer_has_a_policy_and_a_fixed_type(server, target):
     assert "Python" not in head
 
 
+@pytest.mark.xdist_group("export")  # one process makes the files
 def test_the_policy_sent_is_the_one_in_the_page(exported, tmp_path):
     """And it is the same, whatever else the page says of itself."""
     web.to_web(exported / "batch_1.tflite", tmp_path / "page")

@@ -257,8 +257,10 @@ def test_the_poisson_is_that_of_scipy(mean):
     assert chi_squared(found, exact.pmf(np.arange(max(found.max() + 1, len(x))))) > 1e-3
 
 
-@pytest.mark.parametrize("mean", [1e-3, 0.7, 30.0, 1000.0])
-@pytest.mark.parametrize("r", [0.5, 2.0, 20.0, 1e5])
+@pytest.mark.parametrize(
+    ("mean", "r"),
+    [(1e-3, 0.5), (1e-3, 1e5), (0.7, 2.0), (30.0, 0.5), (30.0, 20.0), (1000.0, 0.5), (1000.0, 1e5)],
+)
 @pytest.mark.parametrize("per_element", [True, False])
 def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
     """Of mean m and variance m + m^2 / r."""

@@ -76,17 +76,17 @@ class Plain(keras.optimizers.SGD):
     [
         ("adam", "auto", True),
         ("adam", 1, False),
-        ("momentum", 3, False),
-        ("weight_decay", "auto", False),
         ("accumulating", "auto", False),
         ("averaging", "auto", False),
         ("scaling", 4, False),
         ("several", "auto", False),
-        ("muon", "auto", False),
         ("of_the_user", "auto", False),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in (
+                ("momentum", 3, False),
+                ("weight_decay", "auto", False),
+                ("muon", "auto", False),
                 ("momentum", 3, True),
                 ("weight_decay", "auto", True),
                 ("accumulating", "auto", True),

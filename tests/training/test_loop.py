@@ -43,11 +43,11 @@ def iterations(model):
 @pytest.mark.parametrize(
     ("form", "jit_compile"),
     [
-        ("arrays_steps_per_epoch", False),
         ("stream", False),
         ("uncounted", False),
-        ("steps_per_epoch", False),
         ("arrays_steps_per_epoch", True),
+        pytest.param("arrays_steps_per_epoch", False, marks=pytest.mark.nightly),
+        pytest.param("steps_per_epoch", False, marks=pytest.mark.nightly),
         pytest.param("arrays", False, marks=pytest.mark.nightly),
         pytest.param("stream", True, marks=pytest.mark.nightly),
         pytest.param("arrays", True, marks=pytest.mark.nightly),

@@ -151,6 +151,12 @@ def threefry2x32(
     Returns:
         Two int32 tensors of the shape of the counter's.
     """
+    if unrolled or not tf.executing_eagerly():
+        return _threefry2x32(key, counter, unrolled)
+    return _in_one_call(tuple(key), tuple(counter))  # op by op it would take ten times as long
+
+
+def _threefry2x32(key, counter, unrolled=False):
     third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
     keys = [tf.reshape(word, []) for word in (*key, third)]
     # The numbers that each group of four rounds adds to the two words, [5] each.
@@ -176,6 +182,10 @@ def threefry2x32(
     # A loop, since in a small exported file the unrolled rounds would be the largest part.
     start = (tf.constant(0), *state[1:])
     return tf.while_loop(lambda group, *_: group < 5, four_rounds, start, maximum_iterations=5)[1:]
+
+
+_WORDS = (tf.TensorSpec(None, tf.int32),) * 2
+_in_one_call = tf.function(_threefry2x32, input_signature=[_WORDS, _WORDS], autograph=False)
 
 
 def erfinv(u: tf.Tensor) -> tf.Tensor:

@@ -33,11 +33,9 @@ CONTAINED = re.compile(
 OF_A_VAE = (
     "fit/array/hooks_14",
     "fit/unknown/steps_2/epochs_3",
-    "fit/generator/steps_2/epochs_3",
     "fit/pydataset/hooks_14",
     "fit/weights",
     "split/weights",
-    "validation/unknown/steps_None/freq_1",
     "validation/weights",
     "evaluate/weights",
     "predict/array/batch_3",
@@ -46,7 +44,6 @@ OF_A_VAE = (
     "predict_on_batch",
     "sequence/fit_bytes_fit",
     "inside/evaluate",
-    "callback/backup",
 )
 
 

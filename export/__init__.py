@@ -1,6 +1,7 @@
 """Models as files: SavedModel for servers, TFLite (LiteRT) for phones and browsers, apps, a page.
 
-Each name is imported at its first use, so that `Sampler` needs NumPy and LiteRT only.
+Each name is imported at its first use, so that `Sampler` needs NumPy and LiteRT only. The modules
+of this folder import each other by their full names, for which nobody asks here.
 """
 
 import importlib

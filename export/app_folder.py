@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import tfvae.export.app_languages as app_languages
+import tfvae.export.app_sources as app_sources
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.schema as schema
+import tfvae.export.sidecar as sidecar
 from tfvae import _files
 from tfvae._files.listing import read_json, sha256
 from tfvae.errors import invalid
-from tfvae.export import app_languages, app_sources, call_arguments, schema, sidecar
 from tfvae.export.runtime import InterpreterRuntime
 from tfvae.export.web import LITERT_VERSION
 

@@ -6,8 +6,8 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+import tfvae.export.app_languages as app_languages
 from tfvae._version import __version__
-from tfvae.export import app_languages
 from tfvae.export.app_languages import JAVASCRIPT, KOTLIN, SWIFT
 from tfvae.export.schema import Ports
 

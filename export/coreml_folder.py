@@ -8,9 +8,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.finite as finite
+import tfvae.export.plain_functions as plain_functions
 from tfvae import _files
 from tfvae.errors import invalid
-from tfvae.export import call_arguments, finite, plain_functions
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from tfvae.export import signatures
+import tfvae.export.signatures as signatures
 from tfvae.pieces import LAYERS, REAL
 
 if TYPE_CHECKING:

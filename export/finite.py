@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+import tfvae.export.examples as examples
 from tfvae.errors import invalid
-from tfvae.export import examples
 
 if TYPE_CHECKING:
     from tfvae.export.signatures import Part

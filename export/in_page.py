@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import tfvae.export.sidecar as sidecar
+import tfvae.export.web as web
 from tfvae.errors import invalid
-from tfvae.export import sidecar, web
 
 # The build without relaxed SIMD: it runs in all browsers, and gives the same numbers in them.
 _BUILD = "wasm/litert_wasm_compat_internal"

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+import tfvae.export.examples as examples
 from tfvae._keras import internals
 from tfvae._keras.backend import keras
-from tfvae.export import examples
 from tfvae.export.precision import HALVED_FROM
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfvae.export import flatbuffer
+import tfvae.export.flatbuffer as flatbuffer
 
 if TYPE_CHECKING:
     from tfvae.export.signatures import Signature

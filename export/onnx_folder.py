@@ -6,9 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import tfvae.export.availability as availability
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.finite as finite
+import tfvae.export.plain_functions as plain_functions
+import tfvae.export.sidecar as sidecar
 from tfvae import _files, quiet_loggers
 from tfvae._version import __version__
-from tfvae.export import availability, call_arguments, finite, plain_functions, sidecar
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+import tfvae.export.availability as availability
+import tfvae.export.examples as examples
+import tfvae.export.signatures as signatures
 from tfvae.errors import invalid
-from tfvae.export import availability, examples, signatures
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+import tfvae.export.draws as draws
+import tfvae.export.examples as examples
+import tfvae.export.layer_losses as layer_losses
 from tfvae import random
 from tfvae.errors import invalid
-from tfvae.export import draws, examples, layer_losses
 from tfvae.export.runtime import run_part
 from tfvae.export.sampler import Sampler
 

@@ -12,7 +12,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tfvae.export import flatbuffer, refused_ops, safe_ops, signatures, table
+import tfvae.export.flatbuffer as flatbuffer
+import tfvae.export.refused_ops as refused_ops
+import tfvae.export.safe_ops as safe_ops
+import tfvae.export.signatures as signatures
+import tfvae.export.table as table
 from tfvae.export.precision import HALVED_FROM
 from tfvae.export.saved_model import write_archive
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+import tfvae.export.signatures as signatures
 from tfvae._keras import internals, op_watch
 from tfvae.errors import invalid
-from tfvae.export import signatures
 
 if TYPE_CHECKING:
     from tfvae.export.signatures import Part

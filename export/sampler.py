@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.runtime as runtime
+import tfvae.export.schema as schema
+import tfvae.export.sidecar as sidecar
 from tfvae.errors import invalid, of_file
-from tfvae.export import call_arguments, runtime, schema, sidecar
 from tfvae.seeds import as_int32, check_range
 from tfvae.validation import conditions
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+import tfvae.export.availability as availability
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.finite as finite
+import tfvae.export.signatures as signatures
 from tfvae import _files
 from tfvae._keras.backend import keras
-from tfvae.export import availability, call_arguments, finite, signatures
 from tfvae.export.precision import in_float32
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import tfvae.export.schema as schema
 from tfvae._files import Target, local
 from tfvae._files.beside import leftovers
 from tfvae._files.listing import read_json
 from tfvae.errors import invalid, of_file
-from tfvae.export import schema
 
 FORMAT_VERSION = 1
 _OWN_KEYS = {"format_version", "package_version", "sha256", "signatures", "random"}

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+import tfvae.export.availability as availability
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.examples as examples
+import tfvae.export.finite as finite
+import tfvae.export.least_runtimes as least_runtimes
+import tfvae.export.quality as quality
+import tfvae.export.quantize as quantize
+import tfvae.export.refused_ops as refused_ops
+import tfvae.export.sidecar as sidecar
+import tfvae.export.signatures as signatures
 from tfvae import _files
 from tfvae._version import __version__
 from tfvae.errors import invalid
-from tfvae.export import (
-    availability,
-    call_arguments,
-    examples,
-    finite,
-    least_runtimes,
-    quality,
-    quantize,
-    refused_ops,
-    sidecar,
-    signatures,
-)
 from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
 from tfvae.likelihoods import Columns

@@ -9,9 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tfvae.export.call_arguments as call_arguments
+import tfvae.export.page_security as page_security
+import tfvae.export.runtime as runtime
+import tfvae.export.schema as schema
+import tfvae.export.sidecar as sidecar
 from tfvae import _files
 from tfvae.errors import invalid, of_file
-from tfvae.export import call_arguments, page_security, runtime, schema, sidecar
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE

@@ -48,8 +48,7 @@ def whole_files(targets: Sequence[Target]) -> Iterator[list[Path]]:
     with beside(paths[0]) as folder:
         written = [folder / path.name for path in paths]
         yield written
-        for file, path in zip(written, paths):
-            _put(file, path)
+        _put(written, paths)
 
 
 @contextlib.contextmanager
@@ -78,11 +77,12 @@ def whole_folder(target: Target) -> Iterator[Path]:
         written = folder / path.name
         written.mkdir()
         yield written
-        _put(written, path)
+        _put([written], [path])
 
 
-def _put(written, path):
-    try:
-        place(written, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+def _put(written, paths):
+    for file, path in zip(written, paths):
+        try:
+            place(file, path)
+        except OSError as error:
+            raise cannot_write(path, error) from error

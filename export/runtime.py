@@ -27,10 +27,22 @@ class _Runtime:
         raise NotImplementedError
 
     def run_all(
-        self, calls: list[tuple[str, dict[str, np.ndarray]]]
-    ) -> list[dict[str, np.ndarray]]:
-        """Runs several signatures in order, given as `run` takes them."""
-        return [self.run(signature, inputs) for signature, inputs in calls]
+        self, calls: list[tuple[str, dict[str, np.ndarray]]], counts: list[int]
+    ) -> dict[str, np.ndarray]:
+        """Runs signatures of one kind and any batch sizes in order, and joins their outputs.
+
+        Args:
+            calls: the signatures and their inputs, as `run` takes them.
+            counts: how many of the rows of each are wanted, the first ones.
+
+        Returns:
+            The outputs by name.
+        """
+        pages = [self.run(signature, inputs) for signature, inputs in calls]
+        return {
+            key: np.concatenate([page[key][:count] for page, count in zip(pages, counts)])
+            for key in pages[0]
+        }
 
 
 class InterpreterRuntime(_Runtime):
@@ -185,19 +197,19 @@ def run_part(
         Its outputs by name, `[N, ...]`.
     """
     batch = parts[name].specs[0].shape[0]
-    runtime = InterpreterRuntime(models[name])
     length = len(next(iter(inputs.values())))
 
-    pages = []
+    calls, counts = [], []
     for first in range(0, length, batch):
         rows = np.arange(first, first + batch) % length
         page = {
             spec.name: inputs[spec.name][rows].astype(spec.dtype.as_numpy_dtype)
             for spec in parts[name].specs
         }
-        pages.append(runtime.run(name, page))
+        calls.append((name, page))
+        counts.append(min(batch, length - first))
 
-    return {key: np.concatenate([page[key] for page in pages])[:length] for key in pages[0]}
+    return InterpreterRuntime(models[name]).run_all(calls, counts)
 
 
 def _shapes(details):

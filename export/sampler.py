@@ -66,7 +66,9 @@ class Sampler:
         self.metadata = metadata
         self._model, self._compiled, self._name = model, compiled, name
         self._lock = threading.Lock()
-        self._sizes = metadata["batch_sizes"]  # the sizes in use, see `of_batch`
+        self._sizes = metadata["batch_sizes"]  # the sizes in use, see `with_batch_size`
+        of_y = metadata["condition_shape"], metadata["condition_dtype"]
+        self._of_y = *of_y, metadata.get("num_classes")  # what `conditions.checked` asks for
         self._runtime, ports = runtime.opened(model, name, compiled)
         with of_file(f"{name} and its sidecar"):
             schema.check_file(metadata, ports)
@@ -132,9 +134,10 @@ class Sampler:
         """
         name = "draw" if draw else "sample"
         self._check_signature(name)
+        size = self.latent_size
         seed = as_int32(seed)
-        start, n = check_range(start, n, self.latent_size)
-        y = self._condition(y, n)
+        start, n = check_range(start, n, size)
+        y = conditions.checked(y, *self._of_y, n)
 
         def inputs_of(first, count, batch):
             index = np.array([start + first], np.int64).astype(np.int32)  # the same 32 bits
@@ -175,7 +178,7 @@ class Sampler:
                 "pass one row of latents per sample",
             )
 
-        y = self._condition(y, n)
+        y = conditions.checked(y, *self._of_y, n)
         rows = dict(zip(_latent_names(len(layers)), layers))
         return self._run("decode", _pages_of(rows), n, y)["x"]
 
@@ -261,7 +264,7 @@ class Sampler:
                 )
 
         n = len(next(iter(inputs.values())))
-        return self._run(name, _pages_of(inputs), n, self._condition(y, n))
+        return self._run(name, _pages_of(inputs), n, conditions.checked(y, *self._of_y, n))
 
     def _check_signature(self, name):
         """Refuses a signature that the file does not have, with the reason if it is known."""
@@ -283,15 +286,6 @@ class Sampler:
         """The sizes of the latents that the decoder takes, one for each layer."""
         size = self.metadata["latent_dim"]
         return size if isinstance(size, list) else [size]
-
-    def _condition(self, y, n):
-        """Returns checked conditions of n samples, or None for a model that takes none."""
-        shape = self.metadata["condition_shape"]
-        conditions.check_presence(y, shape)
-        if y is None:
-            return None
-        dtype, num_classes = self.metadata["condition_dtype"], self.metadata.get("num_classes")
-        return conditions.check(y, shape, dtype, num_classes, rows=n)
 
     def _pages(self, n: int) -> Iterator[tuple[int, int, int, str]]:
         """Cuts n rows into batches of the file: the largest that fits, and a padded rest.
@@ -332,13 +326,9 @@ class Sampler:
 
         try:
             with self._lock:
-                pages = self._runtime.run_all(calls)
+                return self._runtime.run_all(calls, counts)
         except (RuntimeError, ValueError) as error:  # of a graph that LiteRT cannot prepare
             raise runtime.unusable(self._name, error) from error
-        joined = {}
-        for key in pages[0]:
-            joined[key] = np.concatenate([page[key][:n] for page, n in zip(pages, counts)])
-        return joined
 
 
 def _pages_of(rows):

@@ -32,6 +32,31 @@ def check_presence(y: Any, shape: Sequence[int] | None) -> None:
         )
 
 
+def checked(
+    y: Any,
+    shape: Sequence[int] | None,
+    dtype: str | None,
+    num_classes: int | None,
+    rows: int | None = None,
+) -> np.ndarray | None:
+    """Returns conditions as `check` does, or None for a model that takes none.
+
+    Args:
+        y: conditions `[rows, *shape]`, or None.
+        shape: shape of one condition, or None if the model takes none.
+        dtype: as in `check`, or None likewise.
+        num_classes: as in `check`.
+        rows: as in `check`.
+
+    Raises:
+        InputError: as `check_presence` and `check`.
+    """
+    check_presence(y, shape)
+    if shape is None or dtype is None:
+        return None
+    return check(y, shape, dtype, num_classes, rows)
+
+
 def check(
     y: Any,
     shape: Sequence[int],

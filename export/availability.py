@@ -15,18 +15,19 @@ _LOG = logging.getLogger("tfvae")
 
 
 def available(
-    made: dict[str, "Signature"], found: dict[str, "Part"]
-) -> tuple[dict[str, "Signature"], dict[str, str]]:
-    """Leaves out the signatures that need a method which a piece does not have.
+    found: dict[str, "Part"], made: dict[str, "Signature"]
+) -> tuple[dict[str, "Signature"], dict[str, "Part"], dict[str, str]]:
+    """Leaves out the signatures that need a method which a piece does not have, and their parts.
 
     A piece written by a user may have no `draw`, or no `sample`, which nothing but a file needs.
 
     Args:
-        made: signatures by name.
-        found: the parts that they chain.
+        found: parts by name.
+        made: the signatures that chain them, by name.
 
     Returns:
-        The signatures that can be exported, and the reasons of the others, by name.
+        The signatures that can be exported, the parts that these chain, and the reasons of the
+        other signatures, by name.
 
     Raises:
         InputError: a model of which nothing can be exported.
@@ -45,7 +46,8 @@ def available(
             "; ".join(sorted(set(left_out.values()))),
             "define that method of the piece",
         )
-    return kept, left_out
+    used = {step.part for signature in kept.values() for step in signature.steps}
+    return kept, {name: part for name, part in found.items() if name in used}, left_out
 
 
 def tell(left_out: dict[str, str]) -> None:

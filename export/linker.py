@@ -23,6 +23,22 @@ _SUBGRAPHS_OF = {
 }
 
 
+def link(models: dict[str, bytes], built: "dict[str, Signature]") -> bytes:
+    """Makes one file from the files of the parts.
+
+    Args:
+        models: the files of the parts, as `quantize.convert_parts` returns them.
+        built: the signatures of the file, by name.
+
+    Returns:
+        The bytes of the file.
+    """
+    linker = Linker(models)
+    for name, signature in built.items():
+        linker.add(name, signature)
+    return linker.to_bytes()
+
+
 class Linker:
     """Builds one TFLite file, signature by signature.
 

@@ -53,15 +53,15 @@ def functions(
         InputError: a name that is no signature of the model.
     """
     parts = signatures.parts(vae, batch, encoder=encoder)
-    built, left_out = availability.available(signatures.signatures(vae, parts, batch), parts)
+    made = signatures.signatures(vae, parts, batch)
+    built, parts, left_out = availability.available(parts, made)
     unknown = sorted(set(names or ()) - set(built))
     if unknown:
         fix = "leave it out, or include the encoder for those that take x"
         raise invalid(f"signatures among {sorted(built)}", f"{unknown}", fix)
 
     chosen = {name: built[name] for name in names or built}
-    made = {name: _plain(signature, parts) for name, signature in chosen.items()}
-    return made, left_out
+    return {name: _plain(signature, parts) for name, signature in chosen.items()}, left_out
 
 
 def output_name(output: str, specs: list[tf.TensorSpec]) -> str:

@@ -51,7 +51,8 @@ def to_saved_model(vae: "VAE", path: str | os.PathLike[str]) -> str | os.PathLik
     target = _files.Target(path, "a SavedModel of tfvae alone", _files.foreign_to_mark)
     with in_float32(vae), _files.whole_folder(target) as folder:
         parts = signatures.parts(vae)
-        built, left_out = availability.available(signatures.signatures(vae, parts), parts)
+        made = signatures.signatures(vae, parts)
+        built, parts, left_out = availability.available(parts, made)
         availability.tell(left_out)
         write_archive(
             vae,

@@ -10,7 +10,7 @@ JavaScript have no more than that in common.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -74,17 +74,14 @@ def parts(vae: "VAE", batch: int | None = None, *, encoder: bool = True) -> dict
             the first sample. With None, `index [B]` lists the numbers.
         encoder: True to include the parts that take x or the encoder's output.
     """
-    prior = vae.prior.for_export()
+    prior, likelihood = vae.prior.for_export(), vae.likelihood
+    params_shape = likelihood.params_shape(vae.event_shape)
     seeded = [
         _spec([1], "seed", tf.int32),
         _spec([batch if batch is None else 1], "index", tf.int32),
     ]
     condition, event = _condition(vae, batch), [_spec([batch, *vae.event_shape], "x")]
-    latents, params = (
-        _latent_specs(vae, batch),
-        [_spec([batch, *vae.likelihood.params_shape(vae.event_shape)], "params")],
-    )
-    likelihood = vae.likelihood
+    latents, params = _latent_specs(vae, batch), [_spec([batch, *params_shape], "params")]
 
     # The parts take and return dictionaries of tensors, by the names of the ports.
     def noise(inputs):
@@ -112,6 +109,30 @@ def parts(vae: "VAE", batch: int | None = None, *, encoder: bool = True) -> dict
         if encoder
         else found
     )
+
+
+def of_sizes(
+    vae: "VAE", sizes: Sequence[int], *, encoder: bool = True
+) -> tuple[dict[str, Part], dict[str, Signature]]:
+    """Returns the parts and the signatures of a model for several batch sizes, by name.
+
+    Those of the first size have their plain names. The others carry their size, as in the part
+    `latent@16` and the signature `sample_16`.
+
+    Args:
+        vae: the model.
+        sizes: the batch sizes.
+        encoder: as in `parts`.
+    """
+    found, made = {}, {}
+    for size in sizes:
+        at, suffix = ("", "") if size == sizes[0] else (f"@{size}", f"_{size}")
+        own = parts(vae, size, encoder=encoder)
+        found.update({name + at: part for name, part in own.items()})
+        for name, signature in signatures(vae, own, size).items():
+            steps = [step._replace(part=step.part + at) for step in signature.steps]
+            made[name + suffix] = signature._replace(steps=steps)
+    return found, made
 
 
 def _encoder_parts(vae, batch, inputs_of_encoder, seeded, noise):

@@ -12,6 +12,7 @@ import tfvae.export.call_arguments as call_arguments
 import tfvae.export.examples as examples
 import tfvae.export.finite as finite
 import tfvae.export.least_runtimes as least_runtimes
+import tfvae.export.linker as linker
 import tfvae.export.quality as quality
 import tfvae.export.quantize as quantize
 import tfvae.export.refused_ops as refused_ops
@@ -20,7 +21,6 @@ import tfvae.export.signatures as signatures
 from tfvae import _files
 from tfvae._version import __version__
 from tfvae.errors import invalid
-from tfvae.export.linker import Linker
 from tfvae.export.precision import in_float32
 from tfvae.likelihoods import Columns
 from tfvae.validation import conditions, data_checks
@@ -88,15 +88,15 @@ def to_tflite(
     sizes = call_arguments.as_batch_sizes(batch_size)
     include_encoder = call_arguments.as_flag("include_encoder", include_encoder)
     max_quality_loss = call_arguments.as_quality_loss(max_quality_loss)
+    call_arguments.check_examples("data", data)
+    call_arguments.check_examples("data_y", data_y)
     _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss)
 
     finite.check_weights(vae)
     pair = _files.whole_files(sidecar.targets(path))
     with in_float32(vae), pair as (model_file, sidecar_file):
-        parts = _parts(vae, sizes, include_encoder)
-        built, left_out = availability.available(_signatures(vae, parts, sizes), parts)
-        used = {step.part for signature in built.values() for step in signature.steps}
-        parts = {name: part for name, part in parts.items() if name in used}
+        found = signatures.of_sizes(vae, sizes, encoder=include_encoder)
+        built, parts, left_out = availability.available(*found)
 
         finite.check_samples(vae, examples.conditions(vae, finite.SAMPLES, data_y))
         rows = {}
@@ -105,7 +105,7 @@ def to_tflite(
             finite.check_activations(parts, rows)
         models = quantize.convert_parts(vae, parts, quantization, rows)
 
-        model = link(models, built)
+        model = linker.link(models, built)
         operators = check_operators(model, parts)
 
         metadata = _describe(vae, built, sizes, model, operators, quantization)
@@ -118,22 +118,6 @@ def to_tflite(
         sidecar_file.write_text(sidecar.dumps(metadata), encoding="utf-8")
     availability.tell(left_out)
     return metadata
-
-
-def link(models: dict[str, bytes], built: dict[str, signatures.Signature]) -> bytes:
-    """Makes one file from the files of the parts.
-
-    Args:
-        models: the files of the parts, as `quantize.convert_parts` returns them.
-        built: the signatures of the file, by name.
-
-    Returns:
-        The bytes of the file.
-    """
-    linker = Linker(models)
-    for name, signature in built.items():
-        linker.add(name, signature)
-    return linker.to_bytes()
 
 
 def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str]:
@@ -170,41 +154,8 @@ def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str
     return sorted(found)
 
 
-def _parts(vae, sizes, include_encoder):
-    """Returns the parts of all batch sizes: `latent` for the first size, `latent@16` for 16."""
-    found = {}
-    for size in sizes:
-        built = signatures.parts(vae, size, encoder=include_encoder)
-        found.update({_of_size(name, "@", size, sizes): part for name, part in built.items()})
-    return found
-
-
-def _signatures(vae, parts, sizes):
-    """Returns the signatures of all batch sizes: `sample` for the first, `sample_16` for 16."""
-    found = {}
-    for size in sizes:
-        mine = {
-            name: parts[_of_size(name, "@", size, sizes)]
-            for name in {name.split("@")[0] for name in parts}
-        }
-        for name, signature in signatures.signatures(vae, mine, size).items():
-            steps = [
-                step._replace(part=_of_size(step.part, "@", size, sizes))
-                for step in signature.steps
-            ]
-            found[_of_size(name, "_", size, sizes)] = signature._replace(steps=steps)
-    return found
-
-
-def _of_size(name, mark, size, sizes):
-    """Returns the name of a part or a signature for one of the batch sizes."""
-    return name if size == sizes[0] else f"{name}{mark}{size}"
-
-
 def _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss):
     """Refuses examples and conditions that do not fit, or that are missing where needed."""
-    call_arguments.check_examples("data", data)
-    call_arguments.check_examples("data_y", data_y)
     if data is not None:
         data_checks.check_condition(data, data_y, vae, "data")
         data_checks.check_events(data, vae.likelihood, vae.event_shape, "data")
@@ -236,6 +187,7 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "package_version": __version__,
         "event_shape": list(vae.event_shape),
         "value_range": _value_range(vae.likelihood),
+        **_columns(vae.likelihood),
         "latent_dim": vae.latent_dim,
         "latent_sizes": tf.nest.flatten(vae.latent_sizes),
         "condition_shape": None if vae.condition_shape is None else list(vae.condition_shape),
@@ -249,7 +201,6 @@ def _describe(vae, built, sizes, model, operators, quantization):
         "posterior": repr(vae.posterior),
         "prior": repr(vae.prior),
         "likelihood": repr(vae.likelihood),
-        **_columns(vae.likelihood),
         "random": sidecar.RANDOM_SCHEME,
         "quantization": quantization,
         "operators": operators,

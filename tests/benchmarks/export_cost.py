@@ -18,7 +18,7 @@ import numpy as np
 
 import tfvae
 from tfvae.app.settings import Settings, build, choose
-from tfvae.export import call_arguments, quantize, signatures, tflite
+from tfvae.export import call_arguments, linker, quantize, signatures
 from tfvae.export.runtime import InterpreterRuntime
 
 ROUNDS, CALLS = 15, 200
@@ -59,7 +59,7 @@ def files(vae):
     converted = quantize.convert_parts(vae, parts, None, {})
     built = signatures.signatures(vae, parts, 1)
     chosen = (["decode"], ["decode", "sample"])
-    return [tflite.link(converted, {name: built[name] for name in names}) for names in chosen]
+    return [linker.link(converted, {name: built[name] for name in names}) for names in chosen]
 
 
 def latencies(model, vae):

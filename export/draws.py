@@ -3,31 +3,31 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
+from tfvae import random
 from tfvae.errors import invalid
 
 if TYPE_CHECKING:
-    from tfvae.export.sampler import Sampler
+    from tfvae.export.examples import Samples
     from tfvae.models.vae import VAE
 
 # A draw differs from the model's if it is off by more than this share of draw and mean.
 _TOLERANCE = 1e-4
 # Of values that can be counted: a uniform beside a probability may draw either of two.
 _COUNTED_MAY_DIFFER = 0.02
-_SAMPLES = 64
 
 
 def share_that_differs(
-    vae: "VAE", sampler: "Sampler", mean: np.ndarray | float, y: tf.Tensor | None
+    vae: "VAE", drawn: "Samples", of_file: dict[int, np.ndarray], quantization: str | None
 ) -> float | None:
     """Returns the share of elements whose draws differ from the model's, over all batch sizes.
 
     Args:
         vae: the model.
-        sampler: of the file.
-        mean: the means of p(x|z) of the first 64 samples of seed 0, `[64, *event]`.
-        y: their conditions `[64, ...]`, or None.
+        drawn: samples of the model.
+        of_file: the same draws of x by the file, `[64, *event]` for each of its batch sizes; none
+            for a file without draws.
+        quantization: of the file.
 
     Returns:
         The largest share of a batch size, or None for a file without draws.
@@ -36,19 +36,19 @@ def share_that_differs(
         InputError: draws of a float32 file that differ, or draws that are not finite where the
             model's are.
     """
-    metadata = sampler.metadata
-    if "draw" not in metadata["signatures"]:
+    if not of_file:
         return None
-    expected = np.asarray(vae.sample(_SAMPLES, seed=0, y=y, draw=True))
+    noise = drawn.noise.fold_in(random.TAGS["draw"])
+    expected = np.asarray(vae.likelihood.draw(drawn.params, noise))
+    mean = 0.0 if drawn.x is None else drawn.x
     allowed = _TOLERANCE * (1.0 + np.abs(expected) + np.abs(mean))
     limit = _COUNTED_MAY_DIFFER if _counted(expected) else 0.0
 
     shares = []
-    for size in metadata["batch_sizes"]:
-        found = sampler.with_batch_size(size).sample(_SAMPLES, seed=0, y=y, draw=True)
+    for size, found in of_file.items():
         shares.append(float(np.mean(~(np.abs(found - expected) <= allowed))))
         broken = bool((np.isfinite(expected) & ~np.isfinite(found)).any())
-        if broken or (metadata["quantization"] is None and shares[-1] > limit):
+        if broken or (quantization is None and shares[-1] > limit):
             raise invalid(
                 "draws of x that are the model's",
                 f"{'draws that are not finite' if broken else 'other draws'}, "

@@ -1,15 +1,65 @@
 """Chooses the latents, examples and conditions that a file is calibrated and measured with."""
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 import tfvae.export.signatures as signatures
+from tfvae import random
 from tfvae.pieces import LAYERS, REAL
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
+
+SAMPLES = 64
+
+
+class Samples(NamedTuple):
+    """The first 64 samples of seed 0 as the model draws them, with which a file is compared.
+
+    Attributes:
+        y: their conditions, int32 or float32, or None.
+        y_is_known: True if the model is used with these conditions, see `are_known`.
+        condition: the conditions in the networks' dtype, or None.
+        noise: what the samples are drawn from.
+        z: the latents `[64, D]`, or a list of one tensor for each layer.
+        seen: the part of z that the decoder takes.
+        params: the decoder's output.
+        x: the means of p(x|z), or None if it has none.
+    """
+
+    y: np.ndarray | None
+    y_is_known: bool
+    condition: tf.Tensor | None
+    noise: random.Stream
+    z: tf.Tensor | list[tf.Tensor]
+    seen: tf.Tensor | list[tf.Tensor]
+    params: tf.Tensor
+    x: np.ndarray | None
+
+
+def samples(vae: "VAE", given_y: np.ndarray | tf.Tensor | None) -> Samples:
+    """Draws the samples of a model that its file is compared with.
+
+    Args:
+        vae: the model, in float32.
+        given_y: the conditions that the caller gave, checked, or None.
+    """
+    y, y_is_known = conditions(vae, SAMPLES, given_y), are_known(vae, given_y)
+    condition = None if y is None else tf.cast(y, vae.condition_dtype)
+    noise = random.Stream(random.seed_key(0), tf.range(SAMPLES))
+    try:
+        z = vae.prior.sample(noise, condition)
+    except NotImplementedError:
+        z = _by_density(vae, SAMPLES, 0, condition)
+
+    seen, x = vae.prior.decoder_input(z), None
+    params = vae.decode_batch(seen, condition, training=False)
+    with contextlib.suppress(NotImplementedError):  # a p(x|z) without a mean
+        x = np.asarray(vae.likelihood.mean(params))
+    return Samples(y, y_is_known, condition, noise, z, seen, params, x)
 
 
 def calibration(
@@ -135,10 +185,15 @@ def latents(vae: "VAE", count: int, seed: int, y: np.ndarray | None) -> tf.Tenso
     try:
         return vae.sample_latent(count, seed=seed, y=y)
     except NotImplementedError:
-        prior = vae.prior.distribution(vae.condition(y))
-        one = prior.sample(seed=seed)
-        per_condition = len(tf.nest.flatten(one)[0].shape) == 2
-        return one if per_condition else prior.sample(count, seed=seed)
+        return _by_density(vae, count, seed, vae.condition(y))
+
+
+def _by_density(vae, count, seed, condition):
+    """Draws latents with TFP's sampler, from a prior that has none of its own."""
+    prior = vae.prior.distribution(condition)
+    one = prior.sample(seed=seed)
+    per_condition = len(tf.nest.flatten(one)[0].shape) == 2
+    return one if per_condition else prior.sample(count, seed=seed)
 
 
 def _with_corners(z, count, rng):

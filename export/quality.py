@@ -14,6 +14,7 @@ from tfvae.export.runtime import run_part
 from tfvae.export.sampler import Sampler
 
 if TYPE_CHECKING:
+    from tfvae.export.examples import Samples
     from tfvae.export.signatures import Part
     from tfvae.models.vae import VAE
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 # times as large as what the rounding of z changes in the model's own x.
 TOLERANCE = 1e-5
 _ROUNDING, _ROUNDINGS = np.float32(2.0**-20), 4.0
-_SAMPLES = 64
 _MEASURABLE = "pass data and data_y that the model gives a probability, or no max_quality_loss"
 
 
@@ -33,6 +33,7 @@ def measure(
     parts: dict[str, "Part"],
     models: dict[str, bytes],
     data: tuple[np.ndarray | tf.Tensor | None, np.ndarray | tf.Tensor | None],
+    drawn: "Samples",
 ) -> dict[str, Any] | None:
     """Measures how a file differs from the model, for the sidecar.
 
@@ -43,27 +44,23 @@ def measure(
         parts: the parts of the file, of all batch sizes.
         models: the files of the single parts, as `quantize.convert_parts` returns them.
         data: held-out examples `[N, *event]` and their conditions, or None for either.
+        drawn: samples of the model.
 
     Returns:
         A dictionary. It holds the largest and the mean difference in x and the largest in z, over
-        the first 64 samples of seed 0, the share of elements whose draws differ, and the change
-        of the distortion in nats per example, which is None if it is not finite. None instead of
-        a dictionary if the model takes conditions that nobody gave, since the numbers of other
-        conditions would say nothing.
+        these samples, the share of elements whose draws differ, and the change of the distortion
+        in nats per example, which is None if it is not finite. None instead of a dictionary if
+        the model takes conditions that nobody gave, since the numbers of other conditions would
+        say nothing.
 
     Raises:
         InputError: a difference above `TOLERANCE` in z, or in the x of a float32 file; draws of a
             float32 file that differ; draws that are not finite where the model's are; a file
             that LiteRT does not run.
     """
-    y = examples.conditions(vae, _SAMPLES, data[1])
-    expected = _expected(vae, y)
     try:
         sampler = Sampler.from_bytes(model, metadata)
-        errors = [
-            _errors(vae, sampler.with_batch_size(size), expected, y)
-            for size in metadata["batch_sizes"]
-        ]
+        found = {size: _outputs(sampler, size, drawn) for size in metadata["batch_sizes"]}
     except RuntimeError as error:  # LiteRT's, when it prepares or runs a graph
         raise invalid(
             "a file that LiteRT runs",
@@ -71,27 +68,59 @@ def measure(
             "replace the layer with the op named here: nothing was written",
         ) from error
 
-    change, source = _distortion_change(vae, parts, models, data, expected["z"], y)
+    errors = [_errors(outputs, drawn) for outputs in found.values()]
+    change, source = _distortion_change(vae, parts, models, data, drawn)
+    x_drawn = {size: outputs["draw"] for size, outputs in found.items() if "draw" in outputs}
+    quantization = metadata["quantization"]
     quality = {
-        "samples": _SAMPLES,
+        "samples": examples.SAMPLES,
         "seed": 0,
-        **{name: max(found[name] for found in errors) for name in errors[0]},
-        "draws_that_differ": draws.share_that_differs(vae, sampler, expected.get("x", 0.0), y),
+        **{name: max(of_size[name] for of_size in errors) for name in errors[0]},
+        "draws_that_differ": draws.share_that_differs(vae, drawn, x_drawn, quantization),
         "distortion_change_nats": change,
         "distortion_measured_on": source,
     }
-    if metadata["quantization"] is None:
-        expected["limit"] = _limit_of_x(vae, expected, y)
-    _refuse_differences(quality, expected)
-    return quality if examples.are_known(vae, data[1]) else None
+    _refuse_differences(vae, quality, drawn, quantization)
+    return quality if drawn.y_is_known else None
 
 
-def _refuse_differences(quality, expected):
+def _outputs(sampler, size, drawn):
+    """Returns what a file gives for the model's samples in batches of one size: each x, and z.
+
+    They go by the names of the signatures, of which those that the file does not have are left out.
+    """
+    told, sampler = sampler.metadata["signatures"], sampler.with_batch_size(size)
+    given = {"n": examples.SAMPLES, "seed": 0, "y": drawn.y, "return_latent": True}
+    found = {}
+    if "draw" in told:
+        found["draw"], found["z"] = sampler.sample(**given, draw=True)
+    if "sample" in told:
+        found["sample"], found["z"] = sampler.sample(**given)
+    if "decode" in told:
+        found["decode"] = sampler.decode(drawn.seen, y=drawn.y)
+    return found
+
+
+def _errors(outputs, drawn):
+    """Returns the differences between the outputs of a file and samples of the model."""
+    found = {}
+    if "sample" in outputs:
+        found["max_abs_error_x"] = _max_difference(outputs["sample"], drawn.x)
+        found["mean_abs_error_x"] = float(np.abs(outputs["sample"] - drawn.x).mean())
+    if "z" in outputs:
+        found["max_abs_error_z"] = _max_difference(outputs["z"], drawn.z)
+    if "decode" in outputs:
+        found["max_abs_error_decode"] = _max_difference(outputs["decode"], drawn.x)
+    return found
+
+
+def _refuse_differences(vae, quality, drawn, quantization):
     """Refuses a file that differs from the model by more than its quantization explains."""
-    limits = {"max_abs_error_z": TOLERANCE}
-    if "limit" in expected:
-        limits.update(dict.fromkeys(("max_abs_error_x", "max_abs_error_decode"), expected["limit"]))
-    if not all(quality[name] <= limit for name, limit in limits.items() if name in quality):
+    of_x = ("max_abs_error_x", "max_abs_error_decode") if quantization is None else ()
+    limits = dict.fromkeys(("max_abs_error_z", *of_x), TOLERANCE)
+    if of_x and not _within(limits, quality):
+        limits.update(dict.fromkeys(of_x, _limit_of_x(vae, drawn)))
+    if not _within(limits, quality):
         within = " and ".join(f"{limit:.2g} ({name})" for name, limit in limits.items())
         raise invalid(
             f"a file within {within} of the model",
@@ -100,56 +129,24 @@ def _refuse_differences(quality, expected):
         )
 
 
-def _expected(vae, y):
-    """Returns the model's own samples: z, and x where p(x|z) has a mean."""
-    z = examples.latents(vae, _SAMPLES, 0, y)
-    try:
-        return {"z": z, "x": _mean_of(vae, z, y)}
-    except NotImplementedError:
-        return {"z": z}
+def _within(limits, quality):
+    return all(quality[name] <= limit for name, limit in limits.items() if name in quality)
 
 
-def _mean_of(vae, z, y):
-    params = vae.decode_batch(vae.prior.decoder_input(z), vae.condition(y), training=False)
-    return np.asarray(vae.likelihood.mean(params))
-
-
-def _limit_of_x(vae, expected, y):
+def _limit_of_x(vae, drawn):
     """Returns how far the x of a float32 file may be from the model's.
 
     A network whose numbers are large, or whose likelihood cuts them off, gives another x for
     another last digit, in Keras as well.
     """
-    if "x" not in expected:
+    if drawn.x is None:
         return np.inf
 
-    moved = tf.nest.map_structure(lambda z: np.asarray(z) * (1 + _ROUNDING), expected["z"])
-    by_rounding = np.abs(_mean_of(vae, moved, y) - expected["x"]).max()
-    scale = max(1.0, float(np.abs(expected["x"]).max()))
+    moved = tf.nest.map_structure(lambda z: np.asarray(z) * (1 + _ROUNDING), drawn.z)
+    params = vae.decode_batch(vae.prior.decoder_input(moved), drawn.condition, training=False)
+    by_rounding = np.abs(np.asarray(vae.likelihood.mean(params)) - drawn.x).max()
+    scale = max(1.0, float(np.abs(drawn.x).max()))
     return max(TOLERANCE * scale, _ROUNDINGS * float(by_rounding))
-
-
-def _errors(vae, sampler, expected, y):
-    """Returns the differences between samples of a file and samples of the model.
-
-    Signatures that the file does not have are left out.
-    """
-    found = {}
-    if "sample" in sampler.metadata["signatures"]:
-        x, z = sampler.sample(_SAMPLES, seed=0, y=y, return_latent=True)
-        found = {
-            "max_abs_error_x": _max_difference(x, expected["x"]),
-            "mean_abs_error_x": float(np.abs(x - expected["x"]).mean()),
-            "max_abs_error_z": _max_difference(z, expected["z"]),
-        }
-    elif "draw" in sampler.metadata["signatures"]:
-        _, z = sampler.sample(_SAMPLES, seed=0, y=y, draw=True, return_latent=True)
-        found = {"max_abs_error_z": _max_difference(z, expected["z"])}
-
-    if "decode" in sampler.metadata["signatures"]:
-        x = sampler.decode(vae.prior.decoder_input(expected["z"]), y=y)
-        found["max_abs_error_decode"] = _max_difference(x, expected["x"])
-    return found
 
 
 def refuse_loss(
@@ -189,7 +186,7 @@ def refuse_loss(
     )
 
 
-def _distortion_change(vae, parts, models, data, z, y):
+def _distortion_change(vae, parts, models, data, drawn):
     """Measures how much larger the distortion is with the networks of the file.
 
     The distortion is E[-log p(x|z)]. With data and an encoder in the file, x are the data, and z
@@ -200,29 +197,17 @@ def _distortion_change(vae, parts, models, data, z, y):
         The change in nats per example, or None if it is not finite, and words for the examples
         it was measured on.
     """
-    x, condition = data
-    if x is not None and "location" in parts:
-        x, _ = vae.likelihood.prepare_for_evaluation(np.asarray(x))
-        x = np.asarray(x, np.float32)
-        y = condition if vae.condition_shape is None else np.asarray(condition)
-        codes = run_part(models, parts, "encoder", {"x": x, **({} if y is None else {"y": y})})
-        inputs = run_part(models, parts, "location", codes)
-        here = vae.prior.decoder_input(
-            vae.posterior.point_estimate(vae.encoder_params(x, vae.condition(y), training=False))
-        )
+    if data[0] is not None and "location" in parts:
+        x, inputs, expected = _on_data(vae, parts, models, *data)
         source = f"{len(x)} held-out examples"
     else:
-        here = vae.prior.decoder_input(z)
         names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
-        inputs = dict(zip(names, (np.asarray(part) for part in tf.nest.flatten(here))))
-        params = vae.decode_batch(here, y, training=False)
-        x = _drawn(vae.likelihood, params)
-        source = f"{_SAMPLES} samples of the model"
+        z = map(np.asarray, tf.nest.flatten(drawn.seen))
+        inputs = {**dict(zip(names, z)), **_as_input(drawn.y)}
+        x, expected = _x_of(vae.likelihood, drawn.params), drawn.params
+        source = f"{examples.SAMPLES} samples of the model"
 
-    found = run_part(
-        models, parts, "decoder", {**inputs, **({} if y is None else {"y": np.asarray(y)})}
-    )["params"]
-    expected = vae.decode_batch(here, None if y is None else vae.condition(y), training=False)
+    found = run_part(models, parts, "decoder", inputs)["params"]
     of = vae.likelihood.distribution
     change = float(tf.reduce_mean(of(expected).log_prob(x) - of(tf.constant(found)).log_prob(x)))
     if not np.isfinite(change):
@@ -230,9 +215,26 @@ def _distortion_change(vae, parts, models, data, z, y):
     return change, source
 
 
-def _drawn(likelihood, params):
+def _on_data(vae, parts, models, x, y):
+    """Returns examples, the inputs of the file's decoder for them, and the model's p(x|z)."""
+    x, _ = vae.likelihood.prepare_for_evaluation(np.asarray(x))
+    x = np.asarray(x, np.float32)
+    codes = run_part(models, parts, "encoder", {"x": x, **_as_input(y)})
+    inputs = run_part(models, parts, "location", codes)
+
+    condition = vae.condition(y)
+    params = vae.encoder_params(x, condition, training=False)
+    z = vae.prior.decoder_input(vae.posterior.point_estimate(params))
+    return x, {**inputs, **_as_input(y)}, vae.decode_batch(z, condition, training=False)
+
+
+def _as_input(y):
+    return {} if y is None else {"y": np.asarray(y)}
+
+
+def _x_of(likelihood, params):
     """Draws one x of each p(x|z), with TFP's sampler if the likelihood has no `draw`."""
-    noise = random.Stream(random.seed_key(tf.constant(1)), tf.range(_SAMPLES))
+    noise = random.Stream(random.seed_key(tf.constant(1)), tf.range(len(params)))
     try:
         return likelihood.draw(params, noise)
     except NotImplementedError:

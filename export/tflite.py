@@ -98,7 +98,8 @@ def to_tflite(
         found = signatures.of_sizes(vae, sizes, encoder=include_encoder)
         built, parts, left_out = availability.available(*found)
 
-        finite.check_samples(vae, examples.conditions(vae, finite.SAMPLES, data_y))
+        drawn = examples.samples(vae, data_y)
+        finite.check_samples(drawn)
         rows = {}
         if quantization == "int8":
             rows = examples.calibration(vae, parts, (data, data_y))
@@ -110,7 +111,9 @@ def to_tflite(
 
         metadata = _describe(vae, built, sizes, model, operators, quantization)
         metadata["left_out"] = left_out
-        metadata["quality"] = quality.measure(vae, model, metadata, parts, models, (data, data_y))
+        metadata["quality"] = quality.measure(
+            vae, model, metadata, parts, models, (data, data_y), drawn
+        )
         seen = (data if include_encoder else None, data_y)
         quality.refuse_loss(metadata["quality"], max_quality_loss, vae, quantization, seen)
 

@@ -17,7 +17,7 @@ from tests.conftest import largest_difference, matches
 from tests.support import zoo
 from tests.support.recording import record
 from tfvae import random
-from tfvae.export import Sampler, quality, tflite
+from tfvae.export import Sampler, examples, quality, tflite
 from tfvae.export.runtime import InterpreterRuntime
 
 pytestmark = pytest.mark.xdist_group("export options")  # one process makes the files they share
@@ -182,7 +182,7 @@ def test_the_file_is_measured_at_each_of_its_batch_sizes(vae, files, monkeypatch
     model = (files / "float32.tflite").read_bytes()
     told = json.loads((files / "float32.json").read_text())
     with pytest.raises(ValueError, match=matches("max_abs_error_decode", "nothing was written")):
-        quality.measure(vae, model, told, {}, {}, (X, Y))
+        quality.measure(vae, model, told, {}, {}, (X, Y), examples.samples(vae, Y))
 
 
 def test_int8_changes_what_is_measured(files):

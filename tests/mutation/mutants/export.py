@@ -39,8 +39,8 @@ MUTANTS = [
     Mutant(
         name="only-first-batch-size-measured",
         path="export/quality.py",
-        old='for size in metadata["batch_sizes"]\n',
-        new='for size in metadata["batch_sizes"][:1]\n',
+        old='for size in metadata["batch_sizes"]}',
+        new='for size in metadata["batch_sizes"][:1]}',
         note="Signatures of other batch sizes are not measured.",
         about="measured_at_each_of_its_batch_sizes",
     ),
@@ -300,7 +300,7 @@ MUTANTS = [
     Mutant(
         name="quality-of-guessed-conditions",
         path="export/quality.py",
-        old="return quality if examples.are_known(vae, data[1]) else None",
+        old="return quality if drawn.y_is_known else None",
         new="return quality",
         note="The sidecar tells a quality at conditions that nobody gave.",
         about="nobody_gave",

@@ -1,5 +1,6 @@
 """Measures a converted model against the Keras model it came from."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,14 +70,15 @@ def measure(
         ) from error
 
     errors = [_errors(outputs, drawn) for outputs in found.values()]
-    change, source = _distortion_change(vae, parts, models, data, drawn)
-    x_drawn = {size: outputs["draw"] for size, outputs in found.items() if "draw" in outputs}
+    x = _x_of(vae.likelihood, drawn)
+    change, source = _distortion_change(vae, parts, models, data, drawn, x)
+    of_file = {size: outputs["draw"] for size, outputs in found.items() if "draw" in outputs}
     quantization = metadata["quantization"]
     quality = {
         "samples": examples.SAMPLES,
         "seed": 0,
         **{name: max(of_size[name] for of_size in errors) for name in errors[0]},
-        "draws_that_differ": draws.share_that_differs(vae, drawn, x_drawn, quantization),
+        "draws_that_differ": draws.share_that_differs(drawn, x, of_file, quantization),
         "distortion_change_nats": change,
         "distortion_measured_on": source,
     }
@@ -186,7 +188,7 @@ def refuse_loss(
     )
 
 
-def _distortion_change(vae, parts, models, data, drawn):
+def _distortion_change(vae, parts, models, data, drawn, x):
     """Measures how much larger the distortion is with the networks of the file.
 
     The distortion is E[-log p(x|z)]. With data and an encoder in the file, x are the data, and z
@@ -200,11 +202,13 @@ def _distortion_change(vae, parts, models, data, drawn):
     if data[0] is not None and "location" in parts:
         x, inputs, expected = _on_data(vae, parts, models, *data)
         source = f"{len(x)} held-out examples"
+    elif x is None:
+        return None, f"{examples.SAMPLES} samples of the model, whose p(x|z) cannot be drawn from"
     else:
         names = [spec.name for spec in parts["decoder"].specs if spec.name != "y"]
         z = map(np.asarray, tf.nest.flatten(drawn.seen))
         inputs = {**dict(zip(names, z)), **_as_input(drawn.y)}
-        x, expected = _x_of(vae.likelihood, drawn.params), drawn.params
+        expected = drawn.params
         source = f"{examples.SAMPLES} samples of the model"
 
     found = run_part(models, parts, "decoder", inputs)["params"]
@@ -232,13 +236,16 @@ def _as_input(y):
     return {} if y is None else {"y": np.asarray(y)}
 
 
-def _x_of(likelihood, params):
-    """Draws one x of each p(x|z), with TFP's sampler if the likelihood has no `draw`."""
-    noise = random.Stream(random.seed_key(tf.constant(1)), tf.range(len(params)))
-    try:
-        return likelihood.draw(params, noise)
-    except NotImplementedError:
-        return likelihood.distribution(params).sample(seed=1)
+def _x_of(likelihood, drawn):
+    """Draws an x from each p(x|z), with TFP's sampler if the likelihood has no `draw`.
+
+    Returns None if it has neither.
+    """
+    with contextlib.suppress(NotImplementedError):
+        return likelihood.draw(drawn.params, drawn.noise.fold_in(random.TAGS["draw"]))
+    with contextlib.suppress(NotImplementedError):
+        return likelihood.distribution(drawn.params).sample(seed=1)
+    return None
 
 
 def _max_difference(found, expected):

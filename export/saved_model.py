@@ -76,13 +76,23 @@ def write_archive(
         functions: the functions by name, each with the specs of its inputs.
     """
     archive = keras.export.ExportArchive()
-    archive.track(vae)
-    for name, (function, specs) in functions.items():
-        archive.add_endpoint(name, tf.function(function, input_signature=specs, autograph=False))
+    for part in (vae.encoder, vae.decoder, vae.posterior, vae.prior, vae.likelihood):
+        archive.track(part)  # for its lookup tables; Keras finds the variables
+    graphs = {
+        name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+        for name, (function, specs) in functions.items()
+    }
+    for name, (_, specs) in functions.items():
+        archive.add_endpoint(name, _call_of(graphs[name], specs))
     with _one_at_a_time():
         # Keras' list of the endpoints is left out by `verbose`. To redirect the output of the
         # process instead would take the words of other threads.
         archive.write_out(str(folder), verbose=False)
+
+
+def _call_of(graph, specs):
+    """Returns a function of nothing but a call, since TensorFlow traces anew what it saves."""
+    return tf.function(lambda *tensors: graph(*tensors), input_signature=specs, autograph=False)
 
 
 @contextlib.contextmanager

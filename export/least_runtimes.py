@@ -39,11 +39,11 @@ def of_file(model: bytes) -> dict[str, str | None]:
         `{"litert": version of ai-edge-litert, "tflite": version of TensorFlow Lite}`. None for
         both if the file has an operator, or a version of one, that was not tried.
     """
-    read = schema.ModelT.InitFromPackedBuf(model, 0)
-    tried = all(version <= OPERATORS.get(name, 0) for name, version in operators_of(model).items())
-    if not tried:
+    used = operators_of(model)
+    if any(version > OPERATORS.get(name, 0) for name, version in used.items()):
         return dict.fromkeys(LEAST)
-    return dict(LEAST_HYBRID if _has_hybrid(read) else LEAST)
+    hybrid = "TRANSPOSE_CONV" in used and _has_hybrid(schema.ModelT.InitFromPackedBuf(model, 0))
+    return dict(LEAST_HYBRID if hybrid else LEAST)
 
 
 def operators_of(model: bytes) -> dict[str, int]:
@@ -53,9 +53,11 @@ def operators_of(model: bytes) -> dict[str, int]:
         model: the bytes of the file.
     """
     found: dict[str, int] = {}
-    for code in schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes:
-        name = _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        found[name] = max(found.get(name, 0), code.version)
+    read = schema.Model.GetRootAs(model, 0)
+    for i in range(read.OperatorCodesLength()):
+        code = read.OperatorCodes(i)
+        name = _NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        found[name] = max(found.get(name, 0), code.Version())
     return found
 
 

@@ -141,10 +141,11 @@ def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str
         if not name.startswith("_")
     }
 
-    found = set()
-    for code in schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes:
-        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-        found.add(f"CUSTOM {code.customCode.decode()}" if code.customCode else names[builtin])
+    found, read = set(), schema.Model.GetRootAs(model, 0)  # what is asked for alone
+    for i in range(read.OperatorCodesLength()):
+        code = read.OperatorCodes(i)
+        builtin, custom = max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), code.CustomCode()
+        found.add(f"CUSTOM {custom.decode()}" if custom else names[builtin])
 
     refused = sorted(n for n in found if n.startswith(("CUSTOM", *_FORBIDDEN)))
     if refused:

@@ -204,7 +204,7 @@ MUTANTS = [
     Mutant(
         name="untried-operators-have-runtimes",
         path="export/least_runtimes.py",
-        old="    if not tried:\n",
+        old="    if any(version > OPERATORS.get(name, 0) for name, version in used.items()):\n",
         new="    if False:\n",
         note="A least runtime is named for operators that it never ran.",
         about="not_tried_has_no",

@@ -25,6 +25,8 @@ from tfvae.evaluation import Report
 from tfvae.export import web
 from tfvae.plots import figures
 
+pytestmark = pytest.mark.xdist_group("report page")  # one process makes what they share
+
 NASTY = '<script>alert("1")</script> & $x^$'
 EVALUATION = Report(
     40, 500, 0, 22.5, 0.25, -23.25, 0.5, 3.5, 0.125, 19.75, 0.375, 0.75, 0.0625, 0.5, 3, 4, None,

@@ -14,6 +14,8 @@ from tests.support.on_disk import on_disk
 from tfvae.callbacks import Checkpoint, Interrupted, checkpoint, file
 from tfvae.errors import InputError, InputTypeError, WriteError
 
+pytestmark = pytest.mark.xdist_group("checkpoint")  # one process makes what they share
+
 X = np.random.default_rng(0).random((64, 6)).astype(np.float32)
 
 

@@ -8,6 +8,8 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tfvae.export import Sampler, quality
 
+pytestmark = pytest.mark.xdist_group("recurrent")  # one process makes what they share
+
 STEPS, UNITS = 5, 6
 
 

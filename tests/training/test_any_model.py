@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tests.training import subjects
 
+pytestmark = pytest.mark.xdist_group("any model")  # one process makes what they share
+
 COUNT = 11
 _RANDOM = np.random.default_rng(0)
 X = {

@@ -15,6 +15,8 @@ import pytest
 
 from tests.conftest import matches
 
+pytestmark = pytest.mark.xdist_group("replicas")  # one process makes what they share
+
 ROOT = Path(__file__).parents[2]
 # Sums of 7 examples in another order, in float32.
 ROUNDING = 2e-5

@@ -12,6 +12,8 @@ import pytest
 
 from tests.training import calls, subjects
 
+pytestmark = pytest.mark.xdist_group("same as keras")  # one process makes what they share
+
 TABLE = calls.table()
 # Keras logs an epoch without a batch as 0.0, which a checkpoint of the best would keep.
 REPORTED_AS_NAN = {"fit/early_end"}

@@ -22,6 +22,8 @@ from tfvae import _files, datasets, plots
 from tfvae.app import demo_server
 from tfvae.errors import InputError, InputTypeError, WriteError
 
+pytestmark = pytest.mark.xdist_group("bad paths")  # one process makes what they share
+
 
 def page(path):
     with demo_server.folder_with_page(path):

@@ -16,6 +16,8 @@ from tests.support import zoo
 from tfvae import evaluation, imputation, likelihoods, priors
 from tfvae.validation import conditions
 
+pytestmark = pytest.mark.xdist_group("conditions")  # one process makes what they share
+
 COUNT, CLASSES = 6, 9
 X, Y = zoo.binary(COUNT), np.arange(COUNT)
 REAL = np.random.default_rng(0).normal(size=(COUNT, 2)).astype(np.float32)

@@ -76,6 +76,7 @@ class Plain(keras.optimizers.SGD):
     [
         ("adam", "auto", True),
         ("adam", 1, False),
+        ("weight_decay", "auto", False),
         ("accumulating", "auto", False),
         ("averaging", "auto", False),
         ("scaling", 4, False),
@@ -85,7 +86,6 @@ class Plain(keras.optimizers.SGD):
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in (
                 ("momentum", 3, False),
-                ("weight_decay", "auto", False),
                 ("muon", "auto", False),
                 ("momentum", 3, True),
                 ("weight_decay", "auto", True),

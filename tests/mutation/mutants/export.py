@@ -82,7 +82,7 @@ MUTANTS = [
         old="if definition.signatureKey.decode() in networks:",
         new="if definition.signatureKey:",
         note="float16 rounds the prior's weights, so that z moves.",
-        about="priors_stay_in_float32|latents_are_those",
+        equivalent="Of this file the networks alone are taken, the other parts of the float32 one.",
     ),
     Mutant(
         name="part-runs-first-rows-again",

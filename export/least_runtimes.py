@@ -49,14 +49,17 @@ def of_file(model: bytes) -> dict[str, str | None]:
 def operators_of(model: bytes) -> dict[str, int]:
     """Returns the highest version of each operator in a file, by its name.
 
+    Those that are no builtins are named as `CUSTOM name`.
+
     Args:
         model: the bytes of the file.
     """
     found: dict[str, int] = {}
-    read = schema.Model.GetRootAs(model, 0)
+    read = schema.Model.GetRootAs(model, 0)  # what is asked for alone
     for i in range(read.OperatorCodesLength()):
         code = read.OperatorCodes(i)
-        name = _NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        builtin, custom = max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), code.CustomCode()
+        name = f"CUSTOM {custom.decode()}" if custom else _NAMES[builtin]
         found[name] = max(found.get(name, 0), code.Version())
     return found
 

@@ -133,21 +133,8 @@ def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str
     Raises:
         InputError: an op that is not builtin, draws random numbers, or keeps state, named.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    names = {
-        value: name
-        for name, value in vars(schema.BuiltinOperator).items()
-        if not name.startswith("_")
-    }
-
-    found, read = set(), schema.Model.GetRootAs(model, 0)  # what is asked for alone
-    for i in range(read.OperatorCodesLength()):
-        code = read.OperatorCodes(i)
-        builtin, custom = max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), code.CustomCode()
-        found.add(f"CUSTOM {custom.decode()}" if custom else names[builtin])
-
-    refused = sorted(n for n in found if n.startswith(("CUSTOM", *_FORBIDDEN)))
+    found = sorted(least_runtimes.operators_of(model))
+    refused = [name for name in found if name.startswith(("CUSTOM", *_FORBIDDEN))]
     if refused:
         raise invalid(
             "builtin ops without state only",
@@ -155,7 +142,7 @@ def check_operators(model: bytes, parts: dict[str, signatures.Part]) -> list[str
             "replace them in the network or the piece",
         )
 
-    return sorted(found)
+    return found
 
 
 def _check_data(vae, quantization, include_encoder, data, data_y, max_quality_loss):

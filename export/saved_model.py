@@ -76,8 +76,7 @@ def write_archive(
         functions: the functions by name, each with the specs of its inputs.
     """
     archive = keras.export.ExportArchive()
-    for part in (vae.encoder, vae.decoder, vae.posterior, vae.prior, vae.likelihood):
-        archive.track(part)  # for its lookup tables; Keras finds the variables
+    archive.track(vae)
     graphs = {
         name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
         for name, (function, specs) in functions.items()

@@ -239,3 +239,27 @@ def test_a_model_of_float32_is_exported_as_it_is(small):
     with in_float32(small.vae):
         inside = [layer.dtype_policy for layer in small.vae._flatten_layers()]
     assert all(a is b for a, b in zip(policies, inside, strict=True))
+
+
+class Scaled(tfvae.VAE):
+    """A model with lookup tables of its own, one of them in a list."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        made = tf.lookup.KeyValueTensorInitializer([0, 1], [2.0, 3.0])
+        self.table = tf.lookup.StaticHashTable(made, 1.0)
+        self.tables = [tf.lookup.StaticHashTable(made, 1.0)]
+
+    def decode_batch(self, z, y=None, training=None):
+        params = super().decode_batch(z, y, training=training)
+        key = tf.zeros([1], tf.int32)
+        return params * self.table.lookup(key) * self.tables[0].lookup(key)
+
+
+def test_a_saved_model_has_the_tables_of_a_model_of_the_users(tmp_path):
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(6)])
+    vae = Scaled(encoder(), decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    tfvae.export.to_saved_model(vae, tmp_path / "model")
+    sample = tf.saved_model.load(str(tmp_path / "model")).signatures["sample"]
+    found = sample(seed=tf.constant([7]), index=tf.range(3))["x"]
+    assert largest_difference(found, vae.sample(3, seed=7)) < 1e-5

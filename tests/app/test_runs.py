@@ -71,6 +71,13 @@ def test_the_report_tells_which_examples_were_trained_on_and_evaluated_on(run, a
     assert "48 examples" in run[1]["alarms"]["few"]
 
 
+@pytest.mark.parametrize(("num_examples", "count"), [(0, 24), (1, 1), (23, 23), (25, 24)])
+def test_held_out_examples_are_counted_from_the_first_and_0_means_all(arrays, num_examples, count):
+    dataset = datasets.Dataset("marked", **arrays)
+    found = runs.held_out(dataset, num_examples)
+    assert np.array_equal(found, arrays["x_test"][:count])
+
+
 def test_examples_that_are_trained_on_and_held_out_are_told(tmp_path, monkeypatch):
     x = marked(20, 1, seed=1)
     x = np.unique(x, axis=0)[:12]

@@ -194,6 +194,12 @@ def test_a_checkpoint_of_another_training_is_refused(ended, change, word):
     assert [path.read_bytes() for path in checkpoint.numbered(ended)] == before
 
 
+def test_a_checkpoint_of_other_data_on_disk_is_another_training(tmp_path):
+    fit({"x": on_disk(X), "batch_size": 16}, Checkpoint(tmp_path), epochs=1)
+    with pytest.raises(InputError, match=matches("of this training", "another examples")):
+        fit({"x": on_disk(X[::-1]), "batch_size": 16}, Checkpoint(tmp_path), epochs=2)
+
+
 def test_a_training_that_has_ended_trains_no_more_and_a_longer_one_goes_on(ended, monkeypatch):
     again = fit(CALLS["arrays"](), Checkpoint(ended), epochs=2)
     assert again.history.epoch == [0, 1]

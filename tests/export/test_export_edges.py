@@ -207,6 +207,26 @@ def test_weights_beyond_float16_stay_in_float32(tmp_path, scale):
     assert largest_difference(found, expected) < 2e-3 * np.abs(expected).max()
 
 
+def test_float16_halves_large_arrays_alone(tmp_path):
+    """Of a decoder z W + b, the W of 400 elements is rounded to float16 and the b of 100 is not."""
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense(100)
+    decoder = keras.Sequential([keras.Input((4,)), dense])
+    kernel, bias = np.random.default_rng(0).normal(size=(2, 4, 100)).astype(np.float32)
+    dense.set_weights([kernel, bias[0]])
+    encoder = keras.Sequential([keras.Input((100,)), keras.layers.Dense(8)])
+    vae = tfvae.VAE(encoder, decoder, likelihood=tfvae.likelihoods.Normal(), seed=0)
+    tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "float16")
+
+    z = np.eye(4, dtype=np.float32)
+    found = Sampler(tmp_path / "m.tflite").decode(z)
+    halved = kernel.astype(np.float16).astype(np.float32)
+    assert np.array_equal(found, halved + bias[0])
+    assert not np.array_equal(found, kernel + bias[0])
+    rounded = bias[0].astype(np.float16).astype(np.float32)
+    assert not np.array_equal(found, halved + rounded)
+
+
 def test_the_sidecar_is_json(tmp_path):
     """Of values with one end, which JSON has no number for."""
 

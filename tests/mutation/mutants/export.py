@@ -74,7 +74,7 @@ MUTANTS = [
         old="len(data) < 4 * HALVED_FROM",
         new="len(data) < 4",
         note="float16 rounds the small constants as well.",
-        about="bit_for_bit|latents_are_those",
+        about="halves_large_arrays",
     ),
     Mutant(
         name="everything-halved",
@@ -263,7 +263,7 @@ MUTANTS = [
         old="layers = internals.flatten_layers(vae)",
         new="layers = [vae]",
         note="The layers within a mixed-precision model compute in half precision in its file.",
-        about="float32_for_a_file|files_are_float32",
+        about="saved_model_of_16_bits",
     ),
     Mutant(
         name="vectors-keyed-without-dtype",
@@ -279,7 +279,7 @@ MUTANTS = [
         old="with in_float32(vae), _files.whole_folder",
         new="with _files.whole_folder",
         note="The SavedModel of a mixed-precision model computes in half precision.",
-        about="float32_for_a_file|files_are_float32",
+        about="saved_model_of_16_bits",
     ),
     Mutant(
         name="lengths-of-loops-dropped",

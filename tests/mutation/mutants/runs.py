@@ -122,7 +122,7 @@ MUTANTS = [
         old="[: num_examples or None]",
         new="[:num_examples]",
         note="--num-examples 0 is no example and not all.",
-        about="goes_by_the_run",
+        about="counted_from_the_first",
     ),
     Mutant(
         name="export-quality-loss-not-passed",

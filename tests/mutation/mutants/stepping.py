@@ -413,6 +413,6 @@ MUTANTS = [
         old="None if source.examples is None else _first_and_last(source.examples)",
         new="None if source.arrays is None else _first_and_last(source.arrays)",
         note="A training on other data on disk goes on from a checkpoint.",
-        about="another_training",
+        about="data_on_disk_is_another",
     ),
 ]

@@ -14,6 +14,7 @@ import tfvae.export.call_arguments as call_arguments
 import tfvae.export.finite as finite
 import tfvae.export.signatures as signatures
 from tfvae import _files
+from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.export.precision import in_float32
 
@@ -76,7 +77,7 @@ def write_archive(
         functions: the functions by name, each with the specs of its inputs.
     """
     archive = keras.export.ExportArchive()
-    archive.track(vae)
+    _track(archive, vae)
     graphs = {
         name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
         for name, (function, specs) in functions.items()
@@ -87,6 +88,17 @@ def write_archive(
         # Keras' list of the endpoints is left out by `verbose`. To redirect the output of the
         # process instead would take the words of other threads.
         archive.write_out(str(folder), verbose=False)
+
+
+def _track(archive, vae):
+    """Has an archive hold a model's variables and its lookup tables.
+
+    Keras would ask the model for each of its attributes, which runs all of its properties.
+    """
+    for name in ("variables", "trainable_variables", "non_trainable_variables"):
+        archive.add_variable_collection(name, getattr(vae, name))
+    for table in internals.lookup_tables(vae):
+        archive.track(table)
 
 
 def _call_of(graph, specs):

@@ -218,6 +218,15 @@ def test_a_model_that_no_configuration_describes_is_exported(policy, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
+def test_a_saved_model_of_16_bits_computes_in_float32(policy, tmp_path):
+    vae = tied()
+    tfvae.export.to_saved_model(vae, tmp_path / "model")
+    decode = tf.saved_model.load(str(tmp_path / "model")).signatures["decode"]
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    assert largest_difference(decode(z=tf.constant(z))["x"], z @ weights(vae.encoder)[0].T) < 1e-5
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
 def test_the_precision_comes_back_after_a_failure_and_after_the_last_of_several_exports(policy):
     vae = vae_of(layers.Dense(6))
     last = vae.decoder.layers[-1]
@@ -242,18 +251,21 @@ def test_a_model_of_float32_is_exported_as_it_is(small):
 
 
 class Scaled(tfvae.VAE):
-    """A model with lookup tables of its own, one of them in a list."""
+    """A model with lookup tables of its own, one of them in a list and one in a module."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         made = tf.lookup.KeyValueTensorInitializer([0, 1], [2.0, 3.0])
         self.table = tf.lookup.StaticHashTable(made, 1.0)
         self.tables = [tf.lookup.StaticHashTable(made, 1.0)]
+        self.module = tf.Module()
+        self.module.table = tf.lookup.StaticHashTable(made, 1.0)
 
     def decode_batch(self, z, y=None, training=None):
         params = super().decode_batch(z, y, training=training)
         key = tf.zeros([1], tf.int32)
-        return params * self.table.lookup(key) * self.tables[0].lookup(key)
+        factors = [t.lookup(key) for t in (self.table, self.tables[0], self.module.table)]
+        return params * tf.reduce_prod(factors)
 
 
 def test_a_saved_model_has_the_tables_of_a_model_of_the_users(tmp_path):

@@ -18,6 +18,33 @@ def flatten_layers(model: keras.Layer) -> list[keras.Layer]:
     return list(model._flatten_layers())
 
 
+def lookup_tables(model: keras.Layer) -> list[Any]:
+    """Returns the lookup tables that a model and its layers hold, in lists and modules as well."""
+    import tensorflow as tf
+
+    found: dict = {}
+    for layer in flatten_layers(model):
+        for held in _within(vars(layer)):
+            is_root = isinstance(held, tf.__internal__.tracking.Trackable)
+            if is_root and not isinstance(held, keras.Layer):
+                for each in tf.train.TrackableView(held).descendants():
+                    found[id(each)] = each
+
+    kind = tf.saved_model.experimental.TrackableResource
+    return [each for each in found.values() if isinstance(each, kind)]
+
+
+def _within(value):
+    """Yields what a container holds, or the value if it is none. A dictionary may have any keys."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for part in value:
+            yield from _within(part)
+    else:
+        yield value
+
+
 def names_of(layers: Sequence[keras.Layer]) -> list[str]:
     """Returns the names of layers, the outermost first.
 

@@ -4,6 +4,8 @@ If one moves in another version, `tests/_keras/test_keras_internals.py` names it
 """
 
 import contextlib
+import functools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +247,30 @@ def program(function: Callable[..., Any], **options: Any) -> Any:
 
     traced = tf.function(function, autograph=False, **options)
     traced._omit_frequent_tracing_warning = True
+    return traced
+
+
+def last_program(function: Callable[..., Any], **options: Any) -> Any:
+    """Returns a `program` that nobody differentiates, and whose graphs go when it goes.
+
+    Args:
+        function: the function, of tensors.
+        options: those of `tf.function`.
+    """
+    import tensorflow as tf
+
+    from tfvae._keras import custom_gradients
+
+    names: list = []
+
+    @functools.wraps(function)
+    def noting(*arguments):
+        result = function(*arguments)
+        names.extend(custom_gradients.within(tf.compat.v1.get_default_graph()))
+        return result
+
+    traced = program(noting, **options)
+    weakref.finalize(traced, custom_gradients.forget, names).atexit = False
     return traced
 
 

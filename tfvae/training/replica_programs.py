@@ -55,7 +55,7 @@ class ReplicaPrograms(step_programs.StepPrograms):
                 found = {**self._model.get_metrics_result(), **others}
             return {name: found[name] for name in names}
 
-        return internals.program(run)
+        return internals.last_program(run)
 
 
 def _rows(arrays, rows, dtypes):

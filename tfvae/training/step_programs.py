@@ -153,15 +153,16 @@ class StepPrograms:
 
             return loop(step_at, step.structured_outputs, count)
 
-        run = internals.program(run, jit_compile=loop_by_xla)
         if dtypes is None:
-            return run
+            return internals.last_program(run, jit_compile=loop_by_xla)
+
+        run = internals.program(run, jit_compile=loop_by_xla)
 
         def run_on_rows(arrays, rows, count):
             batches = tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
             return run(batches, count)
 
-        return internals.program(run_on_rows)
+        return internals.last_program(run_on_rows)
 
 
 class CompiledFunctions:

@@ -45,9 +45,18 @@ def test_xla_draws_noise_once_however_often_it_is_used(draw):
     assert rounds(3) == rounds(1) > 0
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.int32])
-def test_what_xla_is_to_compute_once_keeps_its_values_and_dtype(dtype):
-    values = tf.cast([[0.0, -2.0], [3.0, 7.0]], dtype)
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (tf.float32, [[0.0, -2.0], [3.0, 7.0]]),
+        (tf.bfloat16, [[0.0, -2.0], [3.0, 7.0]]),
+        (tf.int32, [[-(2**31), 2**31 - 1], [2**24 + 1, 0]]),
+        (tf.int64, [[-(2**63), 2**63 - 1]]),
+        (tf.bool, [True, False]),
+    ],
+)
+def test_what_xla_is_to_compute_once_keeps_its_values_and_dtype(dtype, values):
+    values = tf.constant(values, dtype)
 
     @tf.function(jit_compile=True)
     def compiled(seed):

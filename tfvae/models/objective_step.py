@@ -205,7 +205,8 @@ class ObjectiveSteps(LoopHooks):
             model.likelihood.prepare_for_training(x, seed_for(seed, "binarization")), seed
         )
         y = None if model.condition_shape is None else weighting.filled(model.condition(y), weights)
-        num_samples, seed = model.objective.num_samples, seed_for(seed, "latents")
+        num_samples = model.objective.num_samples
+        seed = xla.compute_once(seed_for(seed, "latents"), seed)
         return forward_pass.batch_terms(
             model, x, y, num_samples, seed, training, estimator, weights
         )
@@ -247,6 +248,7 @@ class ObjectiveSteps(LoopHooks):
             )
             limit = alarm.largest_gradient(model.optimizer)
             clear = model.alarm.is_clear(loss, looked_at, limit)
+            clear = xla.compute_once(clear, loss)  # not in the assignment of each weight
             model.alarm.note(clear, step, loss, means)
             optimizer_update.update(model, gradients, clear)
 

@@ -30,6 +30,8 @@ class CompilationPlan(NamedTuple):
 XLA = CompilationPlan("XLA, as stated", whole_step=True)
 GRAPH = CompilationPlan("a TensorFlow graph, as stated")
 
+_HELD_BY = {tf.int32: tf.float64, tf.bool: tf.float32}
+
 _CURRENT: contextvars.ContextVar = contextvars.ContextVar("compilation_plan", default=None)
 
 
@@ -61,13 +63,19 @@ def compute_once(tensor: tf.Tensor, runtime_input: tf.Tensor) -> tf.Tensor:
     by 1 + 0, where the 0 depends on an input that XLA does not know.
 
     Args:
-        tensor: of any dtype. Only floating-point numbers are kept from being recomputed.
+        tensor: floating-point numbers, int32 or Booleans. The latter two pass through float64 and
+            float32, which hold all of them. Others are not kept from being recomputed.
         runtime_input: a tensor of numbers that comes from outside the program.
 
     Returns:
         The same numbers.
     """
-    if not is_by_xla() or not tensor.dtype.is_floating:
+    if not is_by_xla():
+        return tensor
+    if tensor.dtype in _HELD_BY:
+        held = tf.cast(tensor, _HELD_BY[tensor.dtype])
+        return tf.cast(compute_once(held, runtime_input), tensor.dtype)
+    if not tensor.dtype.is_floating:
         return tensor
 
     return tensor / (1.0 + opaque_zero(runtime_input, tensor.dtype))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.support import zoo
+from tfvae._keras import custom_gradients
 from tfvae.app import cli, screen
 from tfvae.ops import xla
 from tfvae.training import compilation_plan
@@ -34,6 +35,18 @@ if not os.environ.get("TFVAE_TESTS_BY_XLA"):
 gc.collect()
 gc.freeze()
 gc.set_threshold(10_000, 10, 10)
+
+
+def pytest_sessionfinish():
+    """Spares pytest's last collections the graphs and programs that TensorFlow keeps."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_graph_is_kept():
+    """Lets the graphs of a file's tests go, which their custom gradients would keep."""
+    yield
+    custom_gradients.forget(custom_gradients.registered())
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from tfvae.objectives.terms import no_density
 from tfvae.ops import xla
 from tfvae.seeds import as_int32
 from tfvae.training import replicas
+from tfvae.training.workers import by_all_workers as by_all_workers
 from tfvae.validation import arguments, data_checks
 
 if TYPE_CHECKING:
@@ -337,4 +338,4 @@ def _accumulator(vae, samples, sampled, plan):
         with xla.tracing_for(plan):
             return tf.while_loop(lambda i, _: i < count, block, start, parallel_iterations=1)[1]
 
-    return internals.program(accumulate, jit_compile=plan.whole_step)
+    return internals.last_program(accumulate, jit_compile=plan.whole_step)

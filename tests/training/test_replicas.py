@@ -140,6 +140,14 @@ def test_both_workers_have_equal_weights(trained):
 
 
 @pytest.mark.nightly
+def test_two_workers_share_an_evaluation_and_find_what_each_finds_alone(trained):
+    for told in trained:
+        shared, alone = told["likelihood"]["shared"], told["likelihood"]["alone"]
+        assert (shared["calls"], alone["calls"]) == (15, 30)
+        np.testing.assert_allclose(shared["values"], alone["values"], rtol=1e-6)
+
+
+@pytest.mark.nightly
 def test_what_workers_cannot_train_on_is_refused_before_the_first_step(trained):
     for told in trained:
         assert re.search(matches("workers train together", "Keras' own loop"), told["refused"])

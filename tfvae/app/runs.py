@@ -120,11 +120,12 @@ def _train(settings, say, overwrite, begun):
         vae = run_model.compiled(settings, dataset, strategy)
     if strategy is not None:
         say(devices.described(strategy))
+    evaluated_on = held_out(dataset, settings.num_examples)
     if not devices.is_chief(strategy):
         _fit(vae, dataset, kept_back, settings, unfinished, say)
+        _evaluated(vae, dataset, evaluated_on, settings)
         return None
 
-    evaluated_on = held_out(dataset, settings.num_examples)
     used = run_inputs.used(dataset, evaluated_on, begun, say)
     call = {"settings": dataclasses.asdict(settings), "overwrite": overwrite, "data": used}
     with unfinished.work(call, overwrite, resume=begun is not None) as out:
@@ -184,20 +185,26 @@ def _fit(vae, dataset, kept_back, settings, unfinished, say):
     return getattr(fitted, "history", {})
 
 
-def _measured(vae, dataset, evaluated_on, settings, out, say):
-    """Evaluates, exports and draws, and returns what the report says of it."""
+def _evaluated(vae, dataset, evaluated_on, settings):
+    """Evaluates a model on held-out examples, which workers share."""
     from tfvae import evaluation
 
     y = conditions.given(vae, dataset.y_test)
-    of_evaluated = None if y is None else y[: len(evaluated_on)]
-    say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
-    with screen.waiting("Evaluating") as advance:
-        found = evaluation.evaluate(
-            vae, evaluated_on, settings.num_samples, settings.seed, of_evaluated, progress=advance
+    y = None if y is None else y[: len(evaluated_on)]
+    with evaluation.by_all_workers(), screen.waiting("Evaluating") as advance:
+        return evaluation.evaluate(
+            vae, evaluated_on, settings.num_samples, settings.seed, y, progress=advance
         )
+
+
+def _measured(vae, dataset, evaluated_on, settings, out, say):
+    """Evaluates, exports and draws, and returns what the report says of it."""
+    say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
+    found = _evaluated(vae, dataset, evaluated_on, settings)
     say("Exporting ...")
     # Rows are drawn by the thousand, and 256 at once take a few times as long as one.
-    exported = export(vae, out, _BATCHES if dataset.table is not None else 1, data_y=y)
+    y, batch_size = conditions.given(vae, dataset.y_test), 1 if dataset.table is None else _BATCHES
+    exported = export(vae, out, batch_size, data_y=y)
     with screen.waiting("Drawing samples"):
         columns = draw_samples(vae, dataset, out, settings.seed)
     table = dataset.table and dataset.table.to_dict()

@@ -153,7 +153,8 @@ def _number():
 def calls_at_once(model: keras.Model) -> tuple[int, Callable[[Callable[..., Any]], Any]]:
     """Returns how many calls of a function run at once, one on each device of this process.
 
-    Workers do not help each other here, so that each may call the function alone.
+    Workers do not help each other here, so that each may call the function alone, except within
+    `workers.by_all_workers`.
 
     Args:
         model: the model whose variables the function reads.
@@ -163,25 +164,31 @@ def calls_at_once(model: keras.Model) -> tuple[int, Callable[[Callable[..., Any]
         list of at most so many tuples of arguments, and returns the list of the results.
     """
     strategy = strategy_of(model)
-    if strategy is None or workers.are_in(strategy) or strategy.num_replicas_in_sync == 1:
+    is_alone = workers.are_in(strategy) and not workers.share_evaluations()
+    if strategy is None or is_alone or strategy.num_replicas_in_sync == 1:
         return 1, lambda function: lambda calls: [function(*arguments) for arguments in calls]
 
     number = strategy.num_replicas_in_sync
 
     def on_each(function):
-        def run_on_all(given):
-            return strategy.experimental_local_results(strategy.run(function, args=given))
-
-        run = internals.program(run_on_all)
+        run = internals.last_program(lambda given: strategy.run(function, args=given))
 
         def run_calls(calls):
             full = [*calls, *calls[-1:] * (number - len(calls))]
             given = [_of_each(strategy, column) for column in zip(*full)]
-            return list(run(given))[: len(calls)]
+            return _of_all(strategy, run(given))[: len(calls)]
 
         return run_calls
 
     return number, on_each
+
+
+def _of_all(strategy, result):
+    """Returns the tensors of all replicas, those of other workers among them."""
+    if not workers.are_in(strategy):
+        return list(strategy.experimental_local_results(result))
+    with workers.told_of_lost(strategy, "evaluate"):
+        return tf.split(strategy.gather(result, axis=0), strategy.num_replicas_in_sync)
 
 
 def _of_each(strategy, values):

@@ -1,6 +1,7 @@
 """What is asked of the workers of a strategy: processes that train together."""
 
 import contextlib
+import contextvars
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
@@ -15,18 +16,20 @@ _LOST = (
     tf.errors.InternalError,
     tf.errors.UnavailableError,
 )
+_SHARING: contextvars.ContextVar[bool] = contextvars.ContextVar("evaluations_shared", default=False)
 
 
 class LostWorkerError(InputError):
-    """A training that ended since another worker is gone. Its last checkpoint is not lost."""
+    """What ended since another worker is gone. The last checkpoint of a training is not lost."""
 
 
 @contextlib.contextmanager
-def told_of_lost(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
+def told_of_lost(strategy: tf.distribute.Strategy | None, work: str = "train") -> Iterator[None]:
     """Says in a context which of TensorFlow's errors come of a worker that is gone.
 
     Args:
         strategy: the strategy, or None.
+        work: what the workers do together, for the message.
 
     Raises:
         LostWorkerError: such an error.
@@ -37,7 +40,7 @@ def told_of_lost(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
         if not are_in(strategy):
             raise
         raise invalid(
-            "all workers to train to the end",
+            f"all workers to {work} to the end",
             f"{type(error).__name__}: {error.message.strip().splitlines()[0][:300]}",
             "start all workers again; with a tfvae.callbacks.Checkpoint they go on from the last",
             LostWorkerError,
@@ -57,6 +60,27 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
 def are_in(strategy: tf.distribute.Strategy | None) -> bool:
     """Returns True if a strategy is one of several processes."""
     return strategy is not None and internals.has_workers(strategy)
+
+
+@contextlib.contextmanager
+def by_all_workers() -> Iterator[None]:
+    """Lets the workers of a `MultiWorkerMirroredStrategy` share the examples of an evaluation.
+
+    All workers enter it, and make the same calls of `tfvae.evaluation` in it with the same model
+    and data. Each estimates a share of the examples, and all return the numbers of one device.
+    Without it each worker evaluates what it is given, and waits for no other. It changes nothing
+    for models of one process.
+    """
+    token = _SHARING.set(True)
+    try:
+        yield
+    finally:
+        _SHARING.reset(token)
+
+
+def share_evaluations() -> bool:
+    """Returns True within `by_all_workers`."""
+    return _SHARING.get()
 
 
 def on_any(strategy: tf.distribute.Strategy | None, *flags: bool) -> list[bool]:

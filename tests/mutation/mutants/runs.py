@@ -79,8 +79,8 @@ MUTANTS = [
     Mutant(
         name="run-evaluation-seed-ignored",
         path="tfvae/app/runs.py",
-        old="evaluated_on, settings.num_samples, settings.seed, of_evaluated",
-        new="evaluated_on, settings.num_samples, 0, of_evaluated",
+        old="evaluated_on, settings.num_samples, settings.seed, y, progress",
+        new="evaluated_on, settings.num_samples, 0, y, progress",
         note="The report's evaluation has seed 0 whatever the run's.",
         about="typed_for_train",
     ),

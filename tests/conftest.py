@@ -46,7 +46,7 @@ def pytest_sessionfinish():
 def _no_graph_is_kept():
     """Lets the graphs of a file's tests go, which their custom gradients would keep."""
     yield
-    custom_gradients.forget(custom_gradients.registered())
+    custom_gradients.hold_by_graphs()
 
 
 @pytest.fixture(autouse=True)

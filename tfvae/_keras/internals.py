@@ -5,7 +5,6 @@ If one moves in another version, `tests/_keras/test_keras_internals.py` names it
 
 import contextlib
 import functools
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -261,17 +260,13 @@ def last_program(function: Callable[..., Any], **options: Any) -> Any:
 
     from tfvae._keras import custom_gradients
 
-    names: list = []
-
     @functools.wraps(function)
-    def noting(*arguments):
+    def traced(*arguments):
         result = function(*arguments)
-        names.extend(custom_gradients.within(tf.compat.v1.get_default_graph()))
+        custom_gradients.hold_by_graphs(tf.compat.v1.get_default_graph())
         return result
 
-    traced = program(noting, **options)
-    weakref.finalize(traced, custom_gradients.forget, names).atexit = False
-    return traced
+    return program(traced, **options)
 
 
 def profiles(tensorboard: keras.callbacks.TensorBoard) -> bool:

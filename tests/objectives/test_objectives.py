@@ -169,6 +169,7 @@ def test_settings_out_of_range_are_refused(make):
         make()
 
 
+@pytest.mark.nightly  # three trainings; by day the bounds are held by their formulas
 def test_free_bits_and_a_beta_schedule_keep_units_that_the_elbo_loses(digits):
     """Posterior collapse on the digits: active units after the same training."""
 

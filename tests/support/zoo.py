@@ -474,14 +474,11 @@ BUILDERS = {
 # Composed by day: the rows of `COVERING`, and each kind of network, condition and hierarchy.
 FEW = (
     *(_named(*row) for row in COVERING),
-    "conv_odd_size",
     "conv_residual",
     "conv1d",
     "table",
     "conditional",
-    "conditional_vamp",
     "conditional_prior_mixture",
-    "conditional_prior_classes",
     "score_function",
     "bottom_up",
     "ladder_doubly",

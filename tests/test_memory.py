@@ -29,20 +29,22 @@ def slope(memory, first):
 
 
 @pytest.mark.nightly
-def test_no_dropped_model_is_kept_and_its_programs_are_no_larger_than_three_of_keras():
-    """XLA keeps all programs of a process, and that of a VAE's steps is larger than an MLP's."""
-    ours, plain = (run(kind, 50) for kind in ("ours", "plain"))
+def test_no_dropped_model_is_kept_and_its_programs_are_those_of_a_vae_by_keras():
+    """XLA keeps all programs of a process. A step of ours has noise and checks of its own."""
+    ours, guide, plain = (run(kind, 30) for kind in ("ours", "guide", "plain"))
     assert ours["alive"] == 0
-    print(f"MB per model: {slope(ours['memory'], 5):.1f}, Keras {slope(plain['memory'], 5):.1f}")
-    assert slope(ours["memory"], 5) < 3 * slope(plain["memory"], 5)
+    kept = [slope(each["memory"], 5) for each in (ours, guide, plain)]
+    print("MB per model: {:.1f}, a VAE by Keras {:.1f}, layers by Keras {:.1f}".format(*kept))
+    assert kept[0] < 1.25 * kept[1]
+    assert kept[0] < 2 * kept[2]
 
 
 @pytest.mark.nightly
-def test_without_xla_a_dropped_model_leaves_less_than_keras_with_it():
-    ours, plain = run("graph", 50), run("plain", 15)
+def test_without_xla_a_dropped_model_leaves_nearly_nothing():
+    ours = run("graph", 50)
     assert ours["alive"] == 0
-    print(f"MB per model: {slope(ours['memory'], 5):.1f}, Keras {slope(plain['memory'], 5):.1f}")
-    assert slope(ours["memory"], 5) < slope(plain["memory"], 5)
+    print(f"MB per model: {slope(ours['memory'], 5):.1f}")
+    assert slope(ours["memory"], 5) < 4.0
 
 
 @pytest.mark.nightly

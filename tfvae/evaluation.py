@@ -253,7 +253,7 @@ def _estimate(vae, x, num_samples, seed, y, progress=None):
     examples, samples = _block(vae, len(x), num_samples)
     width, on_each = replicas.calls_at_once(vae)
     accumulate = vae.compiled_function(
-        ("log_weights", samples, values is None),
+        ("log_weights", samples, values is None, width),
         lambda plan: on_each(_accumulator(vae, samples, values is None, plan)),
     )
     blocks = max(1, min(_BLOCKS, _MAX_NUMBERS // (examples * math.prod(vae.event_shape))))

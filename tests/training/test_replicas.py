@@ -140,10 +140,12 @@ def test_both_workers_have_equal_weights(trained):
 
 
 @pytest.mark.nightly
-def test_two_workers_share_an_evaluation_and_find_what_each_finds_alone(trained):
+def test_two_workers_share_an_evaluation_and_find_what_one_finds_alone_afterwards(trained):
+    alone = trained[0]["likelihood"]["alone"]
+    assert alone["calls"] == 30
     for told in trained:
-        shared, alone = told["likelihood"]["shared"], told["likelihood"]["alone"]
-        assert (shared["calls"], alone["calls"]) == (15, 30)
+        shared = told["likelihood"]["shared"]
+        assert shared["calls"] == 15
         np.testing.assert_allclose(shared["values"], alone["values"], rtol=1e-6)
 
 

@@ -263,7 +263,7 @@ MUTANTS = [
         old="layers = internals.flatten_layers(vae)",
         new="layers = [vae]",
         note="The layers within a mixed-precision model compute in half precision in its file.",
-        about="saved_model_of_16_bits",
+        about="float32_for_a_file|files_are_float32",
     ),
     Mutant(
         name="vectors-keyed-without-dtype",

@@ -70,15 +70,12 @@ def compute_once(tensor: tf.Tensor, runtime_input: tf.Tensor) -> tf.Tensor:
     Returns:
         The same numbers.
     """
-    if not is_by_xla():
-        return tensor
-    if tensor.dtype in _HELD_BY:
-        held = tf.cast(tensor, _HELD_BY[tensor.dtype])
-        return tf.cast(compute_once(held, runtime_input), tensor.dtype)
-    if not tensor.dtype.is_floating:
+    dtype = _HELD_BY.get(tensor.dtype, tensor.dtype)
+    if not is_by_xla() or not dtype.is_floating:
         return tensor
 
-    return tensor / (1.0 + opaque_zero(runtime_input, tensor.dtype))
+    held = tf.cast(tensor, dtype) / (1.0 + opaque_zero(runtime_input, dtype))
+    return tf.cast(held, tensor.dtype)
 
 
 def opaque_zero(tensor: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:

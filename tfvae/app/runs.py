@@ -123,7 +123,7 @@ def _train(settings, say, overwrite, begun):
     evaluated_on = held_out(dataset, settings.num_examples)
     if not devices.is_chief(strategy):
         _fit(vae, dataset, kept_back, settings, unfinished, say)
-        _evaluated(vae, dataset, evaluated_on, settings)
+        _evaluated(vae, evaluated_on, dataset.y_test, settings.num_samples, settings.seed)
         return None
 
     used = run_inputs.used(dataset, evaluated_on, begun, say)
@@ -185,26 +185,25 @@ def _fit(vae, dataset, kept_back, settings, unfinished, say):
     return getattr(fitted, "history", {})
 
 
-def _evaluated(vae, dataset, evaluated_on, settings):
-    """Evaluates a model on held-out examples, which workers share."""
+def _evaluated(vae, x, y, num_samples, seed):
+    """Evaluates a model on examples, which workers share, under the first of the conditions y."""
     from tfvae import evaluation
 
-    y = conditions.given(vae, dataset.y_test)
-    y = None if y is None else y[: len(evaluated_on)]
+    y = conditions.given(vae, y)
+    y = None if y is None else y[: len(x)]
     with evaluation.by_all_workers(), screen.waiting("Evaluating") as advance:
-        return evaluation.evaluate(
-            vae, evaluated_on, settings.num_samples, settings.seed, y, progress=advance
-        )
+        return evaluation.evaluate(vae, x, num_samples, seed, y, progress=advance)
 
 
 def _measured(vae, dataset, evaluated_on, settings, out, say):
     """Evaluates, exports and draws, and returns what the report says of it."""
     say(f"Evaluating {_count(settings.num_examples, dataset)} held-out examples ...")
-    found = _evaluated(vae, dataset, evaluated_on, settings)
+    y_test = dataset.y_test
+    found = _evaluated(vae, evaluated_on, y_test, settings.num_samples, settings.seed)
     say("Exporting ...")
     # Rows are drawn by the thousand, and 256 at once take a few times as long as one.
-    y, batch_size = conditions.given(vae, dataset.y_test), 1 if dataset.table is None else _BATCHES
-    exported = export(vae, out, batch_size, data_y=y)
+    batch_size = 1 if dataset.table is None else _BATCHES
+    exported = export(vae, out, batch_size, data_y=conditions.given(vae, y_test))
     with screen.waiting("Drawing samples"):
         columns = draw_samples(vae, dataset, out, settings.seed)
     table = dataset.table and dataset.table.to_dict()
@@ -254,15 +253,7 @@ def evaluate(
         InputError: a folder that is no run, or data that cannot be read.
     """
     vae, settings, found, y = run_model.with_examples(run, data, data_dir)
-    chosen = slice(num_examples or None)
-    y = None if y is None else y[chosen]
-
-    from tfvae import evaluation
-
-    with screen.waiting("Evaluating") as advance:
-        return evaluation.evaluate(
-            vae, found.x[chosen], num_samples, settings.seed, y, progress=advance
-        )
+    return _evaluated(vae, found.x[: num_examples or None], y, num_samples, settings.seed)
 
 
 def held_out_of(

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.support import zoo
+from tfvae.export import tflite
 from tfvae.export.precision import in_float32
 
 PIECES = ("bernoulli_dynamic-elbo-pathwise", "normal_fixed-elbo-pathwise", "conv")
@@ -241,6 +242,40 @@ def test_the_precision_comes_back_after_a_failure_and_after_the_last_of_several_
     assert last.compute_dtype == "float32"
     second.__exit__(None, None, None)
     assert last.dtype_policy is own
+
+
+@pytest.fixture
+def tf32(request):
+    """Whether a GPU may round the factors of products, as a program has set it."""
+    config = tf.config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(request.param)
+    yield config.tensor_float_32_execution_enabled
+    config.enable_tensor_float_32_execution(before)
+
+
+@pytest.mark.parametrize("tf32", [True, False], indirect=True)
+def test_an_export_on_a_gpu_computes_in_whole_float32_and_leaves_the_setting(
+    tf32, small, tmp_path, monkeypatch
+):
+    found, before = [], tf32()
+    compare = tflite.quality.measure
+
+    def measure(*arguments):
+        found.append(tf32())
+        return compare(*arguments)
+
+    monkeypatch.setattr(tflite.quality, "measure", measure)
+    tfvae.export.to_tflite(small.vae, tmp_path / "m.tflite")
+    assert found == [False]
+    assert tf32() == before
+    first, second = in_float32(small.vae), in_float32(small.vae)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not tf32()
+    second.__exit__(None, None, None)
+    assert tf32() == before
 
 
 def test_a_model_of_float32_is_exported_as_it_is(small):

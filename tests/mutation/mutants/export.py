@@ -266,6 +266,14 @@ MUTANTS = [
         about="float32_for_a_file|files_are_float32",
     ),
     Mutant(
+        name="tf32-during-an-export",
+        path="export/precision.py",
+        old="enable_tensor_float_32_execution(False)",
+        new="enable_tensor_float_32_execution(True)",
+        note="After training on a GPU the file is compared with numbers rounded to 10 bits.",
+        about="computes_in_whole_float32",
+    ),
+    Mutant(
         name="vectors-keyed-without-dtype",
         path="export/flatbuffer.py",
         old="key = (x.dtype.str, x.tobytes())",

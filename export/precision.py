@@ -38,7 +38,9 @@ def in_float32(vae: "VAE") -> Iterator[None]:
     """Returns a context in which all layers of a model compute in float32, on a GPU as well.
 
     A GPU would otherwise round the factors of float32 products to 10 bits (TF32), which differs
-    from what a phone computes by more than an export allows. The layers stay the same objects. A copy would have to be made from configurations, which
+    from what a phone computes by more than an export allows.
+
+    The layers stay the same objects. A copy would have to be made from configurations, which
     subclassed networks, `Lambda` and unregistered layers do not have, and which forget what two
     layers share. Several threads may export one model at the same time. It should not be trained
     in another thread meanwhile.

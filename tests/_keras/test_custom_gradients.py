@@ -40,7 +40,12 @@ def graphs():
 
 
 @pytest.mark.parametrize(
-    ("on", "jit_compile"), [("arrays", False), ("a dataset", False), ("arrays", True)]
+    ("on", "jit_compile"),
+    [
+        ("arrays", False),
+        ("a dataset", False),
+        pytest.param("arrays", True, marks=pytest.mark.nightly),
+    ],
 )
 def test_a_dropped_model_leaves_no_graph(on, jit_compile):
     data = {"arrays": X, "a dataset": tf.data.Dataset.from_tensor_slices(X).batch(4)}[on]

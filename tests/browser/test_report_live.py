@@ -104,7 +104,11 @@ def check_shown(shown, x, limits):
 
 
 @pytest.mark.parametrize(
-    "kind", ["pictures", "signals", pytest.param("colours", marks=pytest.mark.nightly)]
+    "kind",
+    [
+        "pictures",
+        *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("signals", "colours")),
+    ],
 )
 def test_the_page_shows_what_the_model_makes_of_the_sliders_latent(made, kind):
     page, vae, sampler = made(kind)

@@ -111,7 +111,8 @@ def stop_after(monkeypatch):
         pytest.param("arrays", 1, marks=pytest.mark.nightly),  # within the first epoch
         pytest.param("arrays", 3, marks=pytest.mark.nightly),  # at its end: two calls, the epoch
         ("arrays", 7),  # within the third
-        ("arrays on disk", 7),  # where the order is that of arrays in memory
+        # Where the order is that of arrays in memory.
+        pytest.param("arrays on disk", 7, marks=pytest.mark.nightly),
         ("a shuffled dataset", 5),
         pytest.param("passes that no epoch ends", 5, marks=pytest.mark.nightly),
         pytest.param("a dataset that goes on", 6, marks=pytest.mark.nightly),

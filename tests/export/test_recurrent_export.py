@@ -63,7 +63,7 @@ def vae():
     return vae
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_recurrent_networks_run_in_the_file(vae, tmp_path_factory, compiled):
     path = tmp_path_factory.getbasetemp() / "recurrent.tflite"
     if not path.exists():

@@ -74,7 +74,11 @@ def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objectiv
 
 
 @pytest.mark.parametrize(
-    "estimator", [gradients.DoublyReparameterized(), gradients.ScoreFunction()]
+    "estimator",
+    [
+        gradients.DoublyReparameterized(),
+        pytest.param(gradients.ScoreFunction(), marks=pytest.mark.nightly),
+    ],
 )
 def test_the_iwae_gradient_is_that_of_the_pathwise_estimator(wrong, estimator):
     """Encoder and decoder apart: the decoder's has the IWAE weights, squared ones would bias it."""

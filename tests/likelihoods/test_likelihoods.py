@@ -261,7 +261,7 @@ def test_the_poisson_is_that_of_scipy(mean):
     ("mean", "r"),
     [(1e-3, 0.5), (1e-3, 1e5), (0.7, 2.0), (30.0, 0.5), (30.0, 20.0), (1000.0, 0.5), (1000.0, 1e5)],
 )
-@pytest.mark.parametrize("per_element", [True, False])
+@pytest.mark.parametrize("per_element", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
     """Of mean m and variance m + m^2 / r."""
     likelihood = built(likelihoods.NegativeBinomial(r, per_element_dispersion=per_element))

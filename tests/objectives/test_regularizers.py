@@ -296,6 +296,7 @@ def test_the_score_function_refuses_a_penalty_of_z(penalty):
         tfvae.mlp_vae((4,), 2, (3,), objective=objective, estimator=gradients.ScoreFunction())
 
 
+@pytest.mark.nightly
 def test_mmd_pulls_the_aggregate_posterior_to_the_prior(digits):
     def discrepancy(objective):
         keras.utils.set_random_seed(0)

@@ -141,7 +141,7 @@ PASSES = {  # how often the network runs on the batch in a step
     [
         ("posterior", "pathwise"),
         ("prior", "pathwise"),
-        ("ladder", "sticking"),
+        pytest.param("ladder", "sticking", marks=pytest.mark.nightly),
         pytest.param("posterior", "sticking", marks=pytest.mark.nightly),
         pytest.param("prior", "sticking", marks=pytest.mark.nightly),
         pytest.param("ladder", "pathwise", marks=pytest.mark.nightly),

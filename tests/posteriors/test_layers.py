@@ -100,7 +100,7 @@ def test_importance_sampling_over_two_layers_finds_the_likelihood(ladder):
     ("objective", "estimator"),
     [
         (tfvae.IWAE(4), gradients.DoublyReparameterized()),
-        (tfvae.ELBO(4), gradients.StickingTheLanding()),
+        pytest.param(tfvae.ELBO(4), gradients.StickingTheLanding(), marks=pytest.mark.nightly),
         pytest.param(tfvae.ELBO(4), gradients.ScoreFunction(), marks=pytest.mark.nightly),
     ],
 )

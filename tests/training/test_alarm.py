@@ -74,7 +74,6 @@ class Plain(keras.optimizers.SGD):
 @pytest.mark.parametrize(
     ("optimizer", "steps", "jit_compile"),
     [
-        ("adam", "auto", True),
         ("adam", 1, False),
         ("weight_decay", "auto", True),
         ("accumulating", "auto", True),
@@ -85,6 +84,7 @@ class Plain(keras.optimizers.SGD):
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
             for case in (
+                ("adam", "auto", True),
                 ("momentum", 3, False),
                 ("muon", "auto", False),
                 ("momentum", 3, True),

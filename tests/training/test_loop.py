@@ -44,7 +44,7 @@ def iterations(model):
     ("form", "jit_compile"),
     [
         ("stream", False),
-        ("uncounted", False),
+        pytest.param("uncounted", False, marks=pytest.mark.nightly),
         ("arrays_steps_per_epoch", True),
         pytest.param("arrays_steps_per_epoch", False, marks=pytest.mark.nightly),
         pytest.param("steps_per_epoch", False, marks=pytest.mark.nightly),

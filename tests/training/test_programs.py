@@ -165,7 +165,9 @@ def test_a_warm_up_goes_on_after_a_new_compile():
 
 
 @pytest.mark.xla
-@pytest.mark.parametrize("refused", ["layer", "operation", "evaluation"])
+@pytest.mark.parametrize(
+    "refused", ["layer", pytest.param("operation", marks=pytest.mark.nightly), "evaluation"]
+)
 def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplog):
     class Sorted(keras.layers.Layer):
         def call(self, x):

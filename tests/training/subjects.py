@@ -5,12 +5,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tfvae
+from tfvae.ops import xla
 from tfvae.training.compiled_fit import CompiledFit
 
 SIZE = 6  # numbers of an example
+ON_A_CPU = pytest.mark.skipif(xla.device() == "GPU", reason="a GPU's steps are all XLA's")
 HOOKS = (
     "on_train_begin",
     "on_train_end",

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import zoo
-from tests.training.subjects import SIZE, CompiledFitModel, autoencoder, regression
+from tests.training.subjects import ON_A_CPU, SIZE, CompiledFitModel, autoencoder, regression
 from tfvae import evaluation
 from tfvae.ops import xla
 from tfvae.training import batch_sources, compilation_plan
@@ -317,6 +317,7 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
     assert iterations(model) == 1 + 2 * BATCHES
 
 
+@ON_A_CPU
 @pytest.mark.xla
 @pytest.mark.parametrize(
     "optimizer",
@@ -347,7 +348,7 @@ def test_an_update_that_xla_compiles_alone_is_the_same_update(optimizer):
 
 
 @pytest.mark.xla
-@pytest.mark.skipif(xla.device() == "GPU", reason="a GPU's steps are all XLA's")
+@ON_A_CPU
 def test_steps_are_compiled_by_how_many_rows_they_decode():
     iwae = tfvae.mlp_vae(zoo.SHAPE, 2, (8,), objective=tfvae.objectives.IWAE(50))
     iwae.compile()
@@ -406,8 +407,10 @@ def test_more_work_in_a_step_means_fewer_steps_in_a_call():
 
     small, large = tfvae.mlp_vae(64, 8, (32,)), tfvae.mlp_vae(784, 32)
     convolutional = tfvae.conv_vae((28, 28, 1), 32)
-    assert steps(small) > steps(large) > steps(convolutional) >= 1
-    assert steps(large, batch_size=32) > steps(large)
+    assert steps(small) >= steps(large) >= steps(convolutional) >= 1
+    if xla.device() == "CPU":  # where a GPU takes no time for any of them
+        assert steps(small) > steps(large) > steps(convolutional)
+        assert steps(large, batch_size=32) > steps(large)
     # Whole batches, so that the partial one waits for its own call.
     assert steps(small, examples=300) == 2
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import zoo
+from tests.training.subjects import ON_A_CPU
 from tfvae.training import batch_sources
 
 X = zoo.real(24)
@@ -126,6 +127,7 @@ def test_a_layer_that_is_frozen_between_two_fits_stays_as_it_is():
 
 
 @pytest.mark.xla
+@ON_A_CPU
 def test_an_update_by_xla_is_of_the_layers_that_are_trained_now():
     """Of two layers of the same shapes one after the other is frozen."""
     layers = keras.layers

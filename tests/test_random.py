@@ -68,6 +68,33 @@ def test_threefry_equals_the_numpy_reference_bit_for_bit(compiled, unrolled):
         assert all((np.asarray(f).view(np.uint32) == e).all() for f, e in zip(found, expected))
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("how", ["eager", "graph", "unrolled"])
+def test_streams_side_by_side_are_those_one_by_one_bit_for_bit(how, rows):
+    tags, width = (7, 0, 31), 4
+    one = random.Stream(random.seed_key(3), tf.constant([5, 0, 9]), unrolled=how == "unrolled")
+
+    def drawn():
+        many = one.side_by_side(tags, rows)
+        within = many.fold_in(2)
+        size = rows * len(tags) * width
+        return many.bits(size), within.uniform(size), many.normal(size), *many.uniforms(2, size)
+
+    found = drawn() if how == "eager" else tf.function(drawn, jit_compile=how == "unrolled")()
+    for i, tag in enumerate(tags):
+        alone = one.fold_in(tag)
+        of_tag = [np.reshape(each, (3, rows, len(tags), width))[:, :, i] for each in found]
+        size = rows * width
+        expected = (
+            alone.bits(size),
+            alone.fold_in(2).uniform(size),
+            alone.normal(size),
+            *alone.uniforms(2, size),
+        )
+        for each, by_itself in zip(of_tag, expected, strict=True):
+            assert largest_difference(each.reshape(3, -1), by_itself) < 1e-6
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_stream_is_jax_random(seed):
     expected = VECTORS[f"normal_{seed}"]

@@ -17,6 +17,7 @@ References:
     [2] Giles, Approximating the erfinv function. GPU Computing Gems 2, 2010 (table 5).
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -86,7 +87,19 @@ class Stream:
 
     def uniform(self, size: int) -> tf.Tensor:
         """Draws uniforms in [0, 1), multiples of 2^-23, float32 `[B, size]`."""
-        return _mantissa(self.bits(size)) * np.float32(2.0**-23)
+        return _from_zero_to_one(self.bits(size))
+
+    def uniforms(self, count: int, size: int) -> list[tf.Tensor]:
+        """Draws several uniforms for each element, as `uniform` does.
+
+        Args:
+            count: uniforms of one element.
+            size: elements of a sample.
+
+        Returns:
+            `count` tensors, float32 `[B, size]`.
+        """
+        return tf.split(self.uniform(count * size), count, axis=-1)
 
     def normal(self, size: int) -> tf.Tensor:
         """Draws standard normals, float32 `[B, size]`."""
@@ -105,6 +118,61 @@ class Stream:
         """
         return Stream(fold_in(self.key, tag), self.indices, unrolled=self.unrolled)
 
+    def side_by_side(self, tags: Sequence[int], rows: int = 1) -> "Stream":
+        """Returns the streams of several purposes in one, whose draws lie side by side.
+
+        A program that draws from each by itself is as many times as large.
+
+        Args:
+            tags: n numbers, as `fold_in` takes one.
+            rows: of an event, into which the elements of each purpose are divided.
+
+        Returns:
+            A stream for events of `rows` times n times w elements. The elements `[:, i]` of
+            `[rows, n, w]` are those that `fold_in(tags[i])` draws for `[rows, w]`.
+        """
+        key = fold_in(self.key, tags)
+        return _SideBySide(key, self.indices, rows=rows, unrolled=self.unrolled)
+
+
+class _SideBySide(Stream):
+    """Several streams; see `Stream.side_by_side`. The key's words are `[n]`."""
+
+    def __init__(self, key, indices, *, rows=1, unrolled=False):
+        super().__init__(key, indices, unrolled=unrolled)
+        self.rows = rows
+
+    def bits(self, size: int) -> tf.Tensor:
+        return self._in_rows(self._bits_of_each(size // self._count), size)
+
+    def uniforms(self, count: int, size: int) -> list[tf.Tensor]:
+        parts = tf.split(self._bits_of_each(count * size // self._count), count, axis=-1)
+        return [_from_zero_to_one(self._in_rows(part, size)) for part in parts]
+
+    def fold_in(self, tag: int) -> "Stream":
+        key = fold_in(self.key, tag)
+        return _SideBySide(key, self.indices, rows=self.rows, unrolled=self.unrolled)
+
+    @property
+    def _count(self):
+        return self.key[0].shape[0]
+
+    def _bits_of_each(self, size):
+        """Draws int32 `[B, n, size]`."""
+        elements = tf.range(size, dtype=tf.int32)
+        counter = self.indices[:, None, None] * size + elements[None, None, :]
+        key = [word[:, None] for word in self.key]
+        high, low = threefry2x32(key, (tf.zeros_like(counter), counter), unrolled=self.unrolled)
+        return tf.bitwise.bitwise_xor(high, low)
+
+    def _in_rows(self, bits, size):
+        """Returns `[B, size]` in the order of the event's elements."""
+        if self.rows > 1:
+            width = size // (self._count * self.rows)
+            bits = tf.reshape(bits, [-1, self._count, self.rows, width])
+            bits = tf.transpose(bits, [0, 2, 1, 3])
+        return tf.reshape(bits, [-1, size])
+
 
 def seed_key(seed: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the key words `(0, seed)` of an int32 seed, scalar or `[1]`, as two tensors."""
@@ -112,17 +180,18 @@ def seed_key(seed: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.zeros_like(seed), seed
 
 
-def fold_in(key: Sequence[tf.Tensor], tag: int) -> tuple[tf.Tensor, tf.Tensor]:
+def fold_in(key: Sequence[tf.Tensor], tag: int | Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the key of another purpose: Threefry of the counter `(0, tag)` under `key`.
 
     Args:
-        key: two int32 scalars or `[1]` tensors.
-        tag: as in `Stream.fold_in`.
+        key: two int32 scalars, `[1]` or `[n]` tensors.
+        tag: as in `Stream.fold_in`, or n of them.
 
     Returns:
-        Two int32 tensors of the shape of the key's.
+        Two int32 tensors of the shape of the key's, or `[n]` for n tags.
     """
-    return threefry2x32(key, (tf.zeros_like(key[0]), tf.zeros_like(key[0]) + np.int32(tag)))
+    low = tf.zeros_like(key[0]) + np.asarray(tag, np.int32)
+    return threefry2x32(key, (tf.zeros_like(low), low))
 
 
 def seed_for(seed: tf.Tensor, purpose: str) -> tf.Tensor:
@@ -144,26 +213,29 @@ def threefry2x32(
     """Computes Threefry-2x32-20 [1]: two output words for two words of counter and two of key.
 
     Args:
-        key: two int32 tensors of one element each.
+        key: two int32 tensors of one element each, or of a shape `[n, ..., 1]` of several keys
+            that broadcasts to the last axes of the counter's.
         counter: two int32 tensors of any shape.
         unrolled: as in `Stream`.
 
     Returns:
-        Two int32 tensors of the shape of the counter's.
+        Two int32 tensors of the shape of the counter's, with the keys of several.
     """
+    several = key[0].shape.num_elements() != 1
     if unrolled or not tf.executing_eagerly():
-        return _threefry2x32(key, counter, unrolled)
-    return _in_one_call(tuple(key), tuple(counter))  # op by op it would take ten times as long
+        return _threefry2x32(key, counter, several, unrolled)
+    # Op by op it would take ten times as long.
+    return _IN_ONE_CALL[several](tuple(key), tuple(counter))
 
 
-def _threefry2x32(key, counter, unrolled=False):
+def _threefry2x32(key, counter, several=False, unrolled=False):
     third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
-    keys = [tf.reshape(word, []) for word in (*key, third)]
+    keys = [word if several else tf.reshape(word, []) for word in (*key, third)]
     # The numbers that each group of four rounds adds to the two words, [5] each.
     first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
-    second = tf.stack([keys[(group + 2) % 3] for group in range(5)]) + np.arange(
-        1, 6, dtype=np.int32
-    )
+    second = tf.stack([keys[(group + 2) % 3] for group in range(5)])
+    ordinals = np.arange(1, 6, dtype=np.int32)
+    second = tf.transpose(tf.transpose(second) + ordinals) if several else second + ordinals
 
     def four_rounds(group, x0, x1):
         for left, right in zip(
@@ -185,7 +257,12 @@ def _threefry2x32(key, counter, unrolled=False):
 
 
 _WORDS = (tf.TensorSpec(None, tf.int32),) * 2
-_in_one_call = tf.function(_threefry2x32, input_signature=[_WORDS, _WORDS], autograph=False)
+_IN_ONE_CALL = {
+    False: tf.function(_threefry2x32, input_signature=[_WORDS, _WORDS], autograph=False),
+    True: tf.function(
+        functools.partial(_threefry2x32, several=True), autograph=False, reduce_retracing=True
+    ),
+}
 
 
 def erfinv(u: tf.Tensor) -> tf.Tensor:
@@ -210,6 +287,10 @@ def _rotate_left(x, left, right):
 
 def _shift_right(x, r):
     return tf.cast(tf.bitwise.right_shift(tf.cast(x, tf.uint32), tf.cast(r, tf.uint32)), tf.int32)
+
+
+def _from_zero_to_one(bits):
+    return _mantissa(bits) * np.float32(2.0**-23)
 
 
 def _mantissa(bits):

@@ -10,6 +10,7 @@ from tests.conftest import largest_difference
 from tests.support import zoo
 from tests.support.arguments import covers
 from tests.support.noise import N, stream
+from tfvae import random
 from tfvae.errors import InputError, InputTypeError
 from tfvae.likelihoods import (
     Bernoulli,
@@ -322,13 +323,42 @@ def rows_of(made, rng, n=6):
     return params, x
 
 
+def params_of_each(made, params):
+    return tf.split(params, made._params_widths, axis=-1)
+
+
+def one_by_one(made, params, noise):
+    """The draw of each column from the stream of its number."""
+    pairs = enumerate(zip(made.likelihoods, params_of_each(made, params)))
+    return tf.concat([part.draw(own, noise.fold_in(i)) for i, (part, own) in pairs], -1)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_draws_of_columns_side_by_side_are_those_one_by_one(compiled):
+    made, rng = many_columns()
+    params = tf.constant(rows_of(made, rng)[0])
+    draw = tf.function(made.draw, jit_compile=True) if compiled else made.draw
+    noise = random.Stream(stream(6).key, stream(6).indices, unrolled=compiled)
+    expected = one_by_one(made, params, stream(6)).numpy()
+    assert draw(params, noise).numpy() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_columns_of_several_rows_have_the_noise_that_each_has_alone():
+    kinds = [Normal(0.5), StudentT(0.5), Categorical(), StudentT(0.5), Categorical(), Normal(2.0)]
+    made = Columns(kinds, widths=[1, 2, 3, 2, 3, 1])
+    made.build((5, 12))
+    params = np.random.default_rng(0).normal(size=(4, 5, 12)).astype(np.float32)
+    expected = one_by_one(made, tf.constant(params), stream(4)).numpy()
+    assert made.draw(tf.constant(params), stream(4)).numpy() == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_columns_side_by_side_are_those_one_by_one(dtype):
     made, rng = many_columns()
     params, x = rows_of(made, rng)
     params, x = tf.constant(params[None], dtype), tf.constant(x, dtype)
     weights = tf.constant(rng.uniform(size=len(x)), tf.float32)
-    triples = list(zip(made.likelihoods, made._split_params(params), made.split(x)))
+    triples = list(zip(made.likelihoods, params_of_each(made, params), made.split(x)))
 
     alone = [part.distribution(p).log_prob(each) for part, p, each in triples]
     found = made.distribution(params)
@@ -361,7 +391,7 @@ def test_the_gradients_of_columns_side_by_side_are_those_one_by_one():
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
         together = tf.reduce_sum(made.distribution(params).log_prob(x))
-        triples = zip(made.likelihoods, made._split_params(params), made.split(x))
+        triples = zip(made.likelihoods, params_of_each(made, params), made.split(x))
         alone = tf.reduce_sum([part.distribution(p).log_prob(each) for part, p, each in triples])
     for source in (params, *weights):
         expected = tape.gradient(alone, source).numpy()
@@ -371,14 +401,21 @@ def test_the_gradients_of_columns_side_by_side_are_those_one_by_one():
 
 
 def test_a_program_has_one_part_for_each_kind_of_column():
-    def size(columns):
+    def size(function, columns):
         made = Columns([Rescaled(Normal(0.5 + i), i, 1.0) for i in range(columns)])
         made.build((columns,))
-        program = tf.function(lambda params, x: made.distribution(params).log_prob(x))
+        program = tf.function(lambda params, x: function(made, params, x))
         shape = tf.TensorSpec([8, columns])
         return len(program.get_concrete_function(shape, shape).graph.get_operations())
 
-    assert size(60) < 1.2 * size(3)
+    def log_prob(made, params, x):
+        return made.distribution(params).log_prob(x)
+
+    def draw(made, params, x):
+        return made.draw(params, stream(8))
+
+    for function in (log_prob, draw):
+        assert size(function, 60) < 1.2 * size(function, 3)
 
 
 class ShiftedNormal(Normal):

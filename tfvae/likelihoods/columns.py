@@ -1,5 +1,6 @@
 """The likelihood of rows whose columns are of several kinds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +158,13 @@ class Columns(Likelihood):
             params: the decoder's output, `[B, *params_shape]`.
             noise: noise of B samples.
         """
-        pairs = enumerate(zip(self.likelihoods, self._split_params(params)))
-        drawn = [part.draw(own, noise.fold_in(i)) for i, (part, own) in pairs]
-        return tf.concat(drawn, axis=-1)
+        rows = math.prod(self._event_shape[:-1])
+        streams = [
+            noise.fold_in(group[0]) if len(group) == 1 else noise.side_by_side(group, rows)
+            for group in self._groups
+        ]
+        triples = zip(self._joined_parts(), self._params_layout.split(params), streams)
+        return self._layout.joined([part.draw(own, stream) for part, own, stream in triples])
 
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
         """Returns which elements their columns' likelihoods can model."""
@@ -225,9 +230,6 @@ class Columns(Likelihood):
 
     def _blocks(self, distributions):
         return Blocks(distributions, self._layout, self._event_shape)
-
-    def _split_params(self, params):
-        return tf.split(params, self._params_widths, axis=-1)
 
     def _events(self, event_shape):
         return [(*event_shape[:-1], width) for width in self.widths]

@@ -326,7 +326,7 @@ class StudentT(_LocationScale):
         return tfd.StudentT(min(self.df, _NORMAL_DF), loc, scale)
 
     def _standard(self, noise, size):
-        u, v = tf.split(noise.uniform(2 * size), 2, axis=-1)
+        u, v = noise.uniforms(2, size)
         return inverse_cdf.student_t(u, v, self.df)
 
     def get_config(self) -> dict[str, Any]:

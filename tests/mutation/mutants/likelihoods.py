@@ -149,8 +149,8 @@ MUTANTS = [
     Mutant(
         name="columns-share-noise",
         path="tfvae/likelihoods/columns.py",
-        old="part.draw(own, noise.fold_in(i))",
-        new="part.draw(own, noise)",
+        old="part.draw(own, stream) for",
+        new="part.draw(own, noise) for",
         note="All columns of a row are drawn from the same numbers.",
     ),
     Mutant(

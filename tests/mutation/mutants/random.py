@@ -4,6 +4,22 @@ from tests.mutation.mutant import Mutant
 
 MUTANTS = [
     Mutant(
+        name="side-by-side-share-key",
+        path="tfvae/random.py",
+        old="key = fold_in(self.key, tags)",
+        new="key = fold_in(self.key, [tags[0]] * len(tags))",
+        note="Columns of one kind are drawn from the same numbers.",
+        about="side_by_side",
+    ),
+    Mutant(
+        name="side-by-side-rows-not-transposed",
+        path="tfvae/random.py",
+        old="if self.rows > 1:",
+        new="if False:",
+        note="In events of several rows a column draws another column's numbers.",
+        about="side_by_side|several_rows",
+    ),
+    Mutant(
         name="samples-overlap",
         path="tfvae/random.py",
         old="self.indices[:, None] * size + tf.range",
@@ -20,7 +36,7 @@ MUTANTS = [
     Mutant(
         name="fold-in-ignores-tag",
         path="tfvae/random.py",
-        old="+ np.int32(tag)",
+        old="+ np.asarray(tag, np.int32)",
         new="+ np.int32(0)",
         note="Every purpose draws from the same stream.",
         about="TAGS|fold_in",

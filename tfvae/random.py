@@ -231,10 +231,11 @@ def threefry2x32(
 def _threefry2x32(key, counter, several=False, unrolled=False):
     third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
     keys = [word if several else tf.reshape(word, []) for word in (*key, third)]
-    # The numbers that each group of four rounds adds to the two words, [5] each.
+    # The numbers that each group of four rounds adds to the two words, `[5]` each.
     first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
     second = tf.stack([keys[(group + 2) % 3] for group in range(5)])
     ordinals = np.arange(1, 6, dtype=np.int32)
+    # Of several keys each is `[5, n, ..., 1]`, of a rank that need not be known.
     second = tf.transpose(tf.transpose(second) + ordinals) if several else second + ordinals
 
     def four_rounds(group, x0, x1):

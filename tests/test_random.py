@@ -81,6 +81,10 @@ def test_streams_side_by_side_are_those_one_by_one_bit_for_bit(how, rows):
         return many.bits(size), within.uniform(size), many.normal(size), *many.uniforms(2, size)
 
     found = drawn() if how == "eager" else tf.function(drawn, jit_compile=how == "unrolled")()
+    several = one.side_by_side(tags, rows)
+    assert np.array_equal(several.of([1]).bits(9), one.fold_in(tags[1]).bits(9))
+    some = one.side_by_side([tags[2], tags[0]], rows)
+    assert np.array_equal(several.of([2, 0]).bits(2 * rows), some.bits(2 * rows))
     for i, tag in enumerate(tags):
         alone = one.fold_in(tag)
         of_tag = [np.reshape(each, (3, rows, len(tags), width))[:, :, i] for each in found]

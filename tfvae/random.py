@@ -118,7 +118,7 @@ class Stream:
         """
         return Stream(fold_in(self.key, tag), self.indices, unrolled=self.unrolled)
 
-    def side_by_side(self, tags: Sequence[int], rows: int = 1) -> "Stream":
+    def side_by_side(self, tags: Sequence[int], rows: int = 1) -> "SideBySide":
         """Returns the streams of several purposes in one, whose draws lie side by side.
 
         A program that draws from each by itself is as many times as large.
@@ -132,26 +132,73 @@ class Stream:
             `[rows, n, w]` are those that `fold_in(tags[i])` draws for `[rows, w]`.
         """
         key = fold_in(self.key, tags)
-        return _SideBySide(key, self.indices, rows=rows, unrolled=self.unrolled)
+        return SideBySide(key, self.indices, rows=rows, unrolled=self.unrolled)
 
 
-class _SideBySide(Stream):
-    """Several streams; see `Stream.side_by_side`. The key's words are `[n]`."""
+class SideBySide(Stream):
+    """Several streams of the same samples, whose draws lie side by side.
 
-    def __init__(self, key, indices, *, rows=1, unrolled=False):
+    See `Stream.side_by_side`, which makes them.
+
+    Args:
+        key: two int32 `[n]` tensors.
+        indices: as in `Stream`.
+        rows: as in `Stream.side_by_side`.
+        unrolled: as in `Stream`.
+    """
+
+    def __init__(
+        self,
+        key: Sequence[tf.Tensor],
+        indices: tf.Tensor,
+        *,
+        rows: int = 1,
+        unrolled: bool = False,
+    ) -> None:
+        """Keeps the arguments."""
         super().__init__(key, indices, unrolled=unrolled)
         self.rows = rows
 
+    def of(self, places: Sequence[int]) -> Stream:
+        """Returns some of the streams.
+
+        Args:
+            places: their numbers, from 0.
+
+        Returns:
+            One as it is alone, several side by side.
+        """
+        if len(places) == 1:
+            key = [word[places[0]] for word in self.key]
+            return Stream(key, self.indices, unrolled=self.unrolled)
+        key = [tf.gather(word, places) for word in self.key]
+        return SideBySide(key, self.indices, rows=self.rows, unrolled=self.unrolled)
+
     def bits(self, size: int) -> tf.Tensor:
+        """Draws 32 random bits per element, int32 `[B, size]`."""
         return self._in_rows(self._bits_of_each(size // self._count), size)
 
     def uniforms(self, count: int, size: int) -> list[tf.Tensor]:
+        """Draws several uniforms for each element, as `Stream.uniforms` does.
+
+        Args:
+            count: uniforms of one element.
+            size: elements of a sample, of all streams.
+
+        Returns:
+            `count` tensors, float32 `[B, size]`.
+        """
         parts = tf.split(self._bits_of_each(count * size // self._count), count, axis=-1)
         return [_from_zero_to_one(self._in_rows(part, size)) for part in parts]
 
-    def fold_in(self, tag: int) -> "Stream":
+    def fold_in(self, tag: int) -> "SideBySide":
+        """Returns the streams of another purpose within each.
+
+        Args:
+            tag: as in `Stream.fold_in`.
+        """
         key = fold_in(self.key, tag)
-        return _SideBySide(key, self.indices, rows=self.rows, unrolled=self.unrolled)
+        return SideBySide(key, self.indices, rows=self.rows, unrolled=self.unrolled)
 
     @property
     def _count(self):

@@ -159,11 +159,9 @@ class Columns(Likelihood):
             noise: noise of B samples.
         """
         rows = math.prod(self._event_shape[:-1])
-        streams = [
-            noise.fold_in(group[0]) if len(group) == 1 else noise.side_by_side(group, rows)
-            for group in self._groups
-        ]
-        triples = zip(self._joined_parts(), self._params_layout.split(params), streams)
+        streams = noise.side_by_side(range(len(self.likelihoods)), rows)
+        of_groups = [streams.of(group) for group in self._groups]
+        triples = zip(self._joined_parts(), self._params_layout.split(params), of_groups)
         return self._layout.joined([part.draw(own, stream) for part, own, stream in triples])
 
     def in_support(self, x: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:

@@ -268,7 +268,7 @@ def threefry2x32(
     Returns:
         Two int32 tensors of the shape of the counter's, with the keys of several.
     """
-    several = key[0].shape.num_elements() != 1
+    several = tf.TensorShape(key[0].shape).num_elements() != 1
     if unrolled or not tf.executing_eagerly():
         return _threefry2x32(key, counter, several, unrolled)
     # Op by op it would take ten times as long.

@@ -80,10 +80,7 @@ class Stream:
     def bits(self, size: int) -> tf.Tensor:
         """Draws 32 random bits per element, int32 `[B, size]`."""
         counter = self.indices[:, None] * size + tf.range(size, dtype=tf.int32)[None, :]
-        high, low = threefry2x32(
-            self.key, (tf.zeros_like(counter), counter), unrolled=self.unrolled
-        )
-        return tf.bitwise.bitwise_xor(high, low)
+        return _bits(self.key, counter, self.unrolled)
 
     def uniform(self, size: int) -> tf.Tensor:
         """Draws uniforms in [0, 1), multiples of 2^-23, float32 `[B, size]`."""
@@ -208,9 +205,7 @@ class SideBySide(Stream):
         """Draws int32 `[B, n, size]`."""
         elements = tf.range(size, dtype=tf.int32)
         counter = self.indices[:, None, None] * size + elements[None, None, :]
-        key = [word[:, None] for word in self.key]
-        high, low = threefry2x32(key, (tf.zeros_like(counter), counter), unrolled=self.unrolled)
-        return tf.bitwise.bitwise_xor(high, low)
+        return _bits([word[:, None] for word in self.key], counter, self.unrolled)
 
     def _in_rows(self, bits, size):
         """Returns `[B, size]` in the order of the event's elements."""
@@ -252,6 +247,12 @@ def seed_for(seed: tf.Tensor, purpose: str) -> tf.Tensor:
         int32 `[2]`.
     """
     return tf.random.split(seed, 1)[0] + tf.constant([0, TAGS[purpose]])
+
+
+def _bits(key, counter, unrolled):
+    """Draws 32 random bits for each element of a counter."""
+    high, low = threefry2x32(key, (tf.zeros_like(counter), counter), unrolled=unrolled)
+    return tf.bitwise.bitwise_xor(high, low)
 
 
 def threefry2x32(

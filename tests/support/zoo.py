@@ -471,7 +471,7 @@ BUILDERS = {
 }
 
 
-# Composed by day: the rows of `COVERING`, and each kind of network, condition and hierarchy.
+# Composed by day: the rows of `COVERING`, and each kind of network, of condition and of structure.
 FEW = (
     *(_named(*row) for row in COVERING),
     "conv_residual",
@@ -483,12 +483,13 @@ FEW = (
     "ladder_doubly",
     "two_layers",
 )
-# What differs in a compiled evaluation: how q and p are drawn, and few kinds of likelihood.
+# What differs in a compiled evaluation: how q and p are drawn. Two of the ways by day.
 COMPILED = (
     "categorical-vamp-discretized_logistic-tvo-score",
     "relaxed-relaxed-discretized_mixture-ciwae-pathwise",
 )
-# Networks and priors of every kind, in files; the likelihoods' parts are converted on their own.
+# Networks of every kind in files, each with another prior; the likelihoods' parts are converted on
+# their own. Other priors and posteriors by night.
 EXPORTED = (
     "relaxed-relaxed-discretized_mixture-ciwae-pathwise",
     "ladder_doubly",
@@ -496,7 +497,7 @@ EXPORTED = (
     "table",
     "conditional_prior_mixture",
 )
-# What XLA compiles in pieces: how a step draws and weighs, each way once.
+# What XLA compiles in pieces: how a step draws and weighs, each way once; hierarchies by night.
 IN_PIECES = (
     "diagonal-mixture-bernoulli_dynamic-iwae-doubly",
     "iaf-realnvp-normal_per_element-elbo_monte_carlo-sticking",
@@ -534,6 +535,7 @@ EXPORTED_BY_NIGHT = (
     *(name for name in COMPILED_BY_NIGHT if name not in EXPORTED),
     "sphere-vamp",
     "categorical-vamp-discretized_logistic-tvo-score",
+    "deterministic-standard",
     "deterministic-standard-log_normal-autoencoder-pathwise",
     "bernoulli-renyi-pathwise",
     "columns-elbo-pathwise",

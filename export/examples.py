@@ -191,9 +191,10 @@ def latents(vae: "VAE", count: int, seed: int, y: np.ndarray | None) -> tf.Tenso
 def _by_density(vae, count, seed, condition):
     """Draws latents with TFP's sampler, from a prior that has none of its own."""
     prior = vae.prior.distribution(condition)
-    one = prior.sample(seed=seed)
+    pair = (0, seed)  # of one number, a seed gives TFP other draws each time
+    one = prior.sample(seed=pair)
     per_condition = len(tf.nest.flatten(one)[0].shape) == 2
-    return one if per_condition else prior.sample(count, seed=seed)
+    return one if per_condition else prior.sample(count, seed=pair)
 
 
 def _with_corners(z, count, rng):

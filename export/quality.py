@@ -244,7 +244,7 @@ def _x_of(likelihood, drawn):
     with contextlib.suppress(NotImplementedError):
         return likelihood.draw(drawn.params, drawn.noise.fold_in(random.TAGS["draw"]))
     with contextlib.suppress(NotImplementedError):
-        return likelihood.distribution(drawn.params).sample(seed=1)
+        return likelihood.distribution(drawn.params).sample(seed=(0, 1))
     return None
 
 

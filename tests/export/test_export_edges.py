@@ -314,6 +314,21 @@ def test_a_signature_that_lacks_its_method_is_left_out_and_said(tmp_path, name, 
             sampler.sample(1, draw=True)
 
 
+def test_a_second_export_measures_what_the_first_did(tmp_path):
+    """Also where TFP draws the latents and the x that are measured on."""
+    hidden = keras.layers.Dense(600, "relu")  # enough weights for float16 to halve
+    decoder = keras.Sequential([keras.Input((2,)), hidden, keras.layers.Dense(4)])
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    vae = tfvae.VAE(encoder, decoder, prior=Unsampled(), likelihood=Undrawn(), seed=0)
+    for name in ("first", "second"):
+        tfvae.export.to_tflite(vae, tmp_path / f"{name}.tflite", "float16")
+    first, second = (
+        json.loads((tmp_path / f"{name}.json").read_text())["quality"]
+        for name in ("first", "second")
+    )
+    assert first == second and first["distortion_change_nats"] != 0.0
+
+
 def test_a_saved_model_leaves_it_out_as_well(tmp_path, caplog):
     vae = linear()
     vae = tfvae.VAE(vae.encoder, vae.decoder, likelihood=Undrawn(), seed=0)

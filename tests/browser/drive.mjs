@@ -1,7 +1,9 @@
-// One scenario in Chromium: node drive.mjs SCENARIO URL [OPTIONS as JSON]. Prints what it found as JSON.
+// Scenarios in Chromium, one after the other: each line of input is [SCENARIO, URL, OPTIONS] as JSON.
+// For each it prints a line with what it found, as JSON. Its browser ends with the input.
 
 import { createRequire } from "node:module";
 import path from "node:path";
+import { createInterface } from "node:readline";
 
 const modules = process.env.TFVAE_NODE_MODULES;
 const { chromium } = createRequire(import.meta.url)(path.join(modules, "playwright-core"));
@@ -402,17 +404,21 @@ const scenarios = {
   },
 };
 
-const [name, url, options = "{}"] = process.argv.slice(2);
-const browser = await chromium.launch({ executablePath: process.env.TFVAE_CHROMIUM, args: FLAGS.split(" ") });
-try {
+/** What a scenario found in pages of its own, and what these asked for and complained of. */
+async function play(browser, name, url, options) {
   const page = await browser.newPage();
   page.setDefaultTimeout(30000);
   const [errors, requests] = [[], []];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("request", (request) => requests.push(request.url()));
-  const found = await scenarios[name](page, url, JSON.parse(options)).catch((error) => ({ failed: String(error), errors }));
-  await new Promise((resolve) => process.stdout.write(JSON.stringify({ ...found, errors, requests }), resolve));
-} finally {
-  await browser.close();
+  const found = await scenarios[name](page, url, options).catch((error) => ({ failed: String(error), errors }));
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  return { ...found, errors, requests };
 }
+
+const browser = await chromium.launch({ executablePath: process.env.TFVAE_CHROMIUM, args: FLAGS.split(" ") });
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await play(browser, ...JSON.parse(line)))}\n`);
+}
+await browser.close();

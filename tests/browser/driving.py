@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import subprocess
 import threading
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 from PIL import Image
@@ -32,12 +34,29 @@ def served(folder):
             server.shutdown()
 
 
+@functools.cache
+def _driver():
+    """Node.js with one browser, for as long as this process lives: starting both takes a second."""
+    return subprocess.Popen(["node", str(DRIVER)], stdin=PIPE, stdout=PIPE, text=True)
+
+
 def browse(scenario, address, *, errors=False, **options):
     """What a scenario of `drive.mjs` found; `errors` allows some on the console."""
-    command = ["node", str(DRIVER), scenario, address, json.dumps(options)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    driver = _driver()
+    # A page that hangs ends the driver, whose answer is then empty.
+    watch = threading.Timer(120, driver.kill)
+    watch.start()
+    try:
+        print(json.dumps([scenario, address, options]), file=driver.stdin, flush=True)
+        answer = driver.stdout.readline()
+    finally:
+        watch.cancel()
+
+    if not answer:
+        _driver.cache_clear()
+        raise AssertionError(f"the browser's driver ended with {driver.wait()} in {scenario}")
+
+    found = json.loads(answer)
     assert "failed" not in found, found
     assert errors or found["errors"] == []
     return found

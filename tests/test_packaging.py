@@ -80,6 +80,7 @@ def test_export_is_importable_from_the_repository(place):
     assert Path(export).resolve() == ROOT / "export" / "__init__.py"
 
 
+@pytest.mark.nightly
 def test_export_is_importable_under_a_type_checker(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     (tmp_path / "user.py").write_text(

@@ -43,7 +43,7 @@ def graphs():
     ("on", "jit_compile"),
     [
         ("arrays", False),
-        ("a dataset", False),
+        pytest.param("a dataset", False, marks=pytest.mark.nightly),
         pytest.param("arrays", True, marks=pytest.mark.nightly),
     ],
 )

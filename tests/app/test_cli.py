@@ -195,6 +195,7 @@ def test_train_takes_any_kind_of_data(tfvae_command, tmp_path, monkeypatch, kind
     assert (built, type(fit["self"].likelihood).__name__) == chosen
 
 
+@pytest.mark.nightly
 def test_colour_images_are_trained_on_exported_and_drawn(tfvae_command, tmp_path):
     source = write_data(tmp_path, "folder")
     options = ["--epochs", 1, "--batch-size", 10, "--num-samples", 5, "--latent-dim", 3]

@@ -46,7 +46,7 @@ def test_networks_compute_in_16_bits_and_log_probabilities_in_32_or_64(policy, n
     ("policy", "jit_compile"),
     [
         ("mixed_bfloat16", False),
-        ("mixed_float16", True),
+        pytest.param("mixed_float16", True, marks=pytest.mark.nightly),
         pytest.param("mixed_bfloat16", True, marks=pytest.mark.nightly),
         pytest.param("mixed_float16", False, marks=pytest.mark.nightly),
     ],

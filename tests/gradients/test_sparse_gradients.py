@@ -88,7 +88,8 @@ def test_a_table_is_trained_as_a_dense_layer_by_every_optimizer(optimizer):
     assert_same_steps("doubly", optimizer, run_eagerly=True)
 
 
-@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.nightly), True])
+@pytest.mark.nightly
+@pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_table_is_trained_as_a_dense_layer_by_each_compiler(jit_compile):
     adam = functools.partial(keras.optimizers.Adam, 0.01, clipnorm=0.05)
     assert_same_steps("doubly", adam, jit_compile=jit_compile)

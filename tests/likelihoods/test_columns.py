@@ -333,7 +333,7 @@ def one_by_one(made, params, noise):
     return tf.concat([part.draw(own, noise.fold_in(i)) for i, (part, own) in pairs], -1)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_draws_of_columns_side_by_side_are_those_one_by_one(compiled):
     made, rng = many_columns()
     params = tf.constant(rows_of(made, rng)[0])

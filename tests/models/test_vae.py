@@ -26,7 +26,15 @@ def test_fit_lowers_the_loss_and_logs_the_terms(digits):
     assert history["loss"] == pytest.approx([-elbo for elbo in history["elbo"]], rel=1e-5)
 
 
-@pytest.mark.parametrize("form", ["tensor", "dataset", "generator", "pydataset", "bool"])
+# Other forms are by day in the differential test of the loop, tests/training/test_same_as_keras.py.
+@pytest.mark.parametrize(
+    "form",
+    [
+        "generator",
+        "bool",
+        *(pytest.param(f, marks=pytest.mark.nightly) for f in ("tensor", "dataset", "pydataset")),
+    ],
+)
 def test_fit_takes_what_keras_takes(small, form):
     vae, x, _ = small
 
@@ -126,17 +134,9 @@ def test_decode_takes_any_leading_shape(small):
     assert largest_difference(small.vae.decode(z).mean()[3], small.vae.decode(z[3]).mean()) < 1e-6
 
 
-def test_a_saved_model_goes_on_in_a_fresh_process_as_it_would_have_here(tmp_path):
-    """Same outputs, optimizer and random state, with `import tfvae` alone and safe_mode on."""
-    vae, x, _ = zoo._mlp("diagonal", "standard", "bernoulli_dynamic", "elbo_schedule", "pathwise")
-    schedule = keras.optimizers.schedules.CosineDecay(1e-2, 100)
-    vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
-    vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
-    vae.save(tmp_path / "model.keras")
-    np.save(tmp_path / "x.npy", x)
-    program = """
+GOES_ON = """
 import sys, numpy as np, tfvae
-assert "tensorflow" not in sys.modules
+assert not sys.argv[2:] or "tensorflow" not in sys.modules
 import keras
 vae = keras.saving.load_model(sys.argv[1] + "/model.keras", safe_mode=True)
 x = np.load(sys.argv[1] + "/x.npy")
@@ -145,7 +145,25 @@ vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
 weights = [np.asarray(w) for w in vae.weights]
 np.savez(sys.argv[1] + "/after.npz", *weights, int(vae.optimizer.iterations))
 """
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("where", ["here", pytest.param("afresh", marks=pytest.mark.nightly)])
+def test_a_saved_model_goes_on_as_it_would_have_without_its_file(where, tmp_path, monkeypatch):
+    """Same outputs, optimizer and random state, with safe_mode on.
+
+    In a fresh process with `import tfvae` alone.
+    """
+    vae, x, _ = zoo._mlp("diagonal", "standard", "bernoulli_dynamic", "elbo_schedule", "pathwise")
+    schedule = keras.optimizers.schedules.CosineDecay(1e-2, 100)
+    vae.compile(keras.optimizers.Adam(schedule), jit_compile=False)
+    vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    vae.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    if where == "here":
+        monkeypatch.setattr(sys, "argv", ["", str(tmp_path)])
+        exec(GOES_ON, {})
+    else:
+        subprocess.run([sys.executable, "-c", GOES_ON, str(tmp_path), where], check=True)
     assert largest_difference(np.load(tmp_path / "before.npy"), vae.sample(5, seed=7)) < 1e-6
     vae.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
     after = np.load(tmp_path / "after.npz")

@@ -73,7 +73,12 @@ def model(objective, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "compiled", [{"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}]
+    "compiled",
+    [
+        {"run_eagerly": True},
+        {"jit_compile": False},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.nightly),
+    ],
 )
 def test_a_multiplier_follows_its_constraint_step_by_step_and_enters_the_loss(compiled):
     objective = GECO(tolerance=8.0)

@@ -54,7 +54,9 @@ def cosine_cdf(size, concentration):
     return cdf
 
 
-@pytest.mark.parametrize("size", [2, 3, 8, 50])
+@pytest.mark.parametrize(
+    "size", [2, 50, *(pytest.param(n, marks=pytest.mark.nightly) for n in (3, 8))]
+)
 @pytest.mark.parametrize("concentration", [1.01, 10.0, 300.0, 10_000.0])
 def test_the_angle_follows_von_mises_and_fisher(size, concentration):
     """Kolmogorov-Smirnov at a level of 0.001, and quantiles within 2e-4 of the CDF."""
@@ -75,7 +77,7 @@ def test_the_angle_follows_von_mises_and_fisher(size, concentration):
     ("concentration", "size"),
     [
         (2.0, 2),
-        (40.0, 50),
+        pytest.param(40.0, 50, marks=pytest.mark.nightly),
         pytest.param(40.0, 3, marks=pytest.mark.nightly),
         pytest.param(2.0, 8, marks=pytest.mark.nightly),
     ],

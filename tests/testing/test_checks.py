@@ -32,9 +32,13 @@ def of_the_page():
 Laplace, CODE, CALL = of_the_page()
 
 
-def test_the_prior_of_the_page_has_twenty_lines_and_passes_every_check():
+def test_the_prior_of_the_page_has_twenty_lines():
     assert len([line for line in CODE.split("@keras")[1].splitlines() if line.strip()]) <= 20
     assert "tfvae.testing.check_prior(LaplacePrior(0.5))" in CALL
+
+
+@pytest.mark.nightly
+def test_the_prior_of_the_page_passes_every_check():
     done = testing.check_prior(Laplace(0.5))
     assert {"config", "density", "draws", "keras file", "fit", "SavedModel", "TFLite"} <= set(done)
 

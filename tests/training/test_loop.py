@@ -45,8 +45,8 @@ def iterations(model):
     [
         ("stream", False),
         pytest.param("uncounted", False, marks=pytest.mark.nightly),
-        ("arrays_steps_per_epoch", True),
-        pytest.param("arrays_steps_per_epoch", False, marks=pytest.mark.nightly),
+        ("arrays_steps_per_epoch", False),
+        pytest.param("arrays_steps_per_epoch", True, marks=pytest.mark.nightly),
         pytest.param("steps_per_epoch", False, marks=pytest.mark.nightly),
         pytest.param("arrays", False, marks=pytest.mark.nightly),
         pytest.param("stream", True, marks=pytest.mark.nightly),
@@ -328,8 +328,11 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
             ),
             marks=pytest.mark.nightly,
         ),
-        lambda: keras.optimizers.Lion(
-            1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0
+        pytest.param(
+            lambda: keras.optimizers.Lion(
+                1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0
+            ),
+            marks=pytest.mark.nightly,
         ),
     ],
 )

@@ -65,7 +65,8 @@ def test_only_an_update_that_is_adams_is_taken_for_it():
     assert not any(optimizer_update.is_adam(optimizer) for optimizer in others)
 
 
-@pytest.mark.parametrize("watched", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("watched", [True, False])
 def test_a_loop_of_steps_copies_no_weights(watched, monkeypatch):
     if not watched:  # so that the test can fail
         always = lambda self, loss, gradients, limit: tf.constant(True)  # noqa: E731

@@ -168,8 +168,15 @@ def assert_apart(noise):
 # Of these two, the same with `sample_weight` and `binarization` hold as much.
 BY_NIGHT = ("elbo", "iwae")
 # What a compiled step could do otherwise in these, it could in `sample_weight` or `binarization`:
-# it has no schedule, and no noise or state of its own.
-EAGERLY = ("monte_carlo", "sample_weight_iwae", "latent_norm", "kernel_regularizer")
+# it has no noise or state of its own, and its schedule is read as that of beta is.
+EAGERLY = (
+    "monte_carlo",
+    "sample_weight_iwae",
+    "latent_norm",
+    "kernel_regularizer",
+    "capacity_schedule",
+    "mix_schedule",
+)
 
 
 def _by_day_and_night():

@@ -7,11 +7,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.python.util import tf_stack
 
 import tfvae
-from tests.support import zoo
+from tests.support import quick, zoo  # noqa: F401
 from tfvae._keras import custom_gradients
 from tfvae.app import cli, screen
 from tfvae.ops import xla
@@ -29,17 +27,6 @@ def _as_graphs(model, rows=0):
 
 
 compilation_plan.choose = _as_graphs  # before the first fixture of a session makes a model
-if not os.environ.get("TFVAE_TESTS_BY_XLA"):
-    # A graph that runs a few times takes longer to optimize than to run.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-# It empties TensorFlow's cache of kernels, which takes a fifth of the time of the tests to fill
-# again. So none may draw by an operation with a state, such as tf.random.normal outside a graph.
-tf.random.set_seed(0)
-tf.random.set_seed = lambda seed: None
-# Each operation of a graph keeps the stack of calls that made it, for messages of TensorFlow's own.
-# To walk the hundred frames of a test takes a sixth of the time of a trace.
-_STACK = tf_stack.extract_stack()
-tf_stack.extract_stack = lambda stacklevel=1: _STACK
 # What the imports have made stays; Python would look through it thousands of times.
 gc.collect()
 gc.freeze()

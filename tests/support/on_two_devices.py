@@ -16,6 +16,7 @@ CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import tfvae  # noqa: E402
+from tests.support import quick  # noqa: E402, F401
 from tests.support.on_disk import on_disk  # noqa: E402
 from tfvae.callbacks import Checkpoint, state  # noqa: E402
 from tfvae.training import replicas  # noqa: E402

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.browser.driving import browse, cells, pixels
 from tests.conftest import largest_difference
+from tests.support.nightly import nightly
 from tfvae.export import Sampler, web
 
 pytestmark = pytest.mark.xdist_group("export")  # one process makes the files they share
@@ -35,7 +36,7 @@ def test_the_browsers_numbers_are_those_of_the_sampler(pages, exported, name, si
         assert largest_difference(np.reshape(outputs["x"], x.shape), x) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["labels", "numbered", "vectors"])
+@pytest.mark.parametrize("name", ["labels", nightly("numbered"), "vectors"])
 def test_every_control_does_something(pages, tmp_path, name):
     found = browse("controls", f"{pages}{name}/", download=str(tmp_path / "grid.png"))
     used = {

@@ -147,6 +147,7 @@ def test_the_page_shows_what_the_model_makes_of_the_sliders_latent(made, kind):
     assert asked == {page.as_uri()}
 
 
+@pytest.mark.nightly
 def test_the_page_shows_a_label_or_each_in_turn(made):
     page, vae, sampler = made("labelled")
     z = np.float32([1.5, -1, 0.5, 2])

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tests.conftest import largest_difference
 from tests.support import scales
+from tests.support.nightly import nightly
 from tfvae import evaluation, likelihoods, posteriors
 from tfvae.ops import in_float64
 
@@ -191,7 +192,7 @@ FLAT = {
 
 
 @pytest.mark.parametrize(
-    ("name", "jit_compile"), [*((n, False) for n in FLAT), ("bernoulli", True)]
+    ("name", "jit_compile"), [*((n, False) for n in FLAT), nightly("bernoulli", True)]
 )
 def test_flat_weights_give_the_log_probability_of_independent_elements(
     monkeypatch, name, jit_compile

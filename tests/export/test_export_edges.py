@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tests.support.nightly import nightly
 from tfvae import likelihoods
 from tfvae.export import Sampler
 
@@ -182,7 +183,7 @@ def test_a_loop_in_int8_is_refused_with_its_place(tmp_path):
         tfvae.export.to_tflite(vae, tmp_path / "m.tflite", "int8")
 
 
-@pytest.mark.parametrize("scale", [1e6, 1e-7])
+@pytest.mark.parametrize("scale", [nightly(1e6), 1e-7])
 def test_weights_beyond_float16_stay_in_float32(tmp_path, scale):
     """Of three matrices the last one is halved; the others, which hold the scale, cannot be.
 
@@ -362,7 +363,7 @@ def test_a_model_that_magnifies_the_last_digit_is_exported_as_exactly_as_it_is_c
     assert metadata["quality"]["max_abs_error_x"] < 4 * np.abs(moved).max()
 
 
-@pytest.mark.parametrize("make", [likelihoods.Poisson, likelihoods.NegativeBinomial])
+@pytest.mark.parametrize("make", [nightly(likelihoods.Poisson), likelihoods.NegativeBinomial])
 def test_a_file_after_a_saved_model_has_its_own_batch_size(tmp_path, make):
     """Counts are drawn in a loop, which the SavedModel traces for any batch size."""
     vae = tfvae.mlp_vae((7,), 2, (4,), likelihood=make(), seed=0)

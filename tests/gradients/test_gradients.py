@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.models.test_linear_gaussian import LinearGaussian, _exact_negative_elbo
+from tests.support.nightly import nightly
 from tfvae import gradients, objectives
 from tfvae.models import forward_pass
 
@@ -57,7 +58,7 @@ def within(found, expected, errors=5.0, floor=1e-5):
         (gradients.Pathwise(), tfvae.ELBO(200), 100),
         (gradients.StickingTheLanding(), tfvae.ELBO(200), 100),
         (gradients.ScoreFunction(), tfvae.ELBO(20), 400),
-        (gradients.ScoreFunction(), tfvae.ELBO(20, analytic_rate=False), 400),
+        nightly(gradients.ScoreFunction(), tfvae.ELBO(20, analytic_rate=False), 400),
     ],
 )
 def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objective, repeats):
@@ -109,6 +110,7 @@ def test_sticking_the_landing_has_no_noise_at_the_exact_posterior():
     assert np.abs(pathwise[:, :encoder]).max() > 1e-2
 
 
+@pytest.mark.nightly
 def test_more_samples_raise_the_signal_to_noise_of_dreg_and_lower_that_of_iwae(wrong):
     """Rainforth et al. 2018, section 3: the encoder's ratio falls as 1 / sqrt(K); DReG's grows."""
 

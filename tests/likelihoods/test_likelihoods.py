@@ -10,6 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tests.support.nightly import nightly
 from tests.support.noise import stream
 from tfvae import likelihoods, random
 from tfvae.ops import inverse_cdf
@@ -65,7 +66,7 @@ def linear_vae(x, latent):
     return tfvae.VAE(encoder, decoder, likelihood=likelihoods.Normal(optimal_scale=True), seed=0)
 
 
-@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("jit", [nightly(True), False])
 def test_the_optimal_scale_is_that_of_maximum_likelihood_and_survives_a_file(tmp_path, jit):
     """In probabilistic PCA the variance is the mean of the eigenvalues left out.
 
@@ -259,7 +260,15 @@ def test_the_poisson_is_that_of_scipy(mean):
 
 @pytest.mark.parametrize(
     ("mean", "r"),
-    [(1e-3, 0.5), (1e-3, 1e5), (0.7, 2.0), (30.0, 0.5), (30.0, 20.0), (1000.0, 0.5), (1000.0, 1e5)],
+    [
+        (1e-3, 0.5),
+        (0.7, 2.0),
+        (30.0, 0.5),
+        (1000.0, 1e5),
+        nightly(1e-3, 1e5),
+        nightly(30.0, 20.0),
+        nightly(1000.0, 0.5),
+    ],
 )
 @pytest.mark.parametrize("per_element", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
@@ -278,7 +287,8 @@ def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
 
 
 @pytest.mark.parametrize(
-    ("mean", "r"), [(0.5, None), (1000.0, None), (1.0, 1e6), (1000.0, 1.0), (1000.0, 1e4)]
+    ("mean", "r"),
+    [(0.5, None), (1000.0, None), (1.0, 1e6), (1000.0, 1e4), nightly(1000.0, 1.0)],
 )
 def test_draws_of_counts_are_the_quantiles_of_their_uniforms(mean, r):
     """All but 1 in 50, which rounding makes a neighbour of the quantile.
@@ -484,7 +494,7 @@ def test_settings_out_of_range_are_refused(make):
         (likelihoods.Categorical, (4,)),
     ],
 )
-@pytest.mark.parametrize("size", [1e-3, 1.0])
+@pytest.mark.parametrize("size", [nightly(1e-3), 1.0])
 def test_a_draw_on_the_device_is_that_of_python(make, event_shape, size):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -517,8 +527,8 @@ def test_a_draw_on_the_device_is_that_of_python(make, event_shape, size):
         ((784,), (5,), (3, 5)),
         ((17,), (5,), (5,)),
         ((4, 7, 1), (6, 5), (5,)),
-        ((3,), (), (2, 5)),
-        ((28, 28, 1), (5,), ()),
+        nightly((3,), (), (2, 5)),
+        nightly((28, 28, 1), (5,), ()),
     ],
 )
 @pytest.mark.parametrize("jit_compile", [True, False])

@@ -474,13 +474,11 @@ BUILDERS = {
 # Composed by day: the rows of `COVERING`, and each kind of network, of condition and of structure.
 FEW = (
     *(_named(*row) for row in COVERING),
-    "conv_residual",
     "conv1d",
-    "table",
     "conditional",
     "conditional_prior_mixture",
     "score_function",
-    "ladder_doubly",
+    "ladder",
     "two_layers",
 )
 # What differs in a compiled evaluation: how q and p are drawn. One of the ways by day.
@@ -490,7 +488,6 @@ COMPILED = ("categorical-vamp-discretized_logistic-tvo-score",)
 EXPORTED = (
     "relaxed-relaxed-discretized_mixture-ciwae-pathwise",
     "conv_residual",
-    "table",
     "conditional_prior_mixture",
 )
 # What XLA compiles in pieces: how a step draws and weighs. Other ways, and hierarchies, by night.

@@ -33,10 +33,9 @@ CONTAINED = re.compile(
 # What a VAE does by code of its own in such calls: it checks the data, the conditions and the
 # weights of every kind of call, and turns bytes into numbers.
 OF_A_VAE = (
-    "fit/array/hooks_14",
+    "fit/array/hooks_3",
     "fit/unknown/steps_2/epochs_3",
-    "fit/pydataset/hooks_14",
-    "fit/weights",
+    "fit/pydataset/hooks_3",
     "split/weights",
     "validation/weights",
     "evaluate/weights",

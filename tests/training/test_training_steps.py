@@ -173,6 +173,7 @@ EAGERLY = (
     "monte_carlo",
     "sample_weight_iwae",
     "latent_norm",
+    "free_bits_schedule",
     "kernel_regularizer",
     "capacity_schedule",
     "mix_schedule",

@@ -76,7 +76,7 @@ class Plain(keras.optimizers.SGD):
     [
         ("adam", 1, False),
         ("weight_decay", "auto", True),
-        ("accumulating", "auto", False),
+        ("accumulating", "auto", True),
         ("averaging", "auto", False),
         ("scaling", 4, False),
         ("several", "auto", False),
@@ -89,7 +89,7 @@ class Plain(keras.optimizers.SGD):
                 ("muon", "auto", False),
                 ("momentum", 3, True),
                 ("weight_decay", "auto", False),
-                ("accumulating", "auto", True),
+                ("accumulating", "auto", False),
                 ("averaging", "auto", True),
                 ("scaling", "auto", True),
                 ("several", "auto", True),

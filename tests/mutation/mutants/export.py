@@ -321,4 +321,12 @@ MUTANTS = [
         note="A sidecar of another file is read.",
         about="sidecar_of_another_file",
     ),
+    Mutant(
+        name="latents-of-tfp-drawn-anew",
+        path="export/examples.py",
+        old="    pair = (0, seed)",
+        new="    pair = seed",
+        note="Each export measures, and calibrates, on other latents of a prior without `sample`.",
+        about="second_export",
+    ),
 ]

@@ -161,7 +161,7 @@ MUTANTS = [
         ),
         new="",
         note="The optimizer of a loaded model begins anew, its moments and step forgotten.",
-        about="fresh_process",
+        about="goes_on_as_it_would",
     ),
     Mutant(
         name="only-first-epoch-found-empty",

@@ -20,6 +20,7 @@ _MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
 # kernel's gradient is looked at, and others may be larger.
 _LARGEST_GRADIENT = 1e15
 _COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
+_ASSIGN_DIRECTLY = ("LossScaleOptimizer", "MultiOptimizer", "Muon")  # of Keras' optimizers
 
 
 class NonFiniteLoss(InputError):
@@ -164,11 +165,9 @@ def guarded_apply(
 
 def _assigns_by_its_methods(optimizer, variables):
     """Returns True if an optimizer makes all changes by `Optimizer.assign` and its like."""
-    directly = (
-        keras.optimizers.LossScaleOptimizer,
-        keras.optimizers.MultiOptimizer,
-        keras.optimizers.Muon,
-    )
+    # Keras 3.12 has no MultiOptimizer.
+    found = [getattr(keras.optimizers, name, None) for name in _ASSIGN_DIRECTLY]
+    directly = tuple(kind for kind in found if kind is not None)
     if isinstance(optimizer, directly) or not type(optimizer).__module__.startswith("keras."):
         return False
     if optimizer.use_ema or optimizer.gradient_accumulation_steps:

@@ -194,8 +194,10 @@ def test_the_logs_leave_out_what_was_skipped():
     vae = model(optimizer=keras.optimizers.SGD(0.0), on_nonfinite="skip")
     found = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0).history["distortion"][0]
     vae = model(optimizer=keras.optimizers.SGD(0.0), run_eagerly=True)
-    logs = [vae.train_on_batch(X[i : i + 4], return_dict=True) for i in range(0, 32, 4)]
-    losses = [each["distortion"] for each in logs]
+    losses = []
+    for i in range(0, 32, 4):
+        vae.reset_metrics()  # which Keras 3.12 leaves to its user
+        losses.append(vae.train_on_batch(X[i : i + 4], return_dict=True)["distortion"])
     expected = np.mean([loss for number, loss in enumerate(losses) if number != BAD])
     assert found == pytest.approx(expected, rel=1e-4)
 

@@ -20,7 +20,8 @@ _MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
 # kernel's gradient is looked at, and others may be larger.
 _LARGEST_GRADIENT = 1e15
 _COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
-_ASSIGN_DIRECTLY = ("LossScaleOptimizer", "MultiOptimizer", "Muon")  # of Keras' optimizers
+# Of Keras' optimizers, by name, since Keras 3.12 has no MultiOptimizer.
+_ASSIGN_DIRECTLY = ("LossScaleOptimizer", "MultiOptimizer", "Muon")
 
 
 class NonFiniteLoss(InputError):
@@ -165,10 +166,8 @@ def guarded_apply(
 
 def _assigns_by_its_methods(optimizer, variables):
     """Returns True if an optimizer makes all changes by `Optimizer.assign` and its like."""
-    # Keras 3.12 has no MultiOptimizer.
-    found = [getattr(keras.optimizers, name, None) for name in _ASSIGN_DIRECTLY]
-    directly = tuple(kind for kind in found if kind is not None)
-    if isinstance(optimizer, directly) or not type(optimizer).__module__.startswith("keras."):
+    kind = type(optimizer)
+    if kind.__name__ in _ASSIGN_DIRECTLY or not kind.__module__.startswith("keras."):
         return False
     if optimizer.use_ema or optimizer.gradient_accumulation_steps:
         return False

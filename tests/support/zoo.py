@@ -471,7 +471,8 @@ BUILDERS = {
 }
 
 
-# Composed by day: the rows of `COVERING`, and each kind of network, of condition and of structure.
+# Composed by day: the rows of `COVERING`, a network over time, and each kind of condition and of
+# structure; a network of pictures is trained by the tests of other files, and exported below.
 FEW = (
     *(_named(*row) for row in COVERING),
     "conv1d",
@@ -483,8 +484,8 @@ FEW = (
 )
 # What differs in a compiled evaluation: how q and p are drawn. One of the ways by day.
 COMPILED = ("categorical-vamp-discretized_logistic-tvo-score",)
-# Networks of every kind in files, each with another prior; the likelihoods' parts are converted on
-# their own. Other priors and posteriors by night.
+# Dense, convolutional and conditional networks in files, each with another prior; the likelihoods'
+# parts are converted on their own. Tables, layers, other priors and posteriors by night.
 EXPORTED = (
     "relaxed-relaxed-discretized_mixture-ciwae-pathwise",
     "conv_residual",

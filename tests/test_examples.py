@@ -15,6 +15,7 @@ from PIL import Image
 
 import tfvae
 from tests.support import zoo
+from tests.support.nightly import nightly
 
 pytestmark = pytest.mark.xdist_group("examples")  # one process runs them, each once
 
@@ -66,9 +67,7 @@ def test_every_example_has_a_test_here():
     assert names == WITH_TESTS | set(QUICK) | set(LONG)
 
 
-@pytest.mark.parametrize(
-    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.nightly) for name in LONG)]
-)
+@pytest.mark.parametrize("name", [*QUICK, *(nightly(name) for name in LONG)])
 def test_example_finds_what_it_claims_and_draws_it(name, run, tmp_path):
     """The claims are assertions of the example itself."""
     run(f"{name}.py")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nightly import nightly
+
 ROOT = Path(__file__).parents[1]
 PROBE = """
 import sys, tfvae, tfvae.export
@@ -118,9 +120,9 @@ def assert_runs(program, folder):
     "order",
     [
         "keras, tfvae",
-        pytest.param("tfvae, keras", marks=pytest.mark.nightly),
-        pytest.param("tfvae, tensorflow, keras", marks=pytest.mark.nightly),
-        pytest.param("tensorflow, tfvae, keras", marks=pytest.mark.nightly),
+        nightly("tfvae, keras"),
+        nightly("tfvae, tensorflow, keras"),
+        nightly("tensorflow, tfvae, keras"),
     ],
 )
 def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tmp_path):
@@ -131,24 +133,20 @@ def test_keras_knows_the_classes_in_whatever_order_things_are_imported(order, tm
     assert_runs(f"{program}\nassert not {left}", tmp_path)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "first",
     [
-        *(
-            pytest.param(first, marks=pytest.mark.nightly)
-            for first in (
-                "from tfvae.priors import StandardNormal",
-                "import tfvae; tfvae.mlp_vae",
-                "from tfvae.export import to_tflite",
-                "import tfvae; tfvae.ELBO",
-                "import tfvae; tfvae.evaluation",
-                "from tfvae import likelihoods",
-                "from tfvae.models.builders import conv_vae",
-                "import tfvae.gradients",
-                "import tfvae.models.vae",
-                "from tfvae._keras.backend import keras",
-            )
-        ),
+        "from tfvae.priors import StandardNormal",
+        "import tfvae; tfvae.mlp_vae",
+        "from tfvae.export import to_tflite",
+        "import tfvae; tfvae.ELBO",
+        "import tfvae; tfvae.evaluation",
+        "from tfvae import likelihoods",
+        "from tfvae.models.builders import conv_vae",
+        "import tfvae.gradients",
+        "import tfvae.models.vae",
+        "from tfvae._keras.backend import keras",
     ],
 )
 def test_any_name_may_be_the_first_to_be_used(first, tmp_path):

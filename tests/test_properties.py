@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 import tfvae
+from tests.support.nightly import nightly
 from tfvae import datasets, likelihoods
 from tfvae.app import config_file, expressions
 from tfvae.app.settings import Settings
@@ -19,7 +20,7 @@ from tfvae.ops import weighting
 from tfvae.training import replicas
 from tfvae.validation import data_checks
 
-EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(2000, marks=pytest.mark.nightly)])
+EXAMPLES = pytest.mark.parametrize("examples", [25, nightly(2000)])
 REFUSED = (InputError, InputTypeError)
 FLOATS = st.floats(-1e6, 1e6, width=32)
 DTYPES = st.one_of(

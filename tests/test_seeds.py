@@ -12,6 +12,7 @@ import tfvae
 from tests.models.test_conformance import eagerly
 from tests.support import zoo
 from tests.support.by_hand import drawn
+from tests.support.nightly import nightly
 from tfvae import evaluation, likelihoods, priors, random
 from tfvae.imputation import impute
 
@@ -138,7 +139,7 @@ def test_no_two_calls_share_a_stream_under_the_same_seed(streams):
     assert len(found) >= 3 * 3 + 2 * 3 + 2 + 1 + 3 + 1 + 2
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("jit_compile", [False, nightly(True)])
 def test_the_draws_that_make_data_binary_are_independent_of_the_latents(jit_compile):
     """-log p = log(1 + exp(l)) - x l of a logit l; for x and z independent, E[x l] = E[l] / 2 = 0.
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tests.support.nightly import nightly
 from tfvae._keras import custom_gradients, internals
 
 X = (np.random.default_rng(0).random((8, 6)) < 0.5).astype(np.float32)
@@ -43,8 +44,8 @@ def graphs():
     ("on", "jit_compile"),
     [
         ("arrays", False),
-        pytest.param("a dataset", False, marks=pytest.mark.nightly),
-        pytest.param("arrays", True, marks=pytest.mark.nightly),
+        nightly("a dataset", False),
+        nightly("arrays", True),
     ],
 )
 def test_a_dropped_model_leaves_no_graph(on, jit_compile):

@@ -16,6 +16,7 @@ from PIL import Image
 
 import tfvae
 from tests.export.test_web import fake_install
+from tests.support.nightly import nightly
 from tfvae import likelihoods
 from tfvae.app.report_page import page as report_page
 from tfvae.app.report_page import panels, words
@@ -82,7 +83,7 @@ def rows():
 
 
 KINDS = {f.__name__: f for f in (pictures, classes, signals, labels, rows)}
-RARE = [pytest.param(name, marks=pytest.mark.nightly) for name in ("classes", "labels")]
+RARE = [nightly(name) for name in ("classes", "labels")]
 
 
 def report_of(vae, dataset, **changes):

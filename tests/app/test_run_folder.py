@@ -16,6 +16,7 @@ import pytest
 import tfvae
 from tests.app.test_runs import marked
 from tests.conftest import matches
+from tests.support.nightly import nightly
 from tests.support.recording import record_run
 from tests.support.trees import tree
 from tfvae import evaluation
@@ -299,7 +300,7 @@ def quick_page(monkeypatch):
     monkeypatch.setattr(again, "write", lambda page, *others: page.write_text(OURS + "newest"))
 
 
-@pytest.fixture(params=["with a page", pytest.param("without", marks=pytest.mark.nightly)])
+@pytest.fixture(params=["with a page", nightly("without")])
 def paged(request, older):
     """A run with a page or, as of an earlier version, without."""
     report = run_folder.opened(older)
@@ -315,7 +316,7 @@ def paged(request, older):
 
 @pytest.mark.parametrize(
     ("step", "side"),
-    [BETWEEN, *(pytest.param(*s, marks=pytest.mark.nightly) for s in STEPS if s != BETWEEN)],
+    [BETWEEN, *(nightly(*s) for s in STEPS if s != BETWEEN)],
 )
 def test_a_kill_while_the_page_is_made_anew_leaves_a_run(paged, quick_page, step, side):
     page = paged / "report.html"
@@ -427,7 +428,7 @@ def goes_on_to_the_same(older, before, uninterrupted):
 
 @pytest.mark.parametrize(
     "moment",
-    [QUICK, *(pytest.param(m, marks=pytest.mark.nightly) for m in MOMENTS if m != QUICK)],
+    [QUICK, *(nightly(m) for m in MOMENTS if m != QUICK)],
 )
 def test_a_killed_run_leaves_the_older_one_and_goes_on_bit_for_bit(
     data, older, uninterrupted, monkeypatch, moment

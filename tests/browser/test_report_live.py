@@ -12,6 +12,7 @@ import tfvae
 from tests.app.test_report_page import report_of
 from tests.browser.driving import browse, pixels
 from tests.conftest import largest_difference
+from tests.support.nightly import nightly
 from tfvae.app.report_page import page as report_page
 from tfvae.app.report_page import panels
 from tfvae.app.run_folder import TFLITE
@@ -107,7 +108,7 @@ def check_shown(shown, x, limits):
     "kind",
     [
         "pictures",
-        *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("signals", "colours")),
+        *(nightly(kind) for kind in ("signals", "colours")),
     ],
 )
 def test_the_page_shows_what_the_model_makes_of_the_sliders_latent(made, kind):

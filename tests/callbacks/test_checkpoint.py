@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import matches
+from tests.support.nightly import nightly
 from tests.support.on_disk import on_disk
 from tfvae.callbacks import Checkpoint, Interrupted, checkpoint, file
 from tfvae.errors import InputError, InputTypeError, WriteError
@@ -108,14 +109,14 @@ def stop_after(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        pytest.param("arrays", 1, marks=pytest.mark.nightly),  # within the first epoch
-        pytest.param("arrays", 3, marks=pytest.mark.nightly),  # at its end: two calls, the epoch
+        nightly("arrays", 1),  # within the first epoch
+        nightly("arrays", 3),  # at its end: two calls, the epoch
         ("arrays", 7),  # within the third
         # Where the order is that of arrays in memory.
-        pytest.param("arrays on disk", 7, marks=pytest.mark.nightly),
+        nightly("arrays on disk", 7),
         ("a shuffled dataset", 5),
-        pytest.param("passes that no epoch ends", 5, marks=pytest.mark.nightly),
-        pytest.param("a dataset that goes on", 6, marks=pytest.mark.nightly),
+        nightly("passes that no epoch ends", 5),
+        nightly("a dataset that goes on", 6),
     ],
 )
 def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, alone, stop_after, name, count):

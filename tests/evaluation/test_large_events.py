@@ -58,7 +58,7 @@ class LargeLinearGaussian:
         return -0.5 * (SIZE * np.log(2 * np.pi) + log_determinant + squares / SIGMA**2)
 
 
-@pytest.mark.parametrize("jit_compile", [pytest.param(True, marks=pytest.mark.nightly), False])
+@pytest.mark.parametrize("jit_compile", [nightly(True), False])
 def test_the_likelihood_of_large_events_is_that_of_the_linear_gaussian_model(jit_compile):
     """Within 1e-3 nats for any K: from the exact posterior the estimator has no error."""
     model = LargeLinearGaussian()

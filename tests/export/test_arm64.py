@@ -13,6 +13,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.support.draw_files import draw_all
+from tests.support.nightly import nightly
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("TFVAE_ARM64_PYTHON")
@@ -64,10 +65,7 @@ def here(files):
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(core, marks=pytest.mark.nightly) if core in BY_NIGHT else core
-        for core in CORES
-    ],
+    params=[nightly(core) if core in BY_NIGHT else core for core in CORES],
 )
 def there(request, files, tmp_path_factory):
     target = tmp_path_factory.mktemp("there") / "found.npz"

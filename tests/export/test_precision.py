@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tfvae.export import tflite
 from tfvae.export.precision import in_float32
 
@@ -46,9 +47,9 @@ def test_networks_compute_in_16_bits_and_log_probabilities_in_32_or_64(policy, n
     ("policy", "jit_compile"),
     [
         ("mixed_bfloat16", False),
-        pytest.param("mixed_float16", True, marks=pytest.mark.nightly),
-        pytest.param("mixed_bfloat16", True, marks=pytest.mark.nightly),
-        pytest.param("mixed_float16", False, marks=pytest.mark.nightly),
+        nightly("mixed_float16", True),
+        nightly("mixed_bfloat16", True),
+        nightly("mixed_float16", False),
     ],
     indirect=["policy"],
 )

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tfvae import priors
 from tfvae.export import Sampler, examples, flatbuffer, layer_losses, signatures
 
@@ -90,7 +91,7 @@ def test_int8_pixels_reach_both_ends(tmp_path):
     assert largest_difference(found, linear.decode(z).mean()) < 0.15
 
 
-@pytest.mark.parametrize("prior", ["realnvp", pytest.param("vamp", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("prior", ["realnvp", nightly("vamp")])
 def test_learned_priors_stay_in_float32(tmp_path, prior):
     vae = zoo._mlp("diagonal", prior, "bernoulli", "elbo", "pathwise").vae
     for weight in vae.prior.trainable_weights:

@@ -6,6 +6,7 @@ import pytest
 
 import tfvae
 from tests.conftest import largest_difference, matches
+from tests.support.nightly import nightly
 from tfvae.export import Sampler, quality
 
 pytestmark = pytest.mark.xdist_group("recurrent")  # one process makes what they share
@@ -63,7 +64,7 @@ def vae():
     return vae
 
 
-@pytest.mark.parametrize("compiled", [pytest.param(False, marks=pytest.mark.nightly), True])
+@pytest.mark.parametrize("compiled", [nightly(False), True])
 def test_recurrent_networks_run_in_the_file(vae, tmp_path_factory, compiled):
     path = tmp_path_factory.getbasetemp() / "recurrent.tflite"
     if not path.exists():

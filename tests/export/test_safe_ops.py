@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import scales, zoo
+from tests.support.nightly import nightly
 from tfvae import likelihoods, random
 from tfvae.export import Sampler, quantize, safe_ops
 
@@ -111,7 +112,7 @@ WRONG = {
     "name",
     [
         "one_in_a_hundred",
-        *(pytest.param(n, marks=pytest.mark.nightly) for n in ("not_finite", "one_in_eight")),
+        *(nightly(n) for n in ("not_finite", "one_in_eight")),
     ],
 )
 def test_a_file_whose_draws_differ_from_the_models_is_not_written(tmp_path, monkeypatch, name):

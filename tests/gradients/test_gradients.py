@@ -78,7 +78,7 @@ def test_the_elbo_gradient_is_that_of_the_exact_bound(wrong, estimator, objectiv
     "estimator",
     [
         gradients.DoublyReparameterized(),
-        pytest.param(gradients.ScoreFunction(), marks=pytest.mark.nightly),
+        nightly(gradients.ScoreFunction()),
     ],
 )
 def test_the_iwae_gradient_is_that_of_the_pathwise_estimator(wrong, estimator):

@@ -9,6 +9,7 @@ import tfvae
 from tests.conftest import largest_difference
 from tests.support import zoo
 from tests.support.arguments import covers
+from tests.support.nightly import nightly
 from tests.support.noise import N, stream
 from tfvae import random
 from tfvae.errors import InputError, InputTypeError
@@ -333,7 +334,7 @@ def one_by_one(made, params, noise):
     return tf.concat([part.draw(own, noise.fold_in(i)) for i, (part, own) in pairs], -1)
 
 
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("compiled", [False, nightly(True)])
 def test_draws_of_columns_side_by_side_are_those_one_by_one(compiled):
     made, rng = many_columns()
     params = tf.constant(rows_of(made, rng)[0])

@@ -270,7 +270,7 @@ def test_the_poisson_is_that_of_scipy(mean):
         nightly(1000.0, 0.5),
     ],
 )
-@pytest.mark.parametrize("per_element", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("per_element", [True, nightly(False)])
 def test_the_negative_binomial_is_that_of_scipy(mean, r, per_element):
     """Of mean m and variance m + m^2 / r."""
     likelihood = built(likelihoods.NegativeBinomial(r, per_element_dispersion=per_element))

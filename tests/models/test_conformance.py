@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tfvae import (
     flows,
     gradients,
@@ -32,7 +33,7 @@ from tfvae.testing import models as checked
 def _by_day_and_night(few, names):
     """The few compositions that are run by day, and the others, which are so by `-m nightly`."""
     others = [name for name in names if name not in few]
-    return [*few, *(pytest.param(name, marks=pytest.mark.nightly) for name in others)]
+    return [*few, *(nightly(name) for name in others)]
 
 
 everything = pytest.mark.parametrize(

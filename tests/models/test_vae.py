@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference, matches
 from tests.support import zoo
+from tests.support.nightly import nightly
 
 
 def test_fit_lowers_the_loss_and_logs_the_terms(digits):
@@ -32,7 +33,7 @@ def test_fit_lowers_the_loss_and_logs_the_terms(digits):
     [
         "generator",
         "bool",
-        *(pytest.param(f, marks=pytest.mark.nightly) for f in ("tensor", "dataset", "pydataset")),
+        *(nightly(f) for f in ("tensor", "dataset", "pydataset")),
     ],
 )
 def test_fit_takes_what_keras_takes(small, form):
@@ -147,7 +148,7 @@ np.savez(sys.argv[1] + "/after.npz", *weights, int(vae.optimizer.iterations))
 """
 
 
-@pytest.mark.parametrize("where", ["here", pytest.param("afresh", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("where", ["here", nightly("afresh")])
 def test_a_saved_model_goes_on_as_it_would_have_without_its_file(where, tmp_path, monkeypatch):
     """Same outputs, optimizer and random state, with safe_mode on.
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tfvae import gradients, objectives, posteriors, priors, regularizers
 
 
@@ -77,7 +78,7 @@ def model(objective, **kwargs):
     [
         {"run_eagerly": True},
         {"jit_compile": False},
-        pytest.param({"jit_compile": True}, marks=pytest.mark.nightly),
+        nightly({"jit_compile": True}),
     ],
 )
 def test_a_multiplier_follows_its_constraint_step_by_step_and_enters_the_loss(compiled):

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import largest_difference
 from tests.support import scales
+from tests.support.nightly import nightly
 from tfvae import gradients, likelihoods, objectives, posteriors, priors
 from tfvae.models import forward_pass
 
@@ -141,10 +142,10 @@ PASSES = {  # how often the network runs on the batch in a step
     [
         ("posterior", "pathwise"),
         ("prior", "pathwise"),
-        pytest.param("ladder", "sticking", marks=pytest.mark.nightly),
-        pytest.param("posterior", "sticking", marks=pytest.mark.nightly),
-        pytest.param("prior", "sticking", marks=pytest.mark.nightly),
-        pytest.param("ladder", "pathwise", marks=pytest.mark.nightly),
+        nightly("ladder", "sticking"),
+        nightly("posterior", "sticking"),
+        nightly("prior", "sticking"),
+        nightly("ladder", "pathwise"),
     ],
 )
 def test_moving_statistics_move_in_training_by_the_batch_and_not_in_evaluation(where, estimator):

@@ -6,13 +6,12 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import largest_difference
+from tests.support.nightly import nightly
 from tfvae import random
 from tfvae.ops import noise, xla
 
 
-@pytest.mark.parametrize(
-    "shape", [[3, 1, 2], *(pytest.param(s, marks=pytest.mark.nightly) for s in ([5], [128, 784]))]
-)
+@pytest.mark.parametrize("shape", [[3, 1, 2], *(nightly(s) for s in ([5], [128, 784]))])
 def test_noise_for_xla_is_the_stream_by_ops_written_out(shape):
     @tf.function(jit_compile=True)
     def compiled(seed):

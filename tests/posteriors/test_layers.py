@@ -12,6 +12,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.gradients.test_gradients import estimates
 from tests.support import scales
+from tests.support.nightly import nightly
 from tests.support.noise import N, stream
 from tfvae import (
     gradients,
@@ -73,7 +74,7 @@ def normal_network(inputs, outputs, kernel, scale):
     return network
 
 
-@pytest.mark.parametrize("ladder", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("ladder", [False, nightly(True)])
 def test_at_the_exact_posterior_of_two_layers_every_log_weight_is_the_log_likelihood(ladder):
     chain = Chain(ladder)
     log_weights = chain.vae.log_weights(chain.x, 7, seed=1)
@@ -95,13 +96,13 @@ def test_importance_sampling_over_two_layers_finds_the_likelihood(ladder):
     assert bound < chain.log_likelihood().mean() - 0.005
 
 
-@pytest.mark.parametrize("ladder", [True, pytest.param(False, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("ladder", [True, nightly(False)])
 @pytest.mark.parametrize(
     ("objective", "estimator"),
     [
         (tfvae.IWAE(4), gradients.DoublyReparameterized()),
-        pytest.param(tfvae.ELBO(4), gradients.StickingTheLanding(), marks=pytest.mark.nightly),
-        pytest.param(tfvae.ELBO(4), gradients.ScoreFunction(), marks=pytest.mark.nightly),
+        nightly(tfvae.ELBO(4), gradients.StickingTheLanding()),
+        nightly(tfvae.ELBO(4), gradients.ScoreFunction()),
     ],
 )
 def test_the_estimators_agree_over_two_layers(ladder, objective, estimator):

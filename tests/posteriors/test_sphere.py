@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tests.conftest import largest_difference
+from tests.support.nightly import nightly
 from tests.support.noise import N, stream
 from tfvae import (
     posteriors,
@@ -54,9 +55,7 @@ def cosine_cdf(size, concentration):
     return cdf
 
 
-@pytest.mark.parametrize(
-    "size", [2, 50, *(pytest.param(n, marks=pytest.mark.nightly) for n in (3, 8))]
-)
+@pytest.mark.parametrize("size", [2, 50, *(nightly(n) for n in (3, 8))])
 @pytest.mark.parametrize("concentration", [1.01, 10.0, 300.0, 10_000.0])
 def test_the_angle_follows_von_mises_and_fisher(size, concentration):
     """Kolmogorov-Smirnov at a level of 0.001, and quantiles within 2e-4 of the CDF."""
@@ -77,9 +76,9 @@ def test_the_angle_follows_von_mises_and_fisher(size, concentration):
     ("concentration", "size"),
     [
         (2.0, 2),
-        pytest.param(40.0, 50, marks=pytest.mark.nightly),
-        pytest.param(40.0, 3, marks=pytest.mark.nightly),
-        pytest.param(2.0, 8, marks=pytest.mark.nightly),
+        nightly(40.0, 50),
+        nightly(40.0, 3),
+        nightly(2.0, 8),
     ],
 )
 def test_the_gradient_by_the_concentration_is_that_of_the_exact_mean(size, concentration):

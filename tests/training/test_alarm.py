@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import matches
+from tests.support.nightly import nightly
 from tfvae.training.alarm import NonFiniteLoss
 
 BAD = 5  # the batch of an epoch in which a value is too large to be squared in float32
@@ -82,7 +83,7 @@ class Plain(keras.optimizers.SGD):
         ("several", "auto", False),
         ("of_the_user", "auto", False),
         *(
-            pytest.param(*case, marks=pytest.mark.nightly)
+            nightly(*case)
             for case in (
                 ("adam", "auto", True),
                 ("momentum", 3, False),
@@ -122,7 +123,7 @@ def test_a_keras_without_an_optimizer_of_several_trains(monkeypatch):
     assert int(vae.optimizer.iterations) == 1
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("jit_compile", [False, nightly(True)])
 def test_steps_that_are_not_finite_can_be_left_out_and_are_counted(jit_compile):
     vae = model(jit_compile, on_nonfinite="skip")
     history = vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0, epochs=2).history
@@ -134,7 +135,7 @@ def test_steps_that_are_not_finite_can_be_left_out_and_are_counted(jit_compile):
     assert vae.alarm.skipped() == 0  # each fit counts its own
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("jit_compile", [False, nightly(True)])
 def test_weights_kept_in_bounds_by_a_constraint_are_not_those_of_a_bad_step(jit_compile):
     def constrained():
         vae = model()
@@ -202,7 +203,7 @@ def test_the_logs_leave_out_what_was_skipped():
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("jit_compile", [False, nightly(True)])
 def test_a_gradient_that_is_not_finite_is_noticed_at_a_finite_loss(jit_compile):
     @tf.custom_gradient
     def broken(x):

@@ -12,6 +12,7 @@ import tfvae
 from tests.conftest import largest_difference, matches
 from tests.objectives.test_regularizers import terms_of
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tfvae import likelihoods, objectives, posteriors, random, regularizers
 
 PRESENT = 7
@@ -88,10 +89,7 @@ def test_rows_of_weight_0_change_neither_loss_nor_gradient(objective, likelihood
         "iaf-vamp",
         "conditional",
         "enumeration",
-        *(
-            pytest.param(name, marks=pytest.mark.nightly)
-            for name in ("diagonal-mixture", "sphere-sphere", "ladder")
-        ),
+        *(nightly(name) for name in ("diagonal-mixture", "sphere-sphere", "ladder")),
     ],
 )
 def test_rows_of_weight_0_change_nothing_whatever_the_pieces(name):

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tests.training.subjects import ON_A_CPU, SIZE, CompiledFitModel, autoencoder, regression
 from tfvae import evaluation
 from tfvae.ops import xla
@@ -44,15 +45,15 @@ def iterations(model):
     ("form", "jit_compile"),
     [
         ("stream", False),
-        pytest.param("uncounted", False, marks=pytest.mark.nightly),
+        nightly("uncounted", False),
         ("arrays_steps_per_epoch", False),
-        pytest.param("arrays_steps_per_epoch", True, marks=pytest.mark.nightly),
-        pytest.param("steps_per_epoch", False, marks=pytest.mark.nightly),
-        pytest.param("arrays", False, marks=pytest.mark.nightly),
-        pytest.param("stream", True, marks=pytest.mark.nightly),
-        pytest.param("arrays", True, marks=pytest.mark.nightly),
-        pytest.param("uncounted", True, marks=pytest.mark.nightly),
-        pytest.param("steps_per_epoch", True, marks=pytest.mark.nightly),
+        nightly("arrays_steps_per_epoch", True),
+        nightly("steps_per_epoch", False),
+        nightly("arrays", False),
+        nightly("stream", True),
+        nightly("arrays", True),
+        nightly("uncounted", True),
+        nightly("steps_per_epoch", True),
     ],
 )
 def test_the_loss_curve_does_not_depend_on_the_steps_of_one_call(form, jit_compile):
@@ -198,9 +199,7 @@ def test_a_callback_may_evaluate_while_a_model_is_fitted():
     assert len(found) == 3
 
 
-@pytest.mark.parametrize(
-    "dtype", [np.uint8, pytest.param(np.float32, marks=pytest.mark.nightly), np.float64]
-)
+@pytest.mark.parametrize("dtype", [np.uint8, nightly(np.float32), np.float64])
 def test_a_step_of_the_users_own_runs_in_the_loop_on_the_batches_it_expects(dtype):
     @keras.saving.register_keras_serializable("test_execution")
     class Counting(tfvae.VAE):
@@ -322,17 +321,15 @@ def test_a_fit_that_is_stopped_leaves_a_dataset_to_the_next_one():
 @pytest.mark.parametrize(
     "optimizer",
     [
-        pytest.param(
+        nightly(
             lambda: keras.optimizers.Adam(
                 keras.optimizers.schedules.ExponentialDecay(1e-2, 2, 0.5), amsgrad=True
             ),
-            marks=pytest.mark.nightly,
         ),
-        pytest.param(
+        nightly(
             lambda: keras.optimizers.Lion(
                 1e-2, gradient_accumulation_steps=2, use_ema=True, clipnorm=1.0
             ),
-            marks=pytest.mark.nightly,
         ),
     ],
 )

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfvae
 from tests.conftest import matches
 from tests.support import zoo
+from tests.support.nightly import nightly
 from tests.training.subjects import ON_A_CPU
 from tfvae.training import batch_sources
 
@@ -168,9 +169,7 @@ def test_a_warm_up_goes_on_after_a_new_compile():
 
 
 @pytest.mark.xla
-@pytest.mark.parametrize(
-    "refused", ["layer", pytest.param("operation", marks=pytest.mark.nightly), "evaluation"]
-)
+@pytest.mark.parametrize("refused", ["layer", nightly("operation"), "evaluation"])
 def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so_once(refused, caplog):
     class Sorted(keras.layers.Layer):
         def call(self, x):

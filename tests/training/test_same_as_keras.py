@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.support.nightly import nightly
 from tests.training import calls, subjects
 
 pytestmark = pytest.mark.xdist_group("same as keras")  # one process makes what they share
@@ -49,7 +50,7 @@ OF_A_VAE = (
 
 
 def _marked(name, by_day):
-    return name if by_day else pytest.param(name, marks=pytest.mark.nightly)
+    return name if by_day else nightly(name)
 
 
 COMPARED = [name for name in TABLE if name not in REPORTED_AS_NAN]

@@ -23,6 +23,7 @@ from tests.support.by_hand import (
     networks,
     real_data,
 )
+from tests.support.nightly import nightly
 from tfvae import flows, likelihoods, objectives, posteriors, priors
 
 tfd = tfp.distributions
@@ -185,7 +186,7 @@ class KnownNoise(posteriors.DiagonalNormal):
         return tfd.Independent(Normal(*self.loc_scale(params)), 1)
 
 
-@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.nightly), 3])
+@pytest.mark.parametrize("steps", [nightly(1), 3])
 def test_steps_that_xla_compiles_are_the_steps_by_hand(steps):
     """With weights of examples, a schedule and moving statistics; one step a call, and three."""
 
@@ -222,9 +223,7 @@ MODELS = {
 
 
 @pytest.mark.xla
-@pytest.mark.parametrize(
-    "name", [pytest.param("dense", marks=pytest.mark.nightly), "convolutional", "graph"]
-)
+@pytest.mark.parametrize("name", [nightly("dense"), "convolutional", "graph"])
 def test_a_second_compile_updates_by_the_second_optimizer(name):
     """Whose step is known for any gradient: none by SGD of rate 0, of the rate's size by Lion."""
     make, jit_compile = MODELS[name]

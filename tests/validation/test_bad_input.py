@@ -264,7 +264,7 @@ def test_bernoulli_evaluates_grey_data_only_where_it_binarizes(digits, digits_va
     assert Bernoulli().prepare_for_evaluation(digits.x_test)[1] is None
 
 
-@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("backend", ["jax", nightly("torch")])
 def test_another_keras_backend_is_refused(backend):
     environment = {**os.environ, "KERAS_BACKEND": backend}
     found = subprocess.run(

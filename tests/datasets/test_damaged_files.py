@@ -7,13 +7,26 @@ import sys
 
 import pytest
 
+from tests.golden import needs_their_keras
 from tests.support import damage
 
+OF_THEIR_KERAS = ("m.keras", "config.json", "metadata.json", "model.weights.h5")
 EACH = len(damage.WAYS)  # 225 in all
 BY_NIGHT = 140  # 2,100 in all
 
 
-@pytest.mark.parametrize("name", damage.KINDS)
+def named(kinds):
+    """Parameters for the kinds of files; those with a golden `.keras` file need its Keras."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=needs_their_keras if name in OF_THEIR_KERAS else ())
+            for name in kinds
+        ],
+    )
+
+
+@named(damage.KINDS)
 def test_a_damaged_file_is_refused_by_name(tmp_path, name):
     found = list(damage.attempts(name, tmp_path, 0, EACH))
     assert [one for one in found if one[2] not in ("read", "refused")] == []
@@ -36,14 +49,14 @@ def in_children(name, count, *native):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", damage.KINDS)
+@named(damage.KINDS)
 def test_two_thousand_damaged_files_in_processes_with_limits(name):
     found = in_children(name, BY_NIGHT)
     assert [one for one in found if one[2] not in ("read", "refused")] == []
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", damage.NATIVE)
+@named(damage.NATIVE)
 def test_a_file_whose_checksum_was_made_right_again(name):
     """Native code reads these. Its crashes cannot be ruled out, and of `.tflite` files occur."""
     found = in_children(name, 500 if name == "m.tflite" else 60, "native")

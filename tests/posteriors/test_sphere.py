@@ -120,7 +120,9 @@ def test_densities_on_the_circle_and_the_sphere_integrate_to_one():
     angle = np.linspace(0, 2 * np.pi, 4001)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
     q = posteriors.VonMisesFisher().distribution(np.array([[0.3, -1.0, 2.0]], np.float32))
-    assert np.trapezoid(q.prob(circle[:, None])[:, 0], angle) == pytest.approx(1.0, abs=1e-4)
+    assert scipy.integrate.trapezoid(q.prob(circle[:, None])[:, 0], angle) == pytest.approx(
+        1.0, abs=1e-4
+    )
     p = priors.UniformSphere()
     p.build(3)
     density = float(p.distribution().prob(tf.constant([0.0, 0.6, 0.8])))

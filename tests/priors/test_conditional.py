@@ -120,10 +120,12 @@ def test_the_rate_is_the_closed_form_and_free_bits_see_each_latent():
 def test_the_likelihood_of_a_linear_model_is_that_of_its_joint_gaussian():
     """p(x|y) = N(W loc_y + b, W diag(scale_y^2) W' + sigma^2 I)."""
     x, y = keras.Input((4,)), keras.Input((), dtype="int32")
-    encoder = keras.Model([x, y], keras.layers.Dense(2 * D)(x))
+    nothing = 0.0 * keras.ops.cast(y, "float32")[:, None]  # Keras 3.12 wants each input used
+    encoder = keras.Model([x, y], keras.layers.Dense(2 * D)(x) + nothing)
     encoder.set_weights([np.zeros((4, 2 * D)), np.array([0.0] * D + [2.0] * D)])  # q is wide
     z, y = keras.Input((D,)), keras.Input((), dtype="int32")
-    decoder = keras.Model([z, y], keras.layers.Dense(4)(z))
+    nothing = 0.0 * keras.ops.cast(y, "float32")[:, None]
+    decoder = keras.Model([z, y], keras.layers.Dense(4)(z) + nothing)
     sigma, prior = 1.5, priors.Conditional(table(TABLE))
     vae = tfvae.VAE(encoder, decoder, prior=prior, likelihood=likelihoods.Normal(sigma), seed=0)
     kernel, bias = decoder.get_weights()

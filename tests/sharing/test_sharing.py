@@ -32,11 +32,16 @@ def vae():
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with fake_hub.running() as found:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("huggingface_hub.") and hasattr(module, "ENDPOINT"):
-                monkeypatch.setattr(module, "ENDPOINT", found.address)
-        template = found.address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        addresses = {
+            "ENDPOINT": found.address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": found.address
+            + "/{repo_id}/resolve/{revision}/{filename}",
+        }
+        # Some modules have them by name; which ones depends on the version.
+        modules = [m for name, m in sys.modules.items() if name.startswith("huggingface_hub.")]
+        for module in modules:
+            for name in addresses.keys() & vars(module).keys():
+                monkeypatch.setattr(module, name, addresses[name])
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("HF_TOKEN", fake_hub.TOKEN)
         yield found

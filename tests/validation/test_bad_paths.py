@@ -11,16 +11,19 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import tfvae
 from tests.conftest import matches
+from tests.golden import needs_their_keras
 from tests.support.damage import GOLDEN
 from tests.support.trees import tree
 from tfvae import _files, datasets, plots
 from tfvae.app import demo_server
 from tfvae.errors import InputError, InputTypeError, WriteError
+from tfvae.models import files
 
 pytestmark = pytest.mark.xdist_group("bad paths")  # one process makes what they share
 
@@ -208,8 +211,6 @@ def test_a_wrong_file_is_named_and_stays(tmp_path, make, words):
 
 def test_a_function_in_a_model_file_is_run_only_if_that_is_asked_for(tmp_path):
     """A `Lambda`, whose code is in the file."""
-    import keras
-
     inputs = keras.Input((4,))
     network = keras.layers.Lambda(lambda x: x * 2)(inputs)
     keras.Model(inputs, network).save(tmp_path / "m.keras")
@@ -219,6 +220,40 @@ def test_a_function_in_a_model_file_is_run_only_if_that_is_asked_for(tmp_path):
         tfvae.load_model(tmp_path / "m.keras", safe_mode=False)
 
 
+def keras_file_of(path, version):
+    """A copy of the golden `.keras` file that says it is of a version of Keras, or says nothing.
+
+    It holds a layer that Keras does not have.
+    """
+    with zipfile.ZipFile(GOLDEN / "plain.keras") as golden, zipfile.ZipFile(path, "w") as copy:
+        for name in golden.namelist():
+            data = golden.read(name)
+            if name == "metadata.json":
+                data = b"[]" if version is None else json.dumps({"keras_version": version}).encode()
+            if name == "config.json":
+                data = data.replace(b'"Dense"', b'"Denser"')
+            copy.writestr(name, data)
+
+
+def test_a_file_of_a_later_keras_says_so(tmp_path):
+    keras_file_of(tmp_path / "m.keras", "99.1.0")
+    words = matches("m.keras", keras.__version__, "a file of Keras 99.1.0", "keras>=99.1.0")
+    with pytest.raises(InputError, match=words):
+        tfvae.load_model(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        archive.extractall(tmp_path / "unpacked" / "m.keras")
+    with pytest.raises(InputError, match=words):
+        files.built(tmp_path / "unpacked" / "m.keras")
+
+
+@pytest.mark.parametrize("version", ["3.0.0", keras.__version__, "new", None])
+def test_another_file_that_keras_cannot_build_is_not_called_a_later_one(tmp_path, version):
+    keras_file_of(tmp_path / "m.keras", version)
+    with pytest.raises(InputError, match=matches("m.keras", "Denser", "custom_objects")):
+        tfvae.load_model(tmp_path / "m.keras")
+
+
+@needs_their_keras
 def test_what_was_compiled_may_stay_in_the_file():
     assert tfvae.load_model(GOLDEN / "plain.keras").compiled
     assert not tfvae.load_model(GOLDEN / "plain.keras", compile=False).compiled

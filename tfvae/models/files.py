@@ -1,6 +1,8 @@
 """Loads a saved model."""
 
+import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,8 @@ from tfvae.datasets import readers
 from tfvae.errors import InputTypeError, invalid
 from tfvae.models.vae import VAE
 
-_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}  # of every file that Keras writes
+_METADATA = "metadata.json"
+_MEMBERS = {"config.json", _METADATA, "model.weights.h5"}  # of every file that Keras writes
 _LONGEST = 500  # letters of a message of Keras, which may have the whole configuration in it
 
 
@@ -74,8 +77,7 @@ def built(
             path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
         )
     except Exception as error:  # of Keras, HDF5, or the classes in the file
-        fix = "save it again with vae.save(path), and give your own classes as custom_objects"
-        raise _refused(path, error, fix) from error
+        raise _not_built(path, error) from error
 
     if not isinstance(model, VAE):
         raise invalid(
@@ -85,6 +87,39 @@ def built(
             InputTypeError,
         )
     return model
+
+
+def _not_built(path, error):
+    """Returns the refusal of what Keras cannot build; that a file is of a later Keras is said."""
+    version = _version_of_writer(path)
+    if _numbers(version) > _numbers(keras.__version__):
+        return invalid(
+            f"{path} to be written by Keras {keras.__version__}, which is installed, or an earlier",
+            f"a file of Keras {version}",
+            f"pip install 'keras>={version}'",
+        )
+
+    fix = "save it again with vae.save(path), and give your own classes as custom_objects"
+    return _refused(path, error, fix)
+
+
+def _version_of_writer(path):
+    """Returns the version of Keras that a file or folder names, or "" if it names none."""
+    try:
+        if path.is_dir():
+            text = (path / _METADATA).read_bytes()
+        else:
+            with zipfile.ZipFile(path) as archive:
+                text = archive.read(_METADATA)
+        return str(json.loads(text)["keras_version"])
+    except Exception:  # of a file that is refused for another reason
+        return ""
+
+
+def _numbers(version):
+    """Returns the first two numbers of a version, as (3, 15), or () if it has none."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def _check(path):

@@ -11,7 +11,14 @@ from tfvae._keras.backend import keras
 from tfvae.models import forward_pass
 from tfvae.ops import weighting, xla
 from tfvae.random import seed_for
-from tfvae.training import alarm, batch_callbacks, fit_call, optimizer_update, replicas
+from tfvae.training import (
+    alarm,
+    batch_callbacks,
+    fit_call,
+    gradient_checks,
+    optimizer_update,
+    replicas,
+)
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.validation import calls, data_checks
@@ -244,9 +251,11 @@ class ObjectiveSteps(LoopHooks):
             self.trained.assign_add(1)
             # An optimizer that scales the loss handles overflowing gradients by itself.
             looked_at = (
-                [] if alarm.is_scaled(model.optimizer) else alarm.telling_parts(model, gradients)
+                []
+                if gradient_checks.is_scaled(model.optimizer)
+                else gradient_checks.telling_parts(model, gradients)
             )
-            limit = alarm.largest_gradient(model.optimizer)
+            limit = gradient_checks.largest_gradient(model.optimizer)
             clear = model.alarm.is_clear(loss, looked_at, limit)
             clear = xla.compute_once(clear, loss)  # not in the assignment of each weight
             model.alarm.note(clear, step, loss, means)

@@ -16,9 +16,6 @@ from tfvae.training import replicas
 
 ON_NONFINITE = ("raise", "skip")
 _MAX_GUARDED = 2**16  # numbers in a weight that is restored after a bad step
-# Adam squares gradients. Far below the root of the largest float32, since only one row of a
-# kernel's gradient is looked at, and others may be larger.
-_LARGEST_GRADIENT = 1e15
 _COUNT, _STEP, _LOSS, _FIRST_TERM = range(4)
 # Of Keras' optimizers, by name, since Keras 3.12 has no MultiOptimizer.
 _ASSIGN_DIRECTLY = ("LossScaleOptimizer", "MultiOptimizer", "Muon")
@@ -59,8 +56,8 @@ class Alarm:
 
         Args:
             loss: the loss of the batch, a scalar.
-            gradients: the parts of the gradients to look at, see `telling_parts`.
-            limit: gradients of this size and more are not finite, see `largest_gradient`.
+            gradients: the parts of the gradients to look at, see `gradient_checks`.
+            limit: gradients of this size and more are not finite, see `gradient_checks`.
 
         Returns:
             A Boolean scalar.
@@ -227,58 +224,6 @@ def restore_unless(clear: tf.Tensor, state: Sequence[tuple[keras.Variable, tf.Te
     """
     for variable, value in state:
         variable.assign(tf.where(clear, variable.value, value))
-
-
-def is_scaled(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Returns True if an optimizer scales the loss and itself handles gradients that overflow."""
-    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-
-
-def largest_gradient(optimizer: keras.optimizers.Optimizer) -> float:
-    """Returns the size from which on an optimizer could not use a gradient."""
-    clips = (optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
-    return _LARGEST_GRADIENT if all(clip is None for clip in clips) else math.inf
-
-
-def telling_parts(
-    model: keras.Model, gradients: Sequence[tf.Tensor | tf.IndexedSlices | None]
-) -> list[tf.Tensor]:
-    """Returns the part of each gradient that shows whether all of it is finite.
-
-    A bad number in the gradient of the output of a dense layer or a convolution reaches every
-    row of its kernel's gradient. So one row is enough there. Other gradients are taken whole.
-
-    Args:
-        model: a Keras model.
-        gradients: the gradients of its trainable variables; None where a variable has none.
-
-    Returns:
-        One tensor for each gradient that is not None.
-    """
-    by_row = {id(kernel) for kernel in map(_kernel_of_sums, internals.flatten_layers(model))}
-    parts = []
-    for variable, gradient in zip(model.trainable_variables, gradients):
-        if isinstance(gradient, tf.IndexedSlices):
-            parts.append(gradient.values)
-        elif gradient is not None and id(variable) in by_row:
-            parts.append(tf.reshape(gradient, [-1, gradient.shape[-1]])[0])
-        elif gradient is not None:
-            parts.append(gradient)
-
-    return parts
-
-
-def _kernel_of_sums(layer):
-    """Returns the unpenalized kernel of a layer whose outputs sum over all inputs, or None."""
-    kinds = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-    if (
-        type(layer) not in kinds
-        or layer.kernel_regularizer is not None
-        or getattr(layer, "groups", 1) > 1
-    ):
-        return None
-
-    return layer.kernel
 
 
 def _where_clear(clear, value):

@@ -152,7 +152,7 @@ def test_weights_kept_in_bounds_by_a_constraint_are_not_those_of_a_bad_step(jit_
         np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["dense", "transposed", "depthwise", "heads"])
+@pytest.mark.parametrize("kind", ["dense", "large", "float64", "transposed", "depthwise", "heads"])
 def test_a_gradient_that_is_not_finite_in_one_place_is_noticed(kind):
     """Only in the last number of a weight, and at a finite loss."""
 
@@ -162,13 +162,17 @@ def test_a_gradient_that_is_not_finite_in_one_place_is_noticed(kind):
             @tf.custom_gradient
             def zero(w):
                 bad = tf.one_hot(tf.size(w) - 1, tf.size(w), on_value=np.nan)
-                bad = tf.reshape(bad, tf.shape(w))
+                bad = tf.cast(tf.reshape(bad, tf.shape(w)), w.dtype)
                 return tf.constant(0.0), lambda upstream: bad
 
             return zero(tf.convert_to_tensor(weight))
 
     layers = {
         "dense": lambda: [keras.layers.Dense(4, kernel_regularizer=BadAtTheEnd())],
+        "large": lambda: [keras.layers.Dense(2100, kernel_regularizer=BadAtTheEnd())],
+        "float64": lambda: [
+            keras.layers.Dense(4, dtype="float64", kernel_regularizer=BadAtTheEnd())
+        ],
         "transposed": lambda: [
             keras.layers.Reshape((1, 1, 2)),
             keras.layers.Conv2DTranspose(3, 2, kernel_regularizer=BadAtTheEnd()),

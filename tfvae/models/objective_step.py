@@ -1,7 +1,7 @@
 """Trains and evaluates a model on one batch: the steps under `fit` and `evaluate`."""
 
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,20 @@ if TYPE_CHECKING:
 
 _TRACKED = ("loss", "elbo", "rate", "distortion")
 _DIRECTIONS = {"elbo": "max", "distortion": "min"}  # in which they get better
+
+
+class _Summary(NamedTuple):
+    """What metrics and alarm are told of a batch.
+
+    Attributes:
+        examples: how many examples count, a scalar.
+        weight: the sum of their weights, a scalar.
+        means: the mean of each term by its name, scalars, in nats.
+    """
+
+    examples: tf.Tensor
+    weight: tf.Tensor
+    means: dict[str, tf.Tensor]
 
 
 class ObjectiveSteps(LoopHooks):
@@ -89,8 +103,9 @@ class ObjectiveSteps(LoopHooks):
             tape, scaled, terms, variables, self.belong_to_encoder()
         )
         model.objective.update(terms, tf.identity(self.trained))
-        clear = self._apply(gradients, totals[0], terms, state, share)
-        return self._track(totals[0], terms, clear)
+        summary = self._summary(terms)
+        clear = self._apply(gradients, totals[0], summary, state, share)
+        return self._track(totals[0], summary, clear)
 
     def test(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the model on a batch and returns its metrics.
@@ -115,7 +130,7 @@ class ObjectiveSteps(LoopHooks):
         terms = self._terms(x, y, seed, training=False, estimator=estimator, weights=weights)
         penalty = sum(model.losses)
         loss = model.objective(terms, tf.identity(self.trained))
-        return self._track(weighting.batch_loss(loss, weights) + penalty, terms)
+        return self._track(weighting.batch_loss(loss, weights) + penalty, self._summary(terms))
 
     # ---- what the loop asks
 
@@ -218,13 +233,13 @@ class ObjectiveSteps(LoopHooks):
             model, x, y, num_samples, seed, training, estimator, weights
         )
 
-    def _apply(self, gradients, loss, terms, state, share):
+    def _apply(self, gradients, loss, summary, state, share):
         """Updates the weights unless the step is not finite.
 
         Returns:
             A Boolean scalar, True if the step was finite.
         """
-        means = [tf.reduce_mean(getattr(terms, name)) for name in self.loss_terms()]
+        means = [summary.means[name] for name in self.loss_terms()]
         gradients = optimizer_update.dense(gradients)
         if not tf.distribute.has_strategy():
             clear = self._change(gradients, loss, means)
@@ -249,12 +264,7 @@ class ObjectiveSteps(LoopHooks):
         with tf.control_dependencies([loss]):
             step = tf.identity(self.trained)
             self.trained.assign_add(1)
-            # An optimizer that scales the loss handles overflowing gradients by itself.
-            looked_at = (
-                []
-                if gradient_checks.is_scaled(model.optimizer)
-                else gradient_checks.telling_parts(model, gradients)
-            )
+            looked_at = gradient_checks.telling_parts(model, gradients)
             limit = gradient_checks.largest_gradient(model.optimizer)
             clear = model.alarm.is_clear(loss, looked_at, limit)
             clear = xla.compute_once(clear, loss)  # not in the assignment of each weight
@@ -263,25 +273,25 @@ class ObjectiveSteps(LoopHooks):
 
             return clear
 
-    def _track(self, loss, terms, clear=None):
-        weights = terms.example_weights
+    def _summary(self, terms):
+        names = [tracker.name for tracker in self.metrics() if tracker.name != "loss"]
+        values = tf.stack([getattr(terms, name) for name in names], axis=-1)  # [B, n]
+        means = tf.unstack(weighting.mean(values, terms.example_weights))
+        examples = weighting.count(values, terms.example_weights)
+        weight = examples if terms.example_weights is None else tf.reduce_sum(terms.example_weights)
+        return _Summary(examples, weight, dict(zip(names, means)))
+
+    def _track(self, loss, summary, clear=None):
         for tracker in self.metrics():
             if tracker.name == "loss":
-                # The loss is one number per batch, weighted by the number of its examples.
-                _update(tracker, loss, weighting.count(terms.distortion, weights), clear)
+                value, weight = loss, summary.examples
             else:
-                values = weighting.present(getattr(terms, tracker.name), weights)
-                _update(tracker, values, weights, clear)
+                value, weight = summary.means[tracker.name], summary.weight
+            if clear is not None:  # a step that was left out does not count
+                value, weight = (tf.where(clear, number, 0.0) for number in (value, weight))
+
+            tracker.update_state(value, sample_weight=weight)
         return self.model.get_metrics_result()
-
-
-def _update(tracker, values, weights, clear):
-    """Adds values to a mean, except for those of a step that was left out."""
-    if clear is not None:
-        weights = tf.ones_like(values) if weights is None else weights
-        weights = tf.where(clear, weights, 0.0)
-        values = tf.where(clear, values, 0.0)
-    tracker.update_state(values, sample_weight=weights)
 
 
 def _spread(given, there):

@@ -11,11 +11,7 @@ from tfvae._keras.backend import keras
 # Adam squares gradients. Far below the root of the largest float32, since only one row of a
 # kernel's gradient is looked at, and others may be larger.
 _LARGEST_GRADIENT = 1e15
-
-
-def is_scaled(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Returns True if an optimizer scales the loss and itself handles gradients that overflow."""
-    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+_MAX_JOINED = 2**12  # numbers in a part that is copied beside others
 
 
 def largest_gradient(optimizer: keras.optimizers.Optimizer) -> float:
@@ -27,18 +23,22 @@ def largest_gradient(optimizer: keras.optimizers.Optimizer) -> float:
 def telling_parts(
     model: keras.Model, gradients: Sequence[tf.Tensor | tf.IndexedSlices | None]
 ) -> list[tf.Tensor]:
-    """Returns the part of each gradient that shows whether all of it is finite.
+    """Returns the parts of the gradients that show whether all of them are finite.
 
     A bad number in the gradient of the output of a dense layer or a convolution reaches every
     row of its kernel's gradient. So one row is enough there. Other gradients are taken whole.
 
     Args:
-        model: a Keras model.
+        model: a compiled Keras model.
         gradients: the gradients of its trainable variables; None where a variable has none.
 
     Returns:
-        One tensor for each gradient that is not None.
+        Tensors, the small ones of a dtype joined into one. None of an optimizer that scales the
+        loss and itself handles gradients that overflow.
     """
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        return []
+
     by_row = {id(kernel) for kernel in map(_kernel_of_sums, internals.flatten_layers(model))}
     parts = []
     for variable, gradient in zip(model.trainable_variables, gradients):
@@ -49,7 +49,24 @@ def telling_parts(
         elif gradient is not None:
             parts.append(gradient)
 
-    return parts
+    return _small_ones_joined(parts)
+
+
+def _small_ones_joined(parts):
+    """Returns the large tensors as they are, and the small ones of a dtype side by side.
+
+    So one operation looks at all of these; XLA compiles each operation, and keeps its program.
+    """
+    large: list[tf.Tensor] = []
+    small: dict[tf.DType, list[tf.Tensor]] = {}
+    for part in parts:
+        size = part.shape.num_elements()
+        if size is None or size > _MAX_JOINED:
+            large.append(part)
+        else:
+            small.setdefault(part.dtype, []).append(tf.reshape(part, [-1]))
+
+    return [*large, *(tf.concat(joined, axis=0) for joined in small.values())]
 
 
 def _kernel_of_sums(layer):

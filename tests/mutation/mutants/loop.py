@@ -90,10 +90,27 @@ MUTANTS = [
     Mutant(
         name="logs-ignore-weights",
         path="tfvae/models/objective_step.py",
-        old="_update(tracker, values, weights, clear)\n        return",
-        new="_update(tracker, values, None, clear)\n        return",
+        old="weighting.mean(values, terms.example_weights)",
+        new="weighting.mean(values)",
         note="What is logged ignores the weights of examples.",
         about="sample_weight",
+    ),
+    Mutant(
+        name="logs-ignore-weight-of-batch",
+        path="tfvae/models/objective_step.py",
+        old="weight = examples if terms.example_weights is None else "
+        "tf.reduce_sum(terms.example_weights)",
+        new="weight = examples",
+        note="A batch of small weights counts in what is logged as much as one of large weights.",
+        about="sample_weight",
+    ),
+    Mutant(
+        name="left-out-step-logged",
+        path="tfvae/models/objective_step.py",
+        old="            if clear is not None:  # a step",
+        new="            if False:  # a step",
+        note="A step that was left out makes what is logged NaN.",
+        about="nonfinite",
     ),
     Mutant(
         name="posterior-not-of-encoder",

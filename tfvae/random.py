@@ -8,9 +8,9 @@ words are `(0, seed)`, element `e` of a draw is at counter `(0, e)`, and its bit
 the two output words. So `Stream(seed_key(s), indices).normal(d)` equals the rows `indices` of
 `jax.random.normal(jax.random.key(s), (n, d))`.
 
-The state is kept in int32, whose ADD and MUL wrap in TensorFlow and in TFLite alike. Only the
-right shift, which must be logical, is done in uint32. TFLite has no left shift and no bitwise OR,
-so a rotation is a multiplication, a shift and an XOR.
+In a file the state is kept in int32, whose ADD and MUL wrap in TensorFlow and in TFLite alike.
+Only the right shift, which must be logical, is done in uint32. TFLite has no left shift and no
+bitwise OR, so a rotation is a multiplication, a shift and an XOR.
 
 References:
     [1] Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3. SC 2011.
@@ -269,16 +269,22 @@ def threefry2x32(
     Returns:
         Two int32 tensors of the shape of the counter's, with the keys of several.
     """
-    several = tf.TensorShape(key[0].shape).num_elements() != 1
-    if unrolled or not tf.executing_eagerly():
-        return _threefry2x32(key, counter, several, unrolled)
-    # Op by op it would take ten times as long.
-    return _IN_ONE_CALL[several](tuple(key), tuple(counter))
+    if unrolled:
+        return _unrolled(key, counter)
+    several = _are_several(key)
+    if tf.executing_eagerly():
+        # Op by op it would take ten times as long.
+        return _IN_ONE_CALL[several](tuple(key), tuple(counter))
+    return _threefry2x32(key, counter, several)
 
 
-def _threefry2x32(key, counter, several=False, unrolled=False):
-    third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
-    keys = [word if several else tf.reshape(word, []) for word in (*key, third)]
+def _are_several(key):
+    return tf.TensorShape(key[0].shape).num_elements() != 1
+
+
+def _threefry2x32(key, counter, several=False):
+    """Computes the rounds in a loop: in a small exported file they would be the largest part."""
+    keys = _three_words(key, several)
     # The numbers that each group of four rounds adds to the two words, `[5]` each.
     first = tf.stack([keys[(group + 1) % 3] for group in range(5)])
     second = tf.stack([keys[(group + 2) % 3] for group in range(5)])
@@ -294,15 +300,31 @@ def _threefry2x32(key, counter, several=False, unrolled=False):
             x1 = tf.bitwise.bitwise_xor(_rotate_left(x1, left, right), x0)
         return group + 1, x0 + tf.gather(first, group), x1 + tf.gather(second, group)
 
-    state = (0, counter[0] + keys[0], counter[1] + keys[1])
-    if unrolled:
-        for _ in range(5):
-            state = four_rounds(*state)
-        return state[1:]
-
-    # A loop, since in a small exported file the unrolled rounds would be the largest part.
-    start = (tf.constant(0), *state[1:])
+    start = (tf.constant(0), counter[0] + keys[0], counter[1] + keys[1])
     return tf.while_loop(lambda group, *_: group < 5, four_rounds, start, maximum_iterations=5)[1:]
+
+
+def _unrolled(key, counter):
+    """Computes the rounds one by one, in uint32, which has every operation that they need."""
+    keys = [tf.cast(word, tf.uint32) for word in _three_words(key, _are_several(key))]
+    x0, x1 = (tf.cast(part, tf.uint32) + word for part, word in zip(counter, keys))
+    for group, rotations in enumerate(_ROTATIONS):
+        for left in rotations:
+            x0 = x0 + x1
+            x1 = tf.bitwise.bitwise_xor(_rotated(x1, left), x0)
+        x0, x1 = x0 + keys[(group + 1) % 3], x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
+
+    return tf.cast(x0, tf.int32), tf.cast(x1, tf.int32)
+
+
+def _rotated(x, left):
+    above = tf.bitwise.left_shift(x, np.uint32(left))
+    return tf.bitwise.bitwise_or(above, tf.bitwise.right_shift(x, np.uint32(32 - left)))
+
+
+def _three_words(key, several):
+    third = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(*key), np.int32(_PARITY))
+    return [word if several else tf.reshape(word, []) for word in (*key, third)]
 
 
 _WORDS = (tf.TensorSpec(None, tf.int32),) * 2

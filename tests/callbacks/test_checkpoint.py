@@ -128,6 +128,32 @@ def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, alone, stop_after, nam
     assert is_same(fit(CALLS[name](), Checkpoint(tmp_path)), in_memory)
 
 
+def as_dataset(x, _):
+    return {"x": tf.data.Dataset.from_tensor_slices(x).batch(16)}
+
+
+@pytest.mark.xla
+@pytest.mark.parametrize("data", [lambda x, size: {"x": x, "batch_size": size}, as_dataset])
+def test_a_training_that_goes_on_before_a_last_batch_of_another_size_is_the_same(
+    tmp_path, stop_after, data
+):
+    """XLA compiles the full batches, and a graph runs the last one, which comes first here."""
+
+    def train(*callbacks):
+        keras.utils.set_random_seed(1)
+        vae = tfvae.mlp_vae((6,), 16, (64, 64), likelihood=tfvae.likelihoods.Normal(0.1), seed=0)
+        vae.compile(keras.optimizers.Adam(2e-3), jit_compile=True)
+        x = np.random.default_rng(0).random((333, 6)).astype(np.float32)
+        vae.fit(**data(x, 16), epochs=4, verbose=0, callbacks=[*callbacks])
+        return vae
+
+    go_on = stop_after(1)
+    with pytest.raises(Stop):
+        train(Checkpoint(tmp_path, minutes=0))
+    go_on()
+    assert is_same(train(Checkpoint(tmp_path)), train())
+
+
 class StopAt(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 3:

@@ -60,6 +60,7 @@ OPTIMIZERS = {
     "several": lambda: keras.optimizers.MultiOptimizer(
         keras.optimizers.OptimizerMap(keras.optimizers.Adam(1e-2))
     ),
+    "raw_variables": lambda: keras.optimizers.Ftrl(1e-2),
     "muon": lambda: keras.optimizers.Muon(1e-2, weight_decay=0.1),
     "of_the_user": lambda: Plain(1e-2),
 }

@@ -108,6 +108,23 @@ def test_rows_of_weight_0_change_nothing_whatever_the_pieces(name):
     assert_absent_rows_change_nothing(vae, zoo.binary(), y)
 
 
+@pytest.mark.parametrize("form", ["arrays", "dataset"])
+def test_a_prior_does_not_begin_with_rows_of_weight_0(form):
+    x = np.concatenate([np.zeros((8, 6)), np.full((40, 6), 50.0)]).astype(np.float32)
+    weights = np.repeat([1.0, 0.0], [8, 40]).astype(np.float32)
+    likelihood = tfvae.likelihoods.Normal(1.0)
+    prior = tfvae.priors.VampPrior(6)
+    vae = tfvae.mlp_vae(6, 2, (4,), likelihood=likelihood, prior=prior, seed=1)
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    if form == "arrays":
+        vae.fit(x, sample_weight=weights, verbose=0)
+    else:
+        data = tf.data.Dataset.from_tensors((x, np.zeros(48, np.float32), weights))
+        vae.fit(data.map(lambda x, y, w: (x, None, w)), verbose=0)
+    pseudo = next(v for v in vae.prior.trainable_variables if "pseudo" in v.path)
+    assert np.abs(pseudo.numpy()).max() < 10.0
+
+
 def test_a_row_of_weight_0_may_have_no_finite_loss():
     x = zoo.real()
     x[PRESENT:] = 3e38  # whose square is infinite, and the sums in the first layer

@@ -258,6 +258,28 @@ def test_weights_and_validation_are_those_of_keras(small):
     assert first == second == pytest.approx(vae.evaluate(x, batch_size=5, verbose=0)[0])
 
 
+def test_a_fit_within_a_callback_leaves_the_one_around_it_its_validation():
+    curves = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        model = quick_model(run_eagerly=eagerly)
+        found = []
+
+        def train(epoch, logs, model=model):
+            model.fit(ROWS[:6], batch_size=3, shuffle=False, verbose=0)
+
+        def keep(epoch, logs, found=found):
+            found.append((logs["loss"], logs["val_loss"]))
+
+        within = keras.callbacks.LambdaCallback(on_epoch_begin=train, on_epoch_end=keep)
+        options = {"epochs": 2, "batch_size": 3, "shuffle": False, "verbose": 0}
+        model.fit(ROWS, validation_data=ROWS, callbacks=[within], **options)
+        curves.append(np.ravel(found))
+
+    assert len(curves[0]) == 4
+    np.testing.assert_allclose(*curves, rtol=1e-5)
+
+
 def test_an_epoch_takes_each_row_once_in_an_order_of_its_own():
     keys = iter([(1, 0), (1, 7), (1, 0)])
     source = batch_sources.IndexedArrays(zoo.grey(20), 3, lambda: next(keys))

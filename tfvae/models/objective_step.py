@@ -82,7 +82,9 @@ class ObjectiveSteps(LoopHooks):
         """
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = replicas.own_seed(tf.cast(model.seed_generator.next(), tf.int32))
+        with tf.control_dependencies([x]):  # else a graph draws once more, past the last batch
+            seed = model.seed_generator.next()
+        seed = replicas.own_seed(tf.cast(seed, tf.int32))
         state = alarm.state_before(model)
         variables = [v.value for v in model.trainable_variables]
         weights = weighting.batch_weights(sample_weight)

@@ -24,7 +24,7 @@ from tfvae.ops import networks
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
 from tfvae.training.compiled_fit import CompiledFit
-from tfvae.validation import arguments, compatibility, data_checks, piece_arguments
+from tfvae.validation import arguments, calls, compatibility, data_checks, piece_arguments
 
 if TYPE_CHECKING:
     from tensorflow_probability import distributions as tfd
@@ -318,11 +318,10 @@ class VAE(CheckedCalls, Pretrained, CompiledFit, keras.Model):
 
     def call(self, inputs: Any) -> tf.Tensor:
         """Returns `reconstruct` of x, or of `[x, y]` if conditional; `predict` calls it."""
-        return (
-            self.reconstruct(*inputs)
-            if self.condition_shape is not None
-            else self.reconstruct(inputs)
-        )
+        if self.condition_shape is None:
+            return self.reconstruct(inputs)
+        calls.check_pair(inputs)
+        return self.reconstruct(*inputs)
 
     # ---- training
 

@@ -180,7 +180,9 @@ def _selecting(optimizer, clear):
 
     def assign_selected(variable, value):
         value = tf.cast(value, variable.dtype)
-        assign(variable, tf.where(clear, value, variable.value))
+        # Some optimizers, such as Ftrl, give the variable of TensorFlow.
+        before = variable.value if isinstance(variable, keras.Variable) else variable
+        assign(variable, tf.where(clear, value, before))
 
     optimizer.assign = assign_selected
     optimizer.assign_add = lambda variable, value: add(variable, _where_clear(clear, value))

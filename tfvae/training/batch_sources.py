@@ -37,6 +37,7 @@ class IndexedArrays:
         """Puts the arrays on the device."""
         self.num_examples = len(tf.nest.flatten(arrays)[0])
         self.batch_size = min(batch_size, self.num_examples)
+        self.first_size: int | None = self.batch_size  # examples in the first batch, if known
         self.num_batches = math.ceil(self.num_examples / batch_size)
         dtypes = tf.nest.map_structure(step_dtype, arrays)
         self.element_spec = tf.nest.map_structure(
@@ -132,7 +133,8 @@ class DatasetBatches:
         spec = tf.nest.flatten(dataset.element_spec)
         count = int(dataset.cardinality())
         self.num_batches = count if count > 0 else None
-        self.batch_size = spec[0].shape[0] or UNKNOWN_BATCH_SIZE
+        self.first_size = spec[0].shape[0]  # examples in the first batch, if known
+        self.batch_size = self.first_size or UNKNOWN_BATCH_SIZE
         self.bytes_per_example = sum(
             part.dtype.size * math.prod(size or 1 for size in part.shape[1:]) for part in spec
         )
@@ -250,6 +252,11 @@ def stack(batches: list[Any], height: int) -> Any:
 def shapes(batch: Any) -> tuple[tuple[tuple[int, ...], np.dtype | tf.DType], ...]:
     """Returns the shapes and dtypes of a batch; those that differ need different programs."""
     return tuple((tuple(part.shape), part.dtype) for part in tf.nest.flatten(batch))
+
+
+def rows_of(batch: Any) -> int:
+    """Returns how many examples a batch has."""
+    return len(tf.nest.flatten(batch)[0])
 
 
 def _is_array_of_rows(array):

@@ -41,6 +41,7 @@ class CompiledFit(StepSettings):
     # Set by Keras' trainer.
     train_function: Any
     test_function: Any
+    predict_function: Any
     steps_per_execution: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -226,7 +227,7 @@ class CompiledFit(StepSettings):
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the training function of Keras' own loop, which counts its steps."""
-        if self.train_function is None or force:
+        if self._is_to_be_made("train_function", force):
             if self.built and self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)  # else the first step runs twice
             super().make_train_function(force=True)
@@ -234,9 +235,13 @@ class CompiledFit(StepSettings):
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the test function of Keras' own loop, which counts its steps."""
-        if self.test_function is None or force:
+        if self._is_to_be_made("test_function", force):
             super().make_test_function(force=True)
             self.test_function = self._runs.counted(self.test_function)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Makes the function of `predict`, and returns it."""
+        return super().make_predict_function(self._is_to_be_made("predict_function", force))
 
     def reset_metrics(self) -> None:
         """Resets the metrics and the count of steps; Keras does so before an epoch."""
@@ -285,6 +290,11 @@ class CompiledFit(StepSettings):
         replicas.check_scope(self)
         with replicas.scope_of(self):
             internals.build(self, run.reader.source.element_spec)
+
+    def _is_to_be_made(self, function, force):
+        """Returns True for a function of Keras' loop that is missing, or was of other values."""
+        has_changed = self._runs.has_changed(function)
+        return getattr(self, function) is None or force or has_changed
 
     def _check_compiled(self, method):
         if not self.compiled:

@@ -33,6 +33,7 @@ def run_of_fit(model: "CompiledFit", call: dict[str, Any]) -> tuple[Run, Run | N
     if (
         not _is_known(model)
         or call["class_weight"] is not None
+        or (call["steps_per_epoch"] or 0) < 0
         or call["shuffle"] not in (True, False)
     ):
         return None

@@ -37,6 +37,8 @@ class RunState:
         self.steps = 0
         self._in_fit = False
         self._quiet = False
+        self._outer: list = []  # of the `fit`s that wait for the end of one in a callback
+        self._traced_from: dict = {}
 
     def prepare(self) -> None:
         """Makes the alarm, once the model is complete.
@@ -48,23 +50,33 @@ class RunState:
     def begin(self, quiet: bool) -> None:
         """Begins a `fit`. A quiet one leaves steps that are not finite to a callback."""
         self.alarm.reset()
-        self._in_fit, self._quiet = True, quiet
+        self._outer.append((self._in_fit, self._quiet, self.validation))
+        self._in_fit, self._quiet, self.validation = True, quiet, None
 
     def end(self) -> None:
         """Ends a `fit`, and releases its data."""
         if self._quiet:
             self.alarm.reset()  # since the callback has handled its record
-        self.validation = None
-        self._in_fit = self._quiet = False
+        self._in_fit, self._quiet, self.validation = self._outer.pop()
 
     @contextlib.contextmanager
     def in_evaluation(self) -> Iterator[None]:
         """Marks the run of an evaluation, alone or as the validation of a `fit`."""
-        self.evaluating = True
+        before, self.evaluating = self.evaluating, True
         try:
             yield
         finally:
-            self.evaluating = False
+            self.evaluating = before
+
+    def has_changed(self, function: str) -> bool:
+        """Returns True if what a function of Keras' own loop is traced from has changed.
+
+        Args:
+            function: its name, such as "train_function". The state of now is kept under it.
+        """
+        before, now = self._traced_from.get(function), self._model.traced_state()
+        self._traced_from[function] = now
+        return before != now
 
     def count(self, steps: int) -> None:
         """Counts steps that have run.

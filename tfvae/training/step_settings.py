@@ -7,7 +7,7 @@ from tfvae._keras import internals
 from tfvae._keras.backend import keras
 from tfvae.ops import xla
 from tfvae.training import compilation_plan, replicas
-from tfvae.training.traced_state import traced_state
+from tfvae.training.traced_state import optimizer_state, traced_state
 
 if TYPE_CHECKING:
     from tfvae.training.alarm import Alarm
@@ -26,7 +26,7 @@ class StepSettings(_Trainer):
 
     def traced_state(self) -> Hashable:
         """Returns a value that differs when a program traced from this model would differ."""
-        return traced_state(self)
+        return (*traced_state(self), optimizer_state(getattr(self, "optimizer", None)))
 
     @property
     def on_nonfinite(self) -> Literal["raise", "skip"]:
@@ -96,5 +96,6 @@ class StepSettings(_Trainer):
 
     def update_by_xla(self, update: Callable[[Any], None]) -> Callable[..., Any]:
         """Returns a function of gradients compiled by XLA, once for all programs of steps."""
-        key = tuple(id(variable) for variable in self.trainable_variables)
+        variables = tuple(id(variable) for variable in self.trainable_variables)
+        key = (variables, optimizer_state(self.optimizer))
         return self._runs.functions.get(key, lambda: internals.program(update, jit_compile=True))

@@ -36,6 +36,29 @@ def traced_state(*owners: object) -> tuple[Hashable, ...]:
     return tuple(_state_of(owner, seen) for owner in owners)
 
 
+def optimizer_state(optimizer: keras.optimizers.Optimizer | None) -> Hashable:
+    """Returns a value that differs when an update traced from an optimizer would differ.
+
+    It holds the optimizer itself, its public attributes with plain values, and its schedule.
+
+    Args:
+        optimizer: an optimizer of Keras, or None.
+    """
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return id(optimizer)
+
+    found: list[Hashable] = [id(optimizer)]
+    for name, value in vars(optimizer).items():
+        if isinstance(value, keras.optimizers.Optimizer):
+            found.append((name, optimizer_state(value)))
+        elif isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            found.append((name, _state_of(value, {})))
+        elif isinstance(value, _PLAIN) and not name.startswith("_") and name != "built":
+            found.append((name, value))
+
+    return tuple(found)
+
+
 def _state_of(value, seen):
     if isinstance(value, _PLAIN):
         return value if value == value else "nan"

@@ -10,6 +10,7 @@ from tfvae._keras.backend import keras
 from tfvae.errors import invalid
 from tfvae.validation import data_checks, kinds
 from tfvae.validation.checked_batches import CheckedBatches
+from tfvae.validation.first_examples import first_examples
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -54,6 +55,7 @@ def of_fit(vae: "VAE", call: dict[str, Any], most: int | None) -> dict[str, Any]
         InputError: data that the model cannot learn from, or a `validation_freq` that is neither
             an int nor a list.
     """
+    _check_class_weight(vae, call["class_weight"])
     call = _with_checked_data(vae, call, most)
     if call["validation_data"] is not None or call["validation_split"]:
         _check_frequency(call["validation_freq"])
@@ -64,7 +66,7 @@ def of_fit(vae: "VAE", call: dict[str, Any], most: int | None) -> dict[str, Any]
 
     if vae.prior.starts_from_data:
         x, y = call["x"], None if vae.condition_shape is None else call["y"]
-        vae.prior.initialize(*data_checks.first_examples(x, y))
+        vae.prior.initialize(*first_examples(x, y, call["sample_weight"]))
     return call
 
 
@@ -110,8 +112,8 @@ def of_predict(vae: "VAE", x: Any) -> Any:
 
     def check(batch):
         pair = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        if isinstance(pair, (list, tuple)) and len(pair) == 2:
-            data_checks.check_condition(pair[0], pair[1], vae)
+        check_pair(pair)
+        data_checks.check_condition(pair[0], pair[1], vae)
 
     def check_in_graph(*element):
         if isinstance(element[0], tuple) and len(element[0]) == 2:
@@ -127,7 +129,24 @@ def of_predict(vae: "VAE", x: Any) -> Any:
     if hasattr(x, "__next__"):
         return _checked(x, check)
     check((x,))
-    return x
+    return [_as_array(part) for part in x]
+
+
+def check_pair(inputs: Any) -> None:
+    """Refuses what is no pair `[x, y]`, which a conditional model is called with.
+
+    Args:
+        inputs: what the model is called with.
+
+    Raises:
+        InputError: one array, or another number of them.
+    """
+    if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
+        raise invalid(
+            "a pair [x, y], for a conditional model",
+            f"{type(inputs).__name__} in its place",
+            "pass [x, y], with a condition y for each example",
+        )
 
 
 def _checked(batches, check):
@@ -138,9 +157,27 @@ def _checked(batches, check):
 
 
 def _with_checked_data(vae, call, most):
-    kinds.check_weights(call["sample_weight"])
-    x = data_checks.check_data(_first(call["x"], most), call["y"], vae)
-    return {**call, "x": x, "y": _beside_weights(x, call["y"], call["sample_weight"])}
+    y, sample_weight = _as_array(call["y"]), _as_array(call["sample_weight"])
+    kinds.check_weights(sample_weight)
+    x = data_checks.check_data(_first(call["x"], most), y, vae)
+    y = _beside_weights(x, y, sample_weight)
+    return {**call, "x": x, "y": y, "sample_weight": sample_weight}
+
+
+def _as_array(part):
+    """Returns a list or a column of a data frame, to which Keras adds an axis, as an array."""
+    is_other = isinstance(part, (list, tuple)) or hasattr(part, "__array__")
+    is_plain = isinstance(part, (np.ndarray, tf.Tensor))
+    return np.asarray(part) if is_other and not is_plain else part
+
+
+def _check_class_weight(vae, class_weight):
+    if class_weight is not None and vae.condition_shape is None:
+        raise invalid(
+            "no class_weight, since this model is given no classes",
+            f"class_weight={class_weight!r}",
+            "pass sample_weight, or build the model with condition=...",
+        )
 
 
 def _check_frequency(validation_freq):
@@ -162,15 +199,22 @@ def _first(x, most):
 
 
 def _validation(vae, validation_data, steps):
-    if not isinstance(validation_data, tuple):
+    if not isinstance(validation_data, (tuple, list)):
         return data_checks.check_data(_first(validation_data, steps), None, vae, "validation x")
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-    data_checks.check_data(x, y, vae, "validation x")
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(tuple(validation_data))
+    y, sample_weight = _as_array(y), _as_array(sample_weight)
+    kinds.check_weights(sample_weight)
+    x = data_checks.check_data(x, y, vae, "validation x")
     if y is None and sample_weight is None:
         return x
     return x, _beside_weights(x, y, sample_weight), sample_weight
 
 
 def _beside_weights(x, y, sample_weight):
-    """Returns y, or zeros if there are weights but no y, since Keras would drop the weights."""
-    return np.zeros(len(x), np.float32) if y is None and sample_weight is not None else y
+    """Returns y, or zeros if there are weights but no y, since Keras would drop the weights.
+
+    Beside a stream Keras refuses the weights.
+    """
+    if y is None and sample_weight is not None and isinstance(x, (np.ndarray, tf.Tensor)):
+        return np.zeros(len(x), np.float32)
+    return y

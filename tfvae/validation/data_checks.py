@@ -99,6 +99,8 @@ def check_data(x: Any, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> 
     Raises:
         InputError: data that the model does not take.
     """
+    if x is None:
+        raise invalid(f"examples as {name}", f"no {name}", "pass an array, or a stream of batches")
     kinds.check_kind(x, name)
     if isinstance(x, tf.data.Dataset):
         return _check_dataset(x, vae, name)
@@ -129,24 +131,6 @@ def check_latent(z: tf.Tensor | list[tf.Tensor], latent_dim: int | list[int]) ->
         raise invalid(
             f"z of latent size {latent_dim}", f"latent size {sizes}", "pass z of shape [..., D]"
         )
-
-
-def first_examples(x: Any, y: npt.ArrayLike | None = None) -> tuple[np.ndarray | None, ...]:
-    """Returns the examples from which a prior is initialized.
-
-    Args:
-        x: an array `[N, *event]`, or a stream of batches.
-        y: conditions `[N, ...]` beside an array, else None.
-
-    Returns:
-        (x, y): the arrays themselves, or the first batch of a `tf.data.Dataset` or `PyDataset`.
-        Each is None if it is missing or comes from another kind of stream.
-    """
-    if isinstance(x, tf.data.Dataset):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(next(iter(x.take(1))))
-    elif isinstance(x, keras.utils.PyDataset):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(x[0])
-    return tuple(np.asarray(part) if hasattr(part, "__array__") else None for part in (x, y))
 
 
 def check_condition(x: npt.ArrayLike, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> None:
@@ -241,7 +225,9 @@ def _checked_batches(batches, vae, name):
 
     It is a generator since Keras takes no other iterator.
     """
-    first = next(batches)
+    first = next(batches, None)
+    if first is None:
+        raise _no_batch(name, "an iterator that has ended")
     _check_element(first, vae, name)
 
     def rest():
@@ -256,11 +242,7 @@ def _checked_batches(batches, vae, name):
 def _check_dataset(dataset, vae, name):
     first = next(iter(dataset.take(1)), None)
     if first is None:
-        raise invalid(
-            f"at least one batch in {name}",
-            "an empty tf.data.Dataset",
-            "pass a dataset that is not empty",
-        )
+        raise _no_batch(name, "an empty tf.data.Dataset")
 
     _check_element(first, vae, name)
     outside = (
@@ -270,7 +252,9 @@ def _check_dataset(dataset, vae, name):
 
     def check(*element):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
-        tf.debugging.Assert(tf.reduce_all(vae.likelihood.in_support(x)), [outside])
+        # In the dtype of the networks, since TensorFlow compares no whole numbers with infinity.
+        supported = vae.likelihood.in_support(tf.cast(x, tf.float32))
+        tf.debugging.Assert(tf.reduce_all(supported), [outside])
         if sample_weight is not None:
             tf.debugging.Assert(_is_finite(sample_weight), [beside])
         if y is not None:
@@ -278,6 +262,10 @@ def _check_dataset(dataset, vae, name):
         return x if len(element) == 1 else element
 
     return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _no_batch(name, received):
+    return invalid(f"at least one batch in {name}", received, "pass data that are not empty")
 
 
 def _is_finite(part):

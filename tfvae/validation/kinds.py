@@ -80,6 +80,12 @@ def check_weights(sample_weight: npt.ArrayLike | None, name: str = "sample_weigh
         return
     weights = np.asarray(sample_weight)
     check_numbers(weights, name)
+    if weights.ndim != 1 and weights.shape[1:] != (1,):
+        raise invalid(
+            f"{name} of shape [N], a weight for each example",
+            f"shape {list(weights.shape)}",
+            "pass one number for each example; likelihoods.Observed(...) leaves elements out",
+        )
     fix = "pass 0.0 for an example that is not to count"
     _refuse_first(~np.isfinite(weights), weights, name, f"finite weights in {name}", fix)
 

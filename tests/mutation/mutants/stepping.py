@@ -172,15 +172,52 @@ MUTANTS = [
         about="epoch_that_did_not_happen|short_generator",
     ),
     Mutant(
-        name="validation-of-the-last-fit",
+        name="validation-of-the-outer-fit-lost",
         path="tfvae/training/run_state.py",
-        old="        self.validation = None\n        self._in_fit = self",
-        new="        self._in_fit = self",
-        note=(
-            "A later fit in Keras' loop is validated on the data of an earlier one, "
-            "which stay in memory."
-        ),
-        about="sequence/fit_validations",
+        old="self._in_fit, self._quiet, self.validation = self._outer.pop()",
+        new="self._in_fit, self._quiet, self.validation = (*self._outer.pop()[:2], None)",
+        note="A fit within a callback takes the validation of the fit around it away.",
+        about="within_a_callback",
+    ),
+    Mutant(
+        name="program-of-keras-loop-stale",
+        path="tfvae/training/compiled_fit.py",
+        old="is None or force or has_changed",
+        new="is None or force",
+        note="In Keras' own loop an attribute that was changed has no effect.",
+        about="follows",
+    ),
+    Mutant(
+        name="optimizer-not-followed",
+        path="tfvae/training/step_settings.py",
+        old='(*traced_state(self), optimizer_state(getattr(self, "optimizer", None)))',
+        new="traced_state(self)",
+        note="Another optimizer, or its attributes, have no effect after a first fit.",
+        about="follows",
+    ),
+    Mutant(
+        name="shared-update-of-an-old-optimizer",
+        path="tfvae/training/step_settings.py",
+        old="key = (variables, optimizer_state(self.optimizer))",
+        new="key = variables",
+        note="The update that all programs share stays that of the optimizer before.",
+        about="follows",
+    ),
+    Mutant(
+        name="prior-begins-with-absent-examples",
+        path="tfvae/validation/first_examples.py",
+        old="part[is_there] for part in found",
+        new="part for part in found",
+        note="A VampPrior begins with examples of weight 0.",
+        about="example_weights|vamp",
+    ),
+    Mutant(
+        name="support-asked-in-the-datas-dtype",
+        path="tfvae/validation/data_checks.py",
+        old="vae.likelihood.in_support(tf.cast(x, tf.float32))",
+        new="vae.likelihood.in_support(x)",
+        note="A dataset of bytes is refused.",
+        about="kinds_of_data",
     ),
     Mutant(
         name="alarm-rings-into-the-next-fit",
@@ -260,8 +297,8 @@ MUTANTS = [
     Mutant(
         name="update-kept-for-other-weights",
         path="tfvae/training/step_settings.py",
-        old="key = tuple(id(variable) for variable in self.trainable_variables)",
-        new="key = ()",
+        old="variables = tuple(id(variable) for variable in self.trainable_variables)",
+        new="variables = ()",
         note=(
             "When another layer of the same shape is frozen, "
             "the update goes to the weights of before."

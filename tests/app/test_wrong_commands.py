@@ -1,10 +1,14 @@
 """A table of wrong commands, each with what it is told: one message, status 2, and no file."""
 
+import json
+import os
 import shlex
 import sys
 
 import numpy as np
+import pandas
 import pytest
+from PIL import Image
 
 import tfvae
 from tests.support.recording import record_run
@@ -69,6 +73,21 @@ OF_DATA = [
     ("train album", ["album/b.png", "remove or repair"]),
     ("train broken.npz", ["broken.npz", "NumPy file"]),
     ("train pickled.npy", ["pickled.npy"]),
+    ("train alpha.npy", ["pictures [H, W]", "[8, 8, 4]", "x[..., :3]"]),
+    ("train volumes.npy", ["signals [T, C]", "[6, 6, 6, 2]"]),
+    ("train labels.npz --condition labels", ["32 bits in y of labels.npz", "4294967297"]),
+    ("train dates.parquet --columns a=category", ["numbers or texts", "'a'", "a=skip"]),
+    ("train dates.parquet --columns a=real", ["numbers or texts", "'a'"]),
+    ("train lists.parquet --columns a=category", ["numbers or texts", "'a'"]),
+    ("train longer.csv", ["longer.csv", "more cells"]),
+    ("train bytes", ["can be printed", "rename the folder"]),
+    ("train --out /", ["a folder for a run", "name a folder"]),
+    ("train --resume /", ["a folder for a run"]),
+    ("train --config deep.toml", ["a TOML file deep.toml"]),
+    ("train --config digits.toml", ["a TOML file digits.toml"]),
+    ("sweep seeds.toml --plan", ["at most 1,000 runs"]),
+    ("sweep far.toml --plan", ["min below max"]),
+    ("train --resume altered", ["begun with", "unknown_key"]),
     ("train apart.npz", ["same shape per example"]),
     ("train two.npz", ["x_train and x_test", "rename"]),
     ("train digits --batch-size 1600", ["at least one batch of 1600"]),
@@ -138,6 +157,23 @@ def folder(tmp_path_factory):
         np.save(here / f"{name}.npy", x, allow_pickle=True)
     np.savez(here / "apart.npz", x_train=arrays["grey"], x_test=arrays["good"])
     np.savez(here / "two.npz", a=arrays["grey"], b=arrays["good"])
+    np.save(here / "alpha.npy", rng.integers(0, 256, (30, 8, 8, 4), np.uint8))
+    np.save(here / "volumes.npy", rng.normal(size=(30, 6, 6, 6, 2)))
+    np.savez(here / "labels.npz", x=arrays["grey"], y=np.arange(30) % 2 + 2**32)
+    dates = pandas.to_datetime(["2020-01-01", "2021-01-01"] * 15)
+    pandas.DataFrame({"a": dates, "b": range(30)}).to_parquet(here / "dates.parquet")
+    pandas.DataFrame({"a": [[1, 2]] * 30, "b": range(30)}).to_parquet(here / "lists.parquet")
+    (here / "longer.csv").write_text("a,b\n" + "1,2,3\n" * 30)
+    (here / "deep.toml").write_text("x = " + "[" * 100_000)
+    (here / "digits.toml").write_text("epochs = " + "9" * 5000)
+    (here / "seeds.toml").write_text("seeds = 1000000000000\n[grid]\nlatent_dim = [2]")
+    (here / "far.toml").write_text(f"[random]\nlatent_dim = {{min = 2, max = {10**23}}}")
+    for letter in (b"b", b"\xff"):
+        os.makedirs(os.fsencode(here / "bytes") + b"/" + letter)
+        Image.new("L", (8, 8)).save(os.fsencode(here / "bytes") + b"/" + letter + b"/x.png")
+    (here / ".altered.unfinished").mkdir()
+    settings = {"settings": {"unknown_key": 1}, "overwrite": False, "data": {}}
+    (here / ".altered.unfinished" / "begun.json").write_text(json.dumps(settings))
     for name in (
         "file",
         "file.csv",

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.conftest import matches
 from tfvae import datasets
 from tfvae.datasets import pictures
+from tfvae.errors import InputError
 
 
 def write_images(folder, sizes=((6, 5),) * 8, mode="L"):
@@ -239,3 +240,33 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_read(tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match=matches("bomb.png", "10000x10000")):
         pictures.read(tmp_path)
+
+
+@pytest.mark.parametrize("orientation", [0, 8, 9, 65_535])
+def test_an_orientation_that_there_is_not_turns_nothing(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in "ab":
+        Image.new("RGB", (12, 8)).save(tmp_path / f"{name}.jpg", exif=exif)
+    found = pictures.read(tmp_path)
+    assert found.x.shape == ((2, 12, 8, 3) if orientation == 8 else (2, 8, 12, 3))
+    assert ("turned" in found.note) == (orientation == 8)
+
+
+def test_hidden_files_and_folders_are_none_of_the_pictures(tmp_path):
+    for place in ("cats/a.png", "dogs/b.png", ".thumbs/c.png", "cats/.d.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / place)
+    (tmp_path / "cats" / "._a.png").write_bytes(b"what a system keeps about a file")
+    found = pictures.read(tmp_path)
+    assert found.classes == ("cats", "dogs") and len(found.x) == 2
+
+
+@pytest.mark.parametrize("size", ["8", 0, -4, 8.5, (8, 8, 3), (8, 0), None])
+def test_a_size_is_one_or_two_whole_numbers(tmp_path, size):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    if size is None:
+        assert pictures.read(tmp_path, [4, 6]).x.shape == (1, 4, 6, 1)
+        return
+    with pytest.raises(InputError, match=matches("image_size", "height, width")):
+        pictures.read(tmp_path, size)

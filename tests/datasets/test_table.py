@@ -1,13 +1,16 @@
 """Tables: the kind of each column, and the way to arrays and back."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import tfvae
+from tests.conftest import matches
 from tests.support.own_data import people
 from tfvae import datasets
-from tfvae.datasets import column_kinds
+from tfvae.datasets import Table, column_kinds, read_table
 from tfvae.errors import InputError, InputTypeError
 
 RNG = np.random.default_rng(0)
@@ -245,3 +248,32 @@ def test_many_categories_reach_the_encoder_as_an_embedding():
 def test_no_table_is_refused(table):
     with pytest.raises(InputTypeError, match="a tfvae.datasets.Table"):
         tfvae.table_vae(table, 2)
+
+
+def test_whole_numbers_beyond_64_bits_come_back():
+    frame = pd.DataFrame({"mass": [(i * 7 % 13 + 1) * 1.5e20 for i in range(60)]})
+    table = Table.of(frame, {"mass": "real"})
+    back = table.to_frame(table.to_array(frame))["mass"]
+    np.testing.assert_allclose(back, frame["mass"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("all_values", "some"),
+    [(["1", "2", "A"], [1, 2]), (["1", "2", "A"], [1.0, None]), (["True", "False", "x"], [True])],
+)
+def test_a_file_of_fewer_rows_may_have_texts_that_look_like_numbers(all_values, some):
+    table = Table.of(pd.DataFrame({"a": all_values * 20}), {"a": "category"})
+    found = table.to_array(pd.DataFrame({"a": some}))
+    texts = [None if value is None else str(value).removesuffix(".0") for value in some]
+    np.testing.assert_array_equal(found, table.to_array(pd.DataFrame({"a": texts})))
+    with pytest.raises(InputError, match=matches("one of", "'a'")):
+        table.to_array(pd.DataFrame({"a": [3]}))
+
+
+def test_a_column_has_one_type_however_long_its_file_is(tmp_path):
+    rows = ["0", "1", "2"] * 100_000 + ["a", "b", "c"] * 1000
+    (tmp_path / "mix.csv").write_text("a\n" + "\n".join(rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = read_table(tmp_path / "mix.csv")
+    assert sorted(frame["a"].unique()) == ["0", "1", "2", "a", "b", "c"]

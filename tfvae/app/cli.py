@@ -78,6 +78,9 @@ def main() -> None:
     from tfvae.app.quiet_stderr import native_stderr
 
     loud = {"-v", "--verbose"} & set(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # where there is no letter for ±
     try:
         with contextlib.nullcontext() if loud else native_stderr():
             app()

@@ -83,7 +83,7 @@ def parsed(path: str) -> dict[str, Any]:
     parser = _parser()
     try:
         return parser.loads(_files.local(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, parser.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the latter two of no or odd TOML
         reason = getattr(error, "strerror", None) or str(error)
         received = reason if Path(path).exists() else "no such file"
         fix = f"write one by tfvae train --print-config > {NAME}"

@@ -45,6 +45,9 @@ class Unfinished:
     def __init__(self, out: str | os.PathLike[str]) -> None:
         """Looks at nothing yet."""
         self.out = _files.local(out)
+        if not self.out.name:
+            fix = "name a folder within it, such as runs/digits"
+            raise invalid("a folder for a run", str(self.out), fix)
         self.folder = self.out.with_name(f".{self.out.name}.unfinished")
         self.run = self.folder / "run"
         self.checkpoints = self.folder / "checkpoints"

@@ -1,11 +1,14 @@
 """What a run is made of: its data, and settings chosen to suit them."""
 
+import dataclasses
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfvae import datasets
+from tfvae._version import __version__
 from tfvae.app import conditions, early_stopping, fingerprints, given_data, screen
 from tfvae.app.settings import Settings, choose, load_data, with_likelihood
 from tfvae.errors import invalid
@@ -38,6 +41,7 @@ def chosen(settings: Settings) -> Chosen:
     """
     with screen.waiting("Reading the data"):
         dataset, kept_back = load_data(settings), None
+    datasets.check_shape(dataset.event_shape)
     conditions.check(settings.condition, dataset)
     if settings.early_stopping is not None:
         dataset, kept_back = early_stopping.kept_back(dataset)
@@ -46,6 +50,29 @@ def chosen(settings: Settings) -> Chosen:
     _check_widths(settings)
     datasets.check_batches(dataset, settings.batch_size)
     return Chosen(settings, dataset, kept_back, reason)
+
+
+def of_unfinished(begun: dict[str, Any], run: str | os.PathLike[str]) -> Settings:
+    """Returns the settings that an unfinished run was begun with.
+
+    Args:
+        begun: what was kept of its call.
+        run: the folder that it was to have.
+
+    Raises:
+        InputError: another version of tfvae kept it, or somebody has altered it.
+    """
+    try:
+        absent = {"settings", "overwrite", "data"} - set(begun)
+        if absent:
+            raise ValueError(f"no {sorted(absent)[0]}")
+        return dataclasses.replace(Settings(**begun["settings"]), out=str(run))
+    except (TypeError, ValueError) as error:
+        raise invalid(
+            f"what an unfinished run of {run} was begun with, as tfvae {__version__} writes it",
+            f"{error}, by tfvae {begun.get('tfvae', 'of an unknown version')}",
+            "go on with the version that began it, or begin anew with tfvae train",
+        ) from error
 
 
 def used(

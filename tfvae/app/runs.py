@@ -100,7 +100,7 @@ def resume(
         received = "a finished one" if (unfinished.out / REPORT).is_file() else "none"
         fix = "give the --out of a tfvae train that was stopped"
         raise invalid(f"an unfinished run of {run}", received, fix)
-    settings = dataclasses.replace(Settings(**begun["settings"]), out=str(run))
+    settings = run_inputs.of_unfinished(begun, run)
     say(f"Going on with {run}, which was stopped.")
     return _train(settings, say, begun["overwrite"], begun)
 

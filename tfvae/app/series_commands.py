@@ -42,7 +42,7 @@ def compare(
 @command
 def sweep(
     file: Annotated[
-        str, typer.Argument(help="A TOML file: [train] with options, [grid] or [random].")
+        str, typer.Argument(help=r"A TOML file: \[train] with options, \[grid] or \[random].")
     ],
     out: Annotated[
         str | None, typer.Option(help="Folder of all runs. Default: out in the file, or runs/FILE.")

@@ -18,6 +18,7 @@ from tfvae.errors import invalid
 _WAYS = ("grid", "random")
 _RUNS = 20  # of a random search, unless the file says
 _MOST = 1000  # runs of a sweep
+_LARGEST = 2**53  # of an end of a range
 _TRIES = 50  # for each run of a random search, to find one that is not there yet
 _LONGEST = 60  # characters of the name of a run's folder
 _NUMBERS = {
@@ -74,6 +75,7 @@ def read(path: str | os.PathLike[str]) -> Sweep:
     _check_values(way, content[way], name)
     config_file.options(shared, f"[train] of {name}")
 
+    _check_count(content.get("seeds", 1), name)
     seeds = range(shared.get("seed", 0), shared.get("seed", 0) + content.get("seeds", 1))
     choices = _grid(content["grid"], name) if way == "grid" else _drawn(content, name)
     jobs = []
@@ -134,7 +136,7 @@ def _check_values(way, table, name):
 def _check_range(option, values, name):
     ends = [values.get(end) for end in ("min", "max")]
     is_known = set(values) <= {"min", "max", "log"} and isinstance(values.get("log", False), bool)
-    are_numbers = all(type(end) in (int, float) and math.isfinite(end) for end in ends)
+    are_numbers = all(type(end) in (int, float) and abs(end) < _LARGEST for end in ends)
     if not is_known or not are_numbers or not ends[0] < ends[1]:
         fix = f"write {option} = {{min = 1e-4, max = 1e-2, log = true}}"
         expected = f"min below max, and log if wanted, of {option} in [random] of {name}"
@@ -165,7 +167,7 @@ def _drawn(content, name) -> Iterator[dict[str, Any]]:
     known: set[str] = set()
     for _ in range(wanted * _TRIES):
         choice = {key: _value(values, generator) for key, values in content["random"].items()}
-        text = json.dumps(choice)
+        text = json.dumps(choice, default=str)
         if text not in known and len(known) < wanted:
             known.add(text)
             yield choice

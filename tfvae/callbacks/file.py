@@ -73,6 +73,8 @@ def read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
 
 
 def _read(path):
+    if not path.is_file():  # a pipe would be waited for, for ever
+        raise ValueError("no regular file")
     with path.open("rb") as file:
         if file.read(len(_FIRST_LINE)) != _FIRST_LINE:
             raise ValueError("a file of another kind")

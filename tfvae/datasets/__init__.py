@@ -6,6 +6,7 @@ from tfvae.datasets.binary import binarize_examples as binarize_examples
 from tfvae.datasets.binary import is_grey as is_grey
 from tfvae.datasets.dataset import Dataset as Dataset
 from tfvae.datasets.dataset import check_batches as check_batches
+from tfvae.datasets.dataset import check_shape as check_shape
 from tfvae.datasets.dataset import is_signal as is_signal
 from tfvae.datasets.dataset import joined as joined
 from tfvae.datasets.named import NAMES as NAMES

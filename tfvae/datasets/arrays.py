@@ -62,6 +62,11 @@ def _labels_of(arrays, name, count, path):
             f"{y.dtype} of shape {list(y.shape)}",
             "repair it, or leave it out of the file",
         )
+    limits = np.iinfo(np.int32)
+    if y.dtype.kind in "iu" and y.size and not limits.min <= y.min() <= y.max() <= limits.max:
+        expected = f"whole numbers of 32 bits in {name} of {path}"
+        fix = "number the classes from 0, or make floats of them"
+        raise invalid(expected, f"numbers from {y.min()} to {y.max()}", fix)
     return y.astype(np.float32 if y.dtype.kind == "f" else np.int32)
 
 

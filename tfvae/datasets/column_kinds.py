@@ -53,6 +53,8 @@ def of_frame(frame: "pd.DataFrame", given: Mapping[str, str] | None = None) -> d
     given = dict(given or {})
     for name, kind in given.items():
         _check_given(name, kind, names)
+        if kind != SKIP:
+            _check_values(name, frame.iloc[:, names.index(name)].dropna())
     return {
         name: Kind(given[name], "it was asked for") if name in given else _found(name, column)
         for name, (_, column) in zip(names, frame.items())
@@ -76,18 +78,26 @@ def _found(name, column):
         raise invalid(f"values in the column {name!r}", "none", fix)
     if pd.api.types.is_bool_dtype(values):
         return Kind(BINARY, "it is true or false")
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+    _check_values(name, values)
+    if pd.api.types.is_numeric_dtype(values):
         return of_numbers(name, values.to_numpy(np.float64, na_value=np.nan))
-    if pd.api.types.is_datetime64_any_dtype(values) or not _are_texts(values):
-        fix = f"make numbers or texts of it, or leave it out with {name}=skip"
-        raise invalid(
-            f"numbers or texts in the column {name!r}", str(column.dtype), fix, InputTypeError
-        )
     return _of_texts(name, values)
 
 
-def _are_texts(values):
-    return all(issubclass(kind, (str, bool, int, float)) for kind in values.map(type).unique())
+def _check_values(name, values):
+    """Refuses a column of neither numbers nor texts, such as one of dates."""
+    import pandas as pd
+
+    is_complex = pd.api.types.is_complex_dtype(values)
+    is_date = pd.api.types.is_datetime64_any_dtype(values)
+    known = (str, bool, int, float)
+    are_known = pd.api.types.is_numeric_dtype(values) or all(
+        issubclass(kind, known) for kind in values.map(type).unique()
+    )
+    if is_complex or is_date or not are_known:
+        fix = f"make numbers or texts of it, or leave it out with {name}=skip"
+        expected = f"numbers or texts in the column {name!r}"
+        raise invalid(expected, str(values.dtype), fix, InputTypeError)
 
 
 def _of_texts(name, values):

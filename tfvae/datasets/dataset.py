@@ -65,6 +65,25 @@ def is_signal(event_shape: Sequence[int]) -> bool:
     return len(event_shape) == 2 and event_shape[1] < CHANNELS <= event_shape[0]
 
 
+def check_shape(event_shape: Sequence[int]) -> None:
+    """Refuses examples of a shape that a run cannot draw.
+
+    Args:
+        event_shape: the shape of one example.
+
+    Raises:
+        InputError: neither rows, signals, nor pictures of 1 or 3 channels.
+    """
+    shape = list(event_shape)
+    if len(shape) > 3 or (len(shape) == 3 and shape[-1] not in (1, 3)):
+        raise invalid(
+            "rows [D], signals [T, C] or pictures [H, W] or [H, W, 1 or 3], which a run draws",
+            f"examples of shape {shape}",
+            "keep 1 or 3 channels, such as x[..., :3]; or train by model.fit in Python, which"
+            " takes any shape",
+        )
+
+
 def check_batches(dataset: Dataset, batch_size: int) -> None:
     """Refuses a data set with too few examples to fill one batch.
 

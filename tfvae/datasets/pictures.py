@@ -24,7 +24,8 @@ ImageFit = Literal["crop", "pad"]
 _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill the memory
 _SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
 _MULTIPLE = 4  # which convolutions halve twice
-_ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNED = (5, 6, 7, 8)  # its values by which width and height change places
 _DEPTH_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", "La", "F", *_DEPTH_16)
 
@@ -70,7 +71,7 @@ def read(
     """
     files = picture_files(folder)
     x, note = together(files, image_size, fit)
-    y, classes = _labels(files, Path(folder))
+    y, classes = _labels(files, Path(folder).expanduser())
     return Pictures(x, y, classes, note)
 
 
@@ -143,9 +144,10 @@ def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
     Raises:
         InputError: no picture, or one that is no regular file.
     """
-    found = sorted(
-        f for f in Path(folder).expanduser().rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES
-    )
+    root = Path(folder).expanduser()
+    found = sorted(f for f in root.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+    # Hidden ones are thumbnails, notebooks' copies or what a system keeps about a file.
+    found = [f for f in found if not any(p.startswith(".") for p in f.relative_to(root).parts)]
     files = [file for file in found if not file.is_dir()]
     if not files:
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
@@ -175,7 +177,7 @@ def _header(image):
     if width * height > _PIXELS:
         raise ValueError(f"{width}x{height} pixels, more than {_PIXELS:,}")
 
-    turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
     is_grey = image.mode[0] == "I" or image.mode in _GREY
     return _Header((width, height) if turned else (height, width), is_grey)
 
@@ -185,14 +187,21 @@ def _common(headers, image_size):
     channels = 1 if all(header.is_grey for header in headers) else 3
     sizes = {header.size for header in headers}
     if image_size is not None:
-        sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        return (*sides, channels)
+        return (*_sides(image_size), channels)
     if len(sizes) == 1:
         return (*sizes.pop(), channels)
 
     side = min(_SIDE, int(np.median([min(header.size) for header in headers])))
     side = max(_MULTIPLE, side - side % _MULTIPLE)
     return side, side, channels
+
+
+def _sides(image_size):
+    sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(sides) != 2 or any(not isinstance(n, int) or n < 1 for n in sides):
+        fix = "pass 64, or (height, width)"
+        raise invalid("image_size, one or two whole numbers of pixels", repr(image_size), fix)
+    return tuple(sides)
 
 
 def _opened(file, use):
@@ -233,7 +242,7 @@ def _values_of(image, size, fit, changes):
     from PIL import ImageOps
 
     changes["first frame of several"] += getattr(image, "n_frames", 1) > 1
-    changes["turned as the camera says"] += image.getexif().get(_ORIENTATION, 1) != 1
+    changes["turned as the camera says"] += image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     deep = image.mode == "RGB" and any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     changes["colours of 16 bits read as of 8"] += deep
 
@@ -295,4 +304,8 @@ def _labels(files, folder):
     classes = sorted(set(names))
     if len(classes) < 2 or any(len(file.relative_to(folder).parts) < 2 for file in files):
         return None, ()
+    for name in classes:
+        if not name.isprintable():
+            fix = "rename the folder"
+            raise invalid("names of folders that can be printed", repr(name), fix)
     return np.searchsorted(classes, names).astype(np.int32), tuple(classes)

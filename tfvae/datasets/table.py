@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_LARGEST_WHOLE = 2**53  # beyond it every float64 is a whole number
+
+
 @dataclasses.dataclass(frozen=True)
 class Column:
     """A column of a table.
@@ -245,8 +248,12 @@ def _encoded(column, values):
         return numbers[:, None]
 
     codes = {label: i for i, label in enumerate(column.labels)}
-    found = values.map(codes).to_numpy(np.float64, na_value=np.nan)
+    found = values.map(codes).to_numpy(np.float64, na_value=np.nan, copy=True)
     unknown = np.isnan(found) & values.notna().to_numpy()
+    # A file of fewer rows may hold only those texts that pandas reads as numbers.
+    texts = {_text(label): code for label, code in codes.items()}
+    found[unknown] = [texts.get(_text(value), np.nan) for value in values[unknown]]
+    unknown &= np.isnan(found)
     if unknown.any():
         received = repr(values[unknown].iloc[0])
         expected = f"one of {list(column.labels)[:10]} in the column {column.name!r}"
@@ -257,6 +264,12 @@ def _encoded(column, values):
     vectors = np.eye(column.width)[np.nan_to_num(found).astype(int)]
     vectors[np.isnan(found)] = np.nan
     return vectors
+
+
+def _text(value):
+    """Returns a value as it is written in a file; a whole number without its decimal point."""
+    is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)
 
 
 def _decoded(column, block):
@@ -278,4 +291,5 @@ def _values(column, block):
     if column.kind == COUNT:
         return np.round(block[:, 0]).astype(np.int64)
     numbers = np.clip(block[:, 0], *column.ends) if column.ends else block[:, 0]
-    return np.round(numbers).astype(np.int64) if column.whole else numbers
+    is_exact = column.whole and max(map(abs, column.ends)) <= _LARGEST_WHOLE
+    return np.round(numbers).astype(np.int64) if is_exact else numbers

@@ -74,9 +74,12 @@ def _csv(path):
     import pandas as pd
 
     mark = "\t" if path.suffix == ".tsv" else ","
-    frame = pd.read_csv(path, sep=mark)
+    # Read whole: by blocks, a column has the types of each block.
+    frame = pd.read_csv(path, sep=mark, low_memory=False)
     if len(frame.columns) == 1 and ";" in str(frame.columns[0]):
-        return pd.read_csv(path, sep=";")
+        frame = pd.read_csv(path, sep=";", low_memory=False)
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError("rows of more cells than the first row has names")
     return frame
 
 

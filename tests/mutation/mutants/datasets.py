@@ -4,6 +4,46 @@ from tests.mutation.mutant import Mutant
 
 MUTANTS = [
     Mutant(
+        name="whole-numbers-beyond-64-bits-cast",
+        path="tfvae/datasets/table.py",
+        old="np.round(numbers).astype(np.int64) if is_exact else numbers",
+        new="np.round(numbers).astype(np.int64) if column.whole else numbers",
+        note="Large whole numbers are drawn as the least of 64 bits.",
+        about="table",
+    ),
+    Mutant(
+        name="category-known-by-its-type",
+        path="tfvae/datasets/table.py",
+        old="[texts.get(_text(value), np.nan) for value in values[unknown]]",
+        new="np.nan",
+        note="A text that pandas reads as a number is not found among the texts of the first file.",
+        about="table",
+    ),
+    Mutant(
+        name="hidden-pictures-read",
+        path="tfvae/datasets/pictures.py",
+        old='if not any(p.startswith(".") for p in f.relative_to(root).parts)]',
+        new="]",
+        note="A hidden folder of thumbnails is a class.",
+        about="pictures",
+    ),
+    Mutant(
+        name="rows-longer-than-the-header-shift",
+        path="tfvae/datasets/table_files.py",
+        old="    if not isinstance(frame.index, pd.RangeIndex):",
+        new="    if False:",
+        note="Of rows with one cell more than names the first column is lost.",
+        about="table|wrong_commands",
+    ),
+    Mutant(
+        name="labels-of-64-bits-wrap",
+        path="tfvae/datasets/arrays.py",
+        old='if y.dtype.kind in "iu" and y.size and not limits',
+        new="if False and not limits",
+        note="Labels beyond 32 bits become others.",
+        about="wrong_commands",
+    ),
+    Mutant(
         name="split-overlaps",
         path="tfvae/datasets/dataset.py",
         old="return order[held_out:], order[:held_out], note",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import matches
-from tfvae import datasets
+from tfvae import datasets, errors
 
 REAL = os.environ.get("TFVAE_DATA")
 real_data = pytest.mark.skipif(not REAL, reason="TFVAE_DATA names no folder of data sets")
@@ -300,3 +300,11 @@ def test_real_data_sets_have_their_published_sizes_and_means(name, train, mean):
     found = datasets.load(name, Path(REAL))
     assert (len(found.x_train), len(found.x_test)) == (train, 10000)
     assert found.x_train.mean() == pytest.approx(mean, abs=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint32])
+def test_labels_beyond_32_bits_are_refused_and_never_wrap(tmp_path, dtype):
+    labels = np.array([2**31, 2**31 + 1] * 10, dtype)
+    np.savez(tmp_path / "far.npz", x=np.zeros((20, 3)), y=labels)
+    with pytest.raises(errors.InputError, match=matches("32 bits", "y of", "2147483649")):
+        datasets.load(tmp_path / "far.npz")

@@ -269,3 +269,12 @@ def test_what_a_callback_was_told_is_not_raised_by_the_next_call():
 def test_another_way_to_meet_what_is_not_finite_is_refused(value):
     with pytest.raises(tfvae.errors.InputError, match=matches("on_nonfinite")):
         model(on_nonfinite=value)
+
+
+def test_a_second_compile_has_an_alarm_of_its_own_and_may_keep_the_optimizer():
+    vae = model()
+    vae.fit(X, batch_size=4, verbose=0)
+    vae.compile(vae.optimizer, jit_compile=False, on_nonfinite="skip")
+    vae.fit(X_BAD, batch_size=4, shuffle=False, verbose=0)
+    assert vae.alarm.skipped() == 1
+    assert all(np.isfinite(value).all() for value in state_of(vae))

@@ -41,7 +41,7 @@ MUTANTS = [
         old='if y.dtype.kind in "iu" and y.size and not limits',
         new="if False and not limits",
         note="Labels beyond 32 bits become others.",
-        about="wrong_commands",
+        about="labels_beyond",
     ),
     Mutant(
         name="split-overlaps",

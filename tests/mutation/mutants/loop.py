@@ -35,7 +35,7 @@ MUTANTS = [
         path="tfvae/training/compiled_fit.py",
         old="        self._runs = RunState(self)\n        if replicas",
         new="        if replicas",
-        note="After a second compile the first optimizer's update goes on.",
+        note="After a second compile the first programs go on, with their alarm and update.",
         row="a second `compile` keeps the first optimizer's update",
         about="second_compile",
     ),

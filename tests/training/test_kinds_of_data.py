@@ -101,11 +101,16 @@ LIKELIHOODS = {
     "normal": lambda: tfvae.likelihoods.Normal(1.0),
     **{
         name: nightly(getattr(tfvae.likelihoods, name))
-        for name in ("Bernoulli", "Laplace", "StudentT", "LogNormal", "ContinuousBernoulli")
-    },
-    **{
-        name: nightly(getattr(tfvae.likelihoods, name))
-        for name in ("Poisson", "NegativeBinomial", "DiscretizedLogistic")
+        for name in (
+            "Bernoulli",
+            "Laplace",
+            "StudentT",
+            "LogNormal",
+            "ContinuousBernoulli",
+            "Poisson",
+            "NegativeBinomial",
+            "DiscretizedLogistic",
+        )  # fmt: skip
     },
 }
 

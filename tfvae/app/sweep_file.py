@@ -75,16 +75,16 @@ def read(path: str | os.PathLike[str]) -> Sweep:
     _check_values(way, content[way], name)
     config_file.options(shared, f"[train] of {name}")
 
-    _check_count(content.get("seeds", 1), name)
-    seeds = range(shared.get("seed", 0), shared.get("seed", 0) + content.get("seeds", 1))
-    choices = _grid(content["grid"], name) if way == "grid" else _drawn(content, name)
+    first, count = shared.get("seed", 0), content.get("seeds", 1)
+    seeds = range(first, first + count)
+    choices = list(_grid(content["grid"], name) if way == "grid" else _drawn(content, name))
+    _check_count(len(choices) * count, name)
     jobs = []
     for choice in choices:
         for seed in seeds:
             chosen = {**choice, **({"seed": seed} if len(seeds) > 1 else {})}
             options = config_file.options({**shared, **chosen}, f"[{way}] of {name}")
             jobs.append(Job(_folder(chosen), options, chosen))
-    _check_count(len(jobs), name)
     return Sweep(content.get("out", f"runs/{Path(name).stem}"), jobs)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae._files.whole import Target, whole_file
+from tfvae.datasets import readers
 from tfvae.errors import InputError, invalid
 
 _FIRST_LINE = b"tfvae checkpoint, version 1\n"
@@ -73,8 +74,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
 
 
 def _read(path):
-    if not path.is_file():  # a pipe would be waited for, for ever
-        raise ValueError("no regular file")
+    readers.regular(path)
     with path.open("rb") as file:
         if file.read(len(_FIRST_LINE)) != _FIRST_LINE:
             raise ValueError("a file of another kind")

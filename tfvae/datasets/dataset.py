@@ -65,6 +65,15 @@ def is_signal(event_shape: Sequence[int]) -> bool:
     return len(event_shape) == 2 and event_shape[1] < CHANNELS <= event_shape[0]
 
 
+def is_picture(event_shape: Sequence[int]) -> bool:
+    """Returns True for the shape (H, W), (H, W, 1) or (H, W, 3) of pictures.
+
+    Args:
+        event_shape: the shape of one example.
+    """
+    return len(event_shape) == 2 or (len(event_shape) == 3 and event_shape[-1] in (1, 3))
+
+
 def check_shape(event_shape: Sequence[int]) -> None:
     """Refuses examples of a shape that a run cannot draw.
 
@@ -74,11 +83,10 @@ def check_shape(event_shape: Sequence[int]) -> None:
     Raises:
         InputError: neither rows, signals, nor pictures of 1 or 3 channels.
     """
-    shape = list(event_shape)
-    if len(shape) > 3 or (len(shape) == 3 and shape[-1] not in (1, 3)):
+    if len(event_shape) != 1 and not is_picture(event_shape):
         raise invalid(
             "rows [D], signals [T, C] or pictures [H, W] or [H, W, 1 or 3], which a run draws",
-            f"examples of shape {shape}",
+            f"examples of shape {list(event_shape)}",
             "keep 1 or 3 channels, such as x[..., :3]; or train by model.fit in Python, which"
             " takes any shape",
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tfvae.datasets.dataset import is_signal
+from tfvae.datasets.dataset import is_picture, is_signal
 from tfvae.errors import InputTypeError, invalid
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def kind_of(vae: "VAE") -> str:
         return LABELS
     if is_signal(shape):
         return SIGNALS
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3)):
+    if is_picture(shape):
         return PICTURES
     raise invalid(
         "a model of pictures [h, w] or [h, w, 1 or 3], signals [T, C] or rows [E]",

@@ -51,10 +51,12 @@ def optimizer_state(optimizer: keras.optimizers.Optimizer | None) -> Hashable:
     for name, value in vars(optimizer).items():
         if isinstance(value, keras.optimizers.Optimizer):
             found.append((name, optimizer_state(value)))
-        elif isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            continue
+
+        is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+        is_private = name.startswith("_") or name in _WRITTEN_BY_RUNS
+        if is_schedule or (isinstance(value, _PLAIN) and not is_private):
             found.append((name, _state_of(value, {})))
-        elif isinstance(value, _PLAIN) and not name.startswith("_") and name != "built":
-            found.append((name, value))
 
     return tuple(found)
 

@@ -157,18 +157,26 @@ def _checked(batches, check):
 
 
 def _with_checked_data(vae, call, most):
-    y, sample_weight = _as_array(call["y"]), _as_array(call["sample_weight"])
-    kinds.check_weights(sample_weight)
-    x = data_checks.check_data(_first(call["x"], most), y, vae)
-    y = _beside_weights(x, y, sample_weight)
+    parts = [call[name] for name in ("x", "y", "sample_weight")]
+    x, y, sample_weight = _checked_parts(vae, parts, most)
     return {**call, "x": x, "y": y, "sample_weight": sample_weight}
+
+
+def _checked_parts(vae, parts, most, name="x"):
+    """Returns x, y and sample_weight checked, in the forms that Keras takes."""
+    x, y, sample_weight = parts
+    y, sample_weight = _as_array(y), _as_array(sample_weight)
+    kinds.check_weights(sample_weight)
+    x = data_checks.check_data(_first(x, most), y, vae, name)
+    return x, _beside_weights(x, y, sample_weight), sample_weight
 
 
 def _as_array(part):
     """Returns a list or a column of a data frame, to which Keras adds an axis, as an array."""
+    if isinstance(part, (np.ndarray, tf.Tensor)):
+        return part
     is_other = isinstance(part, (list, tuple)) or hasattr(part, "__array__")
-    is_plain = isinstance(part, (np.ndarray, tf.Tensor))
-    return np.asarray(part) if is_other and not is_plain else part
+    return np.asarray(part) if is_other else part
 
 
 def _check_class_weight(vae, class_weight):
@@ -199,15 +207,9 @@ def _first(x, most):
 
 
 def _validation(vae, validation_data, steps):
-    if not isinstance(validation_data, (tuple, list)):
-        return data_checks.check_data(_first(validation_data, steps), None, vae, "validation x")
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(tuple(validation_data))
-    y, sample_weight = _as_array(y), _as_array(sample_weight)
-    kinds.check_weights(sample_weight)
-    x = data_checks.check_data(x, y, vae, "validation x")
-    if y is None and sample_weight is None:
-        return x
-    return x, _beside_weights(x, y, sample_weight), sample_weight
+    parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+    x, y, sample_weight = _checked_parts(vae, parts, steps, "validation x")
+    return x if y is None and sample_weight is None else (x, y, sample_weight)
 
 
 def _beside_weights(x, y, sample_weight):

@@ -32,6 +32,6 @@ def first_examples(
     if sample_weight is None:
         return tuple(found)
     is_there = np.ravel(sample_weight) != 0.0
-    if not is_there.any():
-        return tuple(found)
+    if is_there.all() or not is_there.any():
+        return tuple(found)  # no copy of data that may be large
     return tuple(None if part is None else part[is_there] for part in found)

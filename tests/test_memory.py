@@ -29,14 +29,13 @@ def slope(memory, first):
 
 
 @pytest.mark.nightly
-def test_no_dropped_model_is_kept_and_its_programs_are_those_of_a_vae_by_keras():
-    """XLA keeps all programs of a process. A step of ours has noise and checks of its own."""
+def test_a_dropped_model_leaves_less_than_one_of_plain_keras():
+    """XLA keeps all programs of a process; a VAE's are larger than those of its layers alone."""
     ours, guide, plain = (run(kind, 50) for kind in ("ours", "guide", "plain"))
     assert ours["alive"] == 0
     kept = [slope(each["memory"], 5) for each in (ours, guide, plain)]
     print("MB per model: {:.1f}, a VAE by Keras {:.1f}, layers by Keras {:.1f}".format(*kept))
-    assert kept[0] < 1.15 * kept[1]
-    assert kept[0] < 2 * kept[2]
+    assert kept[0] < min(kept[1:])
 
 
 @pytest.mark.nightly

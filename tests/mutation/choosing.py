@@ -55,6 +55,7 @@ _WORDS = {
     "tfvae/datasets/arrays.py": r"\bdatasets\b",
     "tfvae/datasets/pictures.py": r"\b(datasets|pictures)\b",
     "tfvae/_files/": r"\b_files\b",
+    "tfvae/_keras/": r"\b_keras\b",
     "tfvae/callbacks/": r"\b(callbacks|Checkpoint)\b",
     "tfvae/ops/scales.py": r"\b(scales|DiagonalNormal|Ladder|Hierarchy)\b",
     "tfvae/datasets/readers.py": r"\b(datasets|readers)\b",

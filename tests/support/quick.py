@@ -1,5 +1,6 @@
 """Makes traces and steps of small models quick, at the cost of what no test asks for."""
 
+import contextlib
 import os
 
 import tensorflow as tf
@@ -15,7 +16,24 @@ if not os.environ.get("TFVAE_TESTS_BY_XLA"):
 tf.random.set_seed(0)
 tf.random.set_seed = lambda seed: None
 
+_EXTRACT, _SET = tf_stack.extract_stack, pywrap_tf_session.TF_SetOpStackTrace
+
+
+def _without_stacks():
+    tf_stack.extract_stack = lambda stacklevel=1: None
+    pywrap_tf_session.TF_SetOpStackTrace = lambda operation, stack: None
+
+
+@contextlib.contextmanager
+def with_stacks():
+    """Lets the operations of graphs keep the stacks of calls that made them."""
+    tf_stack.extract_stack, pywrap_tf_session.TF_SetOpStackTrace = _EXTRACT, _SET
+    try:
+        yield
+    finally:
+        _without_stacks()
+
+
 # Each operation of a graph keeps the stack of calls that made it, for messages of TensorFlow's own.
 # To walk the hundred frames of a test takes a sixth of the time of a trace.
-tf_stack.extract_stack = lambda stacklevel=1: None
-pywrap_tf_session.TF_SetOpStackTrace = lambda operation, stack: None
+_without_stacks()

@@ -233,10 +233,10 @@ def updates_outside_replicas(strategy: "tf.distribute.Strategy") -> Iterator[Non
 
 
 def program(function: Callable[..., Any], **options: Any) -> Any:
-    """Returns a `tf.function` of whose traces TensorFlow does not warn.
+    """Returns a `tf.function` of whose traces TensorFlow does not warn, and whose stacks are short.
 
-    It takes a function that several models or sizes have each for themselves for one that is made
-    anew in a loop.
+    TensorFlow takes a function that several models or sizes have each for themselves for one that
+    is made anew in a loop.
 
     Args:
         function: the function, of tensors.
@@ -244,7 +244,9 @@ def program(function: Callable[..., Any], **options: Any) -> Any:
     """
     import tensorflow as tf
 
-    traced = tf.function(function, autograph=False, **options)
+    from tfvae._keras import stack_traces
+
+    traced = tf.function(stack_traces.shorten(function), autograph=False, **options)
     traced._omit_frequent_tracing_warning = True
     return traced
 

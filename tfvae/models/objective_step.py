@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfvae._keras import internals
+from tfvae._keras import internals, stack_traces
 from tfvae._keras.backend import keras
 from tfvae.models import forward_pass
 from tfvae.ops import weighting, xla
@@ -68,6 +68,7 @@ class ObjectiveSteps(LoopHooks):
         # A variable of TensorFlow and not of Keras, which would count it as a weight of the model.
         self.trained = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=once)
 
+    @stack_traces.shorten
     def train(self, data: Any) -> dict[str, tf.Tensor]:
         """Trains the model on a batch and returns its metrics.
 
@@ -109,6 +110,7 @@ class ObjectiveSteps(LoopHooks):
         clear = self._apply(gradients, totals[0], summary, state, share)
         return self._track(totals[0], summary, clear)
 
+    @stack_traces.shorten
     def test(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the model on a batch and returns its metrics.
 

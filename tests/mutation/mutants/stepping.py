@@ -476,4 +476,37 @@ MUTANTS = [
         note="A training on other data on disk goes on from a checkpoint.",
         about="data_on_disk_is_another",
     ),
+    # ---- what TensorFlow says of an operation
+    Mutant(
+        name="stacks-of-programs-long",
+        path="tfvae/_keras/internals.py",
+        old="tf.function(stack_traces.shorten(function)",
+        new="tf.function(function",
+        note="A message of TensorFlow's names sixty calls, which XLA keeps in memory.",
+        about="stack_traces",
+    ),
+    Mutant(
+        name="stacks-of-keras-own-loop-long",
+        path="tfvae/models/objective_step.py",
+        old="    @stack_traces.shorten\n    def train",
+        new="    def train",
+        note="Those of a generator alone are long.",
+        about="stack_traces",
+    ),
+    Mutant(
+        name="users-call-cut-off",
+        path="tfvae/_keras/stack_traces.py",
+        old="name not in _CUT_OFF and ",
+        new="",
+        note="TensorFlow cuts off three calls, of the user's where its own are left out.",
+        about="stack_traces",
+    ),
+    Mutant(
+        name="stacks-short-against-the-users-word",
+        path="tfvae/_keras/stack_traces.py",
+        old=" or not tf.debugging.is_traceback_filtering_enabled()",
+        new="",
+        note="`tf.debugging.disable_traceback_filtering` has no effect.",
+        about="stack_traces",
+    ),
 ]

@@ -30,6 +30,14 @@ OF_WORDS = [
     ("train --batch-size 0", ["--batch-size"]),
     ("train --learning-rate fast", ["--learning-rate", "valid"]),
     ("train --learning-rate 0", ["--learning-rate"]),
+    ("train --learning-rate inf", ["--learning-rate", "1000"]),
+    ("train --learning-rate nan", ["--learning-rate", "1000"]),
+    ("train --epochs 99999999999999999999", ["--epochs", "1000000000"]),
+    ("train --steps 99999999999999999999", ["--steps", "1000000000"]),
+    ("train --latent-dim 99999999999999999999", ["--latent-dim", "1000000000"]),
+    ("train --hidden 99999999999999999999", ["--hidden", "1,000,000,000"]),
+    ("evaluate run --num-samples 99999999999999999999", ["--num-samples", "1000000000"]),
+    ("sample run --count 99999999999999999999", ["--count", "1000000000"]),
     ("train --hidden 512,x", ["--hidden", "512,512"]),
     ("train --hidden 0", ["--hidden", "numbers from 1"]),
     ("train --filters ,", ["--filters", "whole numbers"]),
@@ -169,8 +177,9 @@ def folder(tmp_path_factory):
     (here / "seeds.toml").write_text("seeds = 1000000000000\n[grid]\nlatent_dim = [2]")
     (here / "far.toml").write_text(f"[random]\nlatent_dim = {{min = 2, max = {10**23}}}")
     for letter in (b"b", b"\xff"):
-        os.makedirs(os.fsencode(here / "bytes") + b"/" + letter)
-        Image.new("L", (8, 8)).save(os.fsencode(here / "bytes") + b"/" + letter + b"/x.png")
+        folder = here / "bytes" / os.fsdecode(letter)
+        folder.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / "x.png")
     (here / ".altered.unfinished").mkdir()
     settings = {"settings": {"unknown_key": 1}, "overwrite": False, "data": {}}
     (here / ".altered.unfinished" / "begun.json").write_text(json.dumps(settings))

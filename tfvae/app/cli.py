@@ -75,14 +75,15 @@ def _of_all(
 
 def main() -> None:
     """Runs the command. A user's mistake ends in one message and exit status 2."""
-    from tfvae.app.quiet_stderr import native_stderr
+    from tfvae.app.quiet_stderr import native_stderr, open_closed_streams
 
+    open_closed_streams()
     loud = {"-v", "--verbose"} & set(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # where there is no letter for ±
     try:
-        with contextlib.nullcontext() if loud else native_stderr():
+        with contextlib.nullcontext() if loud else native_stderr(), _memory_in_words():
             app()
     except ModuleNotFoundError as error:
         if error.name not in _EXTRAS:
@@ -92,6 +93,20 @@ def main() -> None:
         _end(invalid(f"{package}, which this needs", "it is not installed", fix))
     except (InputError, InputTypeError, OSError) as error:
         _end(error)
+
+
+@contextlib.contextmanager
+def _memory_in_words():
+    """Refuses what does not fit into the memory, of which NumPy and TensorFlow have own errors."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        received = str(error).rpartition("}} ")[2].partition(" on /job")[0]  # TensorFlow's names
+        fix = "smaller networks (--hidden, --filters, --latent-dim), or fewer and smaller examples"
+        expected = "a model and data that fit into the memory"
+        raise invalid(expected, received.splitlines()[0][:200], fix) from error
 
 
 def _end(error):

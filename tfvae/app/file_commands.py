@@ -14,7 +14,9 @@ from tfvae.app.commands import command
 @command
 def sample(
     run_or_file: Annotated[str, typer.Argument(help="Folder of a run, or a .tflite file.")],
-    count: Annotated[int, typer.Option(min=1, help="How many; millions into a file.")] = 16,
+    count: Annotated[
+        int, typer.Option(min=1, max=options.MANY, help="How many; millions into a file.")
+    ] = 16,
     seed: Annotated[int, typer.Option(min=-(2**31), max=2**32 - 1)] = 0,
     draw: Annotated[
         bool, typer.Option("--draw", help="Draw x from p(x|z), in place of its mean.")

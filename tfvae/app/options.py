@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+MANY = 10**9  # so that what is computed from a number fits into 64 bits
 FIRST_DATA = "mnist_5k"  # what `tfvae train` learns if it is given nothing else
 
 
@@ -72,7 +73,8 @@ BatchSizes = Annotated[
     typer.Option(min=1, help="Static batch of the file; may be given several times."),
 ]
 LatentDim = Annotated[
-    int | None, typer.Option(min=1, help="Size of the latent. Default 16 or 32, of digits 8.")
+    int | None,
+    typer.Option(min=1, max=MANY, help="Size of the latent. Default 16 or 32, of digits 8."),
 ]
 NetworkName = Annotated[
     Network,
@@ -118,22 +120,29 @@ Columns = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Default 20, or as many as a few examples need.")
+    int | None, typer.Option(min=1, max=MANY, help="Default 20, or as many as a few examples need.")
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training, in place of epochs.")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, max=MANY, help="Steps of training, in place of epochs.")
+]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Default 128, or fewer of few examples.")
 ]
 LearningRate = Annotated[
-    float | None, typer.Option(min=1e-9, help="Of Adam; falls to 0 on a cosine. Default 2e-3.")
+    float | None,
+    typer.Option(min=1e-9, max=1e3, help="Of Adam; falls to 0 on a cosine. Default 2e-3."),
 ]
 TrainNumSamples = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Importance samples per held-out example. Default 500; 200 for mnist_5k."
+        min=1,
+        max=MANY,
+        help="Importance samples per held-out example. Default 500; 200 for mnist_5k.",
     ),
 ]
-NumSamples = Annotated[int, typer.Option(min=1, help="Importance samples per held-out example.")]
+NumSamples = Annotated[
+    int, typer.Option(min=1, max=MANY, help="Importance samples per held-out example.")
+]
 Out = Annotated[str | None, typer.Option(help="Folder of the run. Default runs/DATA.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run, once the new one is finished.")
@@ -219,7 +228,7 @@ def widths(name: str, text: str | None) -> tuple[int, ...] | None:
     if not all(part.strip().isascii() and part.strip().isdigit() for part in text.split(",")):
         raise typer.BadParameter(f"--{name} takes whole numbers such as 512,512, not {text!r}")
 
-    found = tuple(int(part) for part in text.split(","))
-    if min(found) < 1:
-        raise typer.BadParameter(f"--{name} takes numbers from 1, not {text!r}")
-    return found
+    parts = text.split(",")
+    if max(map(len, parts)) > len(str(MANY)) or not all(1 <= int(part) <= MANY for part in parts):
+        raise typer.BadParameter(f"--{name} takes numbers from 1 to {MANY:,}, not {text[:40]!r}")
+    return tuple(map(int, parts))

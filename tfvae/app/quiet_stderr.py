@@ -1,10 +1,26 @@
-"""Keeps native libraries' start-up notes off the terminal."""
+"""Keeps native libraries' start-up notes off the terminal, and out of the user's files."""
 
 import contextlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+
+
+def open_closed_streams() -> None:
+    """Opens the standard streams that the caller has closed, so that they take what is written.
+
+    Else the next file that is opened would take the number of a closed one, and with it what
+    native libraries write to the error stream.
+    """
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened <= 2:
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, it stays open
 
 
 @contextlib.contextmanager

@@ -3,8 +3,6 @@
 Typer shows the docstring of a command as its help, up to the form feed.
 """
 
-from typing import Annotated
-
 import typer
 
 from tfvae.app import alarms, options, screen, tables
@@ -110,9 +108,7 @@ def train(
 def evaluate(
     run: options.Run,
     data: options.OptionalData = None,
-    num_samples: Annotated[
-        int, typer.Option(min=1, help="Importance samples per held-out example.")
-    ] = 5000,
+    num_samples: options.NumSamples = 5000,
     num_examples: options.NumExamples = 1000,
     data_dir: options.DataDir = None,
 ) -> None:

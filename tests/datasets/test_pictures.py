@@ -1,6 +1,8 @@
 """Folders of pictures of all modes, depths and sizes, as the stated rules have them."""
 
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -89,6 +91,39 @@ def test_grey_of_16_bits_keeps_its_depth(tmp_path):
         Image.fromarray(levels).save(tmp_path / name)
     found = pictures.read(tmp_path).x
     assert found[..., 0] == pytest.approx(np.stack([levels, levels]) / 65_535, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels"),
+    [(0, 1), (2, 3), (4, 2), (6, 4)],
+    ids=["grey", "colours", "grey with alpha", "colours with alpha"],
+)
+def test_colours_or_alpha_of_16_bits_are_read_as_of_8_and_that_is_said(tmp_path, kind, channels):
+    """Which Pillow reads so. The file is made by hand, since Pillow writes none (PNG, 11.2.2)."""
+
+    def chunk(name, data):
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    header = struct.pack(">IIBBBBB", 2, 1, 16, kind, 0, 0, 0)
+    row = b"\0" + np.full(2 * channels, 0xFFFF, ">u2").tobytes()
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    found = pictures.read(tmp_path)
+    assert np.all(found.x == 1)
+    assert found.note == ("" if kind == 0 else "colours or alpha of 16 bits read as of 8: 1")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_tiff_whose_white_is_zero_is_as_bright_as_it_looks(tmp_path, dtype):
+    white = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    Image.fromarray(np.array([[0, white]], dtype)).save(tmp_path / "a.tif")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = data.index(struct.pack("<HHI", 262, 3, 1)) + 8  # the tag: one number of 16 bits
+    data[at] = 0
+    (tmp_path / "a.tif").write_bytes(data)
+    (found,) = pictures.read(tmp_path).x
+    assert found[..., 0].tolist() == [[1, 0]]
 
 
 def test_floats_are_kept_and_those_beyond_white_are_refused(tmp_path):

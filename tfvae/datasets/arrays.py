@@ -8,6 +8,7 @@ from tfvae._files import mapped
 from tfvae.datasets import readers, storage
 from tfvae.datasets.dataset import Dataset, split
 from tfvae.errors import InputTypeError, invalid
+from tfvae.validation import lost_digits
 
 _DIVIDED = "8-bit values divided by 255"
 
@@ -93,6 +94,7 @@ def _examples(arrays, path):
                 f"{np.abs(x).max():.3g}",
                 "divide the array by a constant",
             )
+        lost_digits.tell(x, str(path))
 
     # Decided for all arrays of a file at once, since one of them may be nearly black.
     if any(x.dtype == np.uint8 and x.size and x.max() > 1 for x in arrays):

@@ -25,6 +25,7 @@ _PIXELS = 2**26  # of one picture; more is taken for a file that is made to fill
 _SIDE = 64  # pixels a side, at most, where pictures of several sizes are made one
 _MULTIPLE = 4  # which convolutions halve twice
 _ORIENTATION = 0x0112  # the EXIF tag
+_PHOTOMETRIC = 0x0106  # the TIFF tag, 0 where white is zero
 _TURNED = (5, 6, 7, 8)  # its values by which width and height change places
 _DEPTH_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", "La", "F", *_DEPTH_16)
@@ -241,14 +242,18 @@ def values(
 def _values_of(image, size, fit, changes):
     from PIL import ImageOps
 
+    # First of all, since a picture whose values are read no longer tells of its tiles.
+    deep = any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    changes["colours or alpha of 16 bits read as of 8"] += deep and image.mode[0] != "I"
     changes["first frame of several"] += getattr(image, "n_frames", 1) > 1
     changes["turned as the camera says"] += image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-    deep = image.mode == "RGB" and any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-    changes["colours of 16 bits read as of 8"] += deep
 
     of_16_bits = image.mode in _DEPTH_16 or (image.mode == "I" and image.format == "PNG")
-    image = ImageOps.exif_transpose(image)
-    image, divisor = _of_floats(image, of_16_bits) if image.mode[0] in "IF" else (image, 255)
+    # Pillow turns those of fewer bits.
+    white_is_zero = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0
+    image, divisor = ImageOps.exif_transpose(image), 255
+    if image.mode[0] in "IF":
+        image, divisor = _of_floats(image, of_16_bits, white_is_zero)
     if divisor == 255:
         image = _opaque(image, changes)
     if size is not None:
@@ -257,7 +262,7 @@ def _values_of(image, size, fit, changes):
     return np.asarray(image, np.float32) / np.float32(divisor)
 
 
-def _of_floats(image, of_16_bits):
+def _of_floats(image, of_16_bits, white_is_zero):
     """Returns a grey picture of more than 8 bits as floats, and the number of its white."""
     from PIL import Image
 
@@ -269,7 +274,7 @@ def _of_floats(image, of_16_bits):
         span = f"{values.min():.4g} to {values.max():.4g}"
         raise ValueError(f"floats from {span}, not from 0 to 1; scale them, or save them as a .npy")
 
-    return Image.fromarray(values), white
+    return Image.fromarray(white - values if white_is_zero else values), white
 
 
 def _opaque(image, changes):

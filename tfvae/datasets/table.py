@@ -9,6 +9,7 @@ import numpy as np
 from tfvae.datasets import column_kinds
 from tfvae.datasets.column_kinds import BINARY, CATEGORY, COUNT, POSITIVE, REAL, SKIP, Kind
 from tfvae.errors import InputTypeError, invalid
+from tfvae.validation import lost_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +132,8 @@ class Table:
             received = f"none of the name {absent[0]!r}"
             raise invalid("a table with the columns of the first one", received, "add the column")
         parts = [_encoded(column, by_name[column.name]) for column in self.columns]
+        for column, part in zip(self.columns, parts):
+            lost_digits.tell(part, f"column {column.name!r} ")
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def to_frame(self, x: np.ndarray) -> "pd.DataFrame":

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfvae._files import mapped
 from tfvae._keras.backend import keras
 from tfvae.errors import InputError, invalid
-from tfvae.validation import conditions, kinds
+from tfvae.validation import conditions, kinds, lost_digits
 from tfvae.validation.checked_batches import CheckedBatches
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def check_events(
         )
     kinds.check_numbers(x, name)
     _check_support(x, likelihood, name)
+    lost_digits.tell(x, name)
     return x
 
 

@@ -85,3 +85,42 @@ def test_a_model_made_of_inputs_and_outputs_leaves_other_models_as_they_are():
     model = subjects.vae(run_eagerly=False)
     sequential = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     assert not isinstance(model, type(sequential._functional))
+
+
+class Nesting(subjects.CompiledFitModel):
+    """A model whose own steps return dictionaries within their logs."""
+
+    def train_step(self, data):
+        return {"of": {"z": tf.constant(1.0), "a": super().train_step(data)["loss"]}}
+
+    def test_step(self, data):
+        return {"of": {"z": tf.constant(2), "b": {"c": super().test_step(data)["loss"]}}, "k": 3.0}
+
+
+def seen_of_nested_logs(run_eagerly):
+    """What `evaluate`, history and callbacks have of them."""
+    keras.utils.set_random_seed(0)
+    x = keras.Input((1,))
+    model = Nesting(x, keras.layers.Dense(1)(x))
+    model.compile(keras.optimizers.SGD(1e-3), "mse", run_eagerly=run_eagerly, jit_compile=False)
+    seen: list = []
+
+    def keep(*given, logs=None):
+        seen.append(list((logs or given[-1]).items()))
+
+    watch = keras.callbacks.Callback()
+    watch.on_epoch_end = watch.on_train_batch_end = watch.on_test_batch_end = keep
+    watch.on_test_end = keep
+    fit = model.fit(Y, Y, batch_size=COUNT, verbose=0, validation_data=(Y, Y), callbacks=[watch])
+    seen.append(list(fit.history.items()))
+    seen.append(list(model.evaluate(Y, Y, verbose=0, return_dict=True, batch_size=COUNT).items()))
+    seen.append([("list", model.evaluate(Y, Y, verbose=0, batch_size=COUNT))])
+    return seen
+
+
+def test_dictionaries_within_logs_are_told_as_keras_tells_them():
+    found, expected = (seen_of_nested_logs(run_eagerly) for run_eagerly in (False, True))
+    assert [[name for name, _ in logs] for logs in found] == [[n for n, _ in e] for e in expected]
+    for ours, kerass in zip(found, expected):
+        for (_, value), (_, other) in zip(ours, kerass):
+            np.testing.assert_allclose(value, other, rtol=1e-5)

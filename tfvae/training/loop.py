@@ -99,7 +99,7 @@ def evaluate(model: "CompiledFit", run: Run, call: dict[str, Any]) -> dict[str, 
     hooks = (callbacks.on_test_batch_begin, callbacks.on_test_batch_end)
     run.reader.begin_anew()
     last = _epoch(model, run, hooks, "stop_evaluating")
-    logs = {name: _number(value) for name, value in internals.epoch_logs(model, last).items()}
+    logs = _in_numbers(internals.epoch_logs(model, last))
     callbacks.on_test_end(logs)
     return logs
 
@@ -175,6 +175,14 @@ def _is_due(epoch, validation_freq):
     if isinstance(validation_freq, int):
         return (epoch + 1) % validation_freq == 0
     return epoch + 1 in validation_freq
+
+
+def _in_numbers(logs):
+    """Returns logs as numbers, also those of dictionaries within them, as Keras does."""
+    numbers: dict = {}
+    for name, value in sorted(logs.items()):
+        numbers.update(_in_numbers(value) if isinstance(value, dict) else {name: _number(value)})
+    return numbers
 
 
 def _number(value):

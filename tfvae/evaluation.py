@@ -27,7 +27,7 @@ from tfvae.ops import xla
 from tfvae.seeds import as_int32
 from tfvae.training import replicas
 from tfvae.training.workers import by_all_workers as by_all_workers
-from tfvae.validation import arguments, data_checks
+from tfvae.validation import arguments, data_checks, piece_arguments
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -155,6 +155,7 @@ def evaluate(
     Raises:
         InputError: as in `log_likelihood`.
     """
+    piece_arguments.check_model(vae, "to evaluate")
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
     values = _countable(vae, num_samples)
     x, note = _prepared(vae, x, y)
@@ -237,6 +238,7 @@ def estimate(
 
 def _prepared(vae, x, y):
     """Checks the data; returns x as the likelihood models it, and a note on binarization."""
+    piece_arguments.check_model(vae, "to evaluate")
     data_checks.check_condition(x, y, vae)
     return vae.likelihood.prepare_for_evaluation(
         data_checks.check_events(x, vae.likelihood, vae.event_shape)

@@ -14,7 +14,7 @@ from tfvae.models import forward_pass
 from tfvae.objectives.terms import no_density
 from tfvae.random import seed_for
 from tfvae.seeds import as_int32
-from tfvae.validation import arguments, data_checks
+from tfvae.validation import arguments, data_checks, piece_arguments
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -62,6 +62,7 @@ def impute(
             f"num_samples={num_samples!r}",
             "pass num_samples=1000",
         )
+    piece_arguments.check_model(vae, "to impute with")
     if not vae.posterior.has_density:
         raise no_density(vae.posterior)
 

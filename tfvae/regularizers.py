@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from tfvae._keras.backend import keras, register
 from tfvae._keras.stateful import Stateful
-from tfvae.errors import invalid
+from tfvae.errors import InputTypeError, invalid
 from tfvae.objectives import Objective
 from tfvae.ops import weighting
 from tfvae.ops.independent import is_independent
@@ -120,7 +120,12 @@ class Regularized(Objective):
 
         super().__init__(objective.num_samples)
         self.objective = objective
-        self.regularizers = list(regularizers)
+        self.regularizers = arguments.listed("regularizers", regularizers)
+        for each in self.regularizers:
+            if not isinstance(each, Regularizer):
+                fix = "write ELBO() + 10.0 * MMD()"
+                raise invalid("regularizers of tfvae.regularizers", repr(each), fix, InputTypeError)
+
         self.has_encoder_loss = objective.has_encoder_loss
         self.needs_density = objective.needs_density or any(
             r.needs_density for r in self.regularizers

@@ -101,7 +101,10 @@ class Stacked(Flow):
         """Checks the number of layers and the widths."""
         super().__init__(**kwargs)
         self.num_layers = arguments.whole_number("num_layers", num_layers, 1)
-        self.hidden = tuple(arguments.whole_number("hidden", width, 1) for width in hidden)
+        self.hidden = tuple(
+            arguments.whole_number("hidden", width, 1)
+            for width in arguments.listed("hidden", hidden)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

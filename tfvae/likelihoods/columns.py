@@ -68,7 +68,7 @@ class Columns(Likelihood):
         self.widths = list(_of_each("widths", widths, [1] * count))
         arguments.sizes("widths", self.widths)
         self.names = _of_each("names", names, [str(i) for i in range(count)])
-        self.labels = {name: list(values) for name, values in (labels or {}).items()}
+        self.labels = _labels({} if labels is None else labels)
         if len(set(self.names)) < count or not set(self.labels) <= set(self.names):
             received = f"names={self.names}, labels of {list(self.labels)}"
             raise invalid("different names, and labels by name", received, "rename the columns")
@@ -243,9 +243,17 @@ def _likelihoods(values):
     return values
 
 
+def _labels(values):
+    """Returns the labels of columns by their names, as lists."""
+    if not isinstance(values, Mapping):
+        fix = "pass labels={'colour': ['red', 'blue']}"
+        raise invalid("labels by the name of a column", repr(values), fix, InputTypeError)
+    return {name: arguments.listed("labels", of_one) for name, of_one in values.items()}
+
+
 def _of_each(name, values, default):
     """Returns a list with a value for each column."""
-    found = default if values is None else list(values)
+    found = default if values is None else arguments.listed(name, values)
     if len(found) != len(default):
         received = f"{len(found)} {name} for {len(default)} likelihoods"
         raise invalid(f"as many {name} as likelihoods", received, f"give {name} of each column")

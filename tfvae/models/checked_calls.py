@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.validation import calls, data_checks
+from tfvae.validation import call_numbers, calls, data_checks
 
 
 class CheckedCalls:
@@ -52,9 +52,11 @@ class CheckedCalls:
         Raises:
             InputError: conditions that do not fit the model or the examples.
         """
+        call = {"batch_size": batch_size, "steps": steps, "callbacks": callbacks}
+        call = call_numbers.checked(call)
         x = calls.of_predict(self, x)  # type: ignore[arg-type]
         with data_checks.later_batches():
-            return super().predict(x, batch_size, verbose, steps, callbacks)  # type: ignore[misc]
+            return super().predict(x, verbose=verbose, **call)  # type: ignore[misc]
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the reconstructions of one batch, as `keras.Model.predict_on_batch`.

@@ -159,4 +159,6 @@ def sizes(
 
 
 def _checked(named):
-    return tuple(arguments.sizes(name, tuple(values)) for name, values in named)
+    return tuple(
+        arguments.sizes(name, tuple(arguments.listed(name, values))) for name, values in named
+    )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tfvae.datasets.dataset import is_picture, is_signal
-from tfvae.errors import InputTypeError, invalid
+from tfvae.errors import invalid
+from tfvae.validation import piece_arguments
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
@@ -52,11 +53,7 @@ def check_model(vae: "VAE") -> None:
     Raises:
         InputTypeError: anything else.
     """
-    from tfvae.models.vae import VAE
-
-    if not isinstance(vae, VAE):
-        fix = "pass the model first, such as tfvae.load_model(path)"
-        raise invalid("a tfvae.VAE to draw", type(vae).__name__, fix, InputTypeError)
+    piece_arguments.check_model(vae, "to draw")
 
 
 def kind_of(vae: "VAE") -> str:

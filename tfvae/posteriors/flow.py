@@ -12,7 +12,7 @@ from tfvae.ops.networks import in_mode
 from tfvae.pieces import REAL
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
-from tfvae.validation import arguments
+from tfvae.validation import arguments, piece_arguments
 
 if TYPE_CHECKING:
     from tfvae.random import Stream
@@ -53,6 +53,7 @@ class Flow(Posterior):
     ) -> None:
         """Checks flow, base and context size."""
         super().__init__(**kwargs)
+        piece_arguments.check_as("posterior", "base", base)
         self.flow = flow
         self.base = base or DiagonalNormal()
         self.context_size = arguments.whole_number("context_size", context_size, 0)

@@ -15,7 +15,7 @@ from tfvae.ops.noise import Normal, NormalVector
 from tfvae.pieces import LAYERS
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
-from tfvae.validation import compatibility
+from tfvae.validation import arguments, compatibility
 
 if TYPE_CHECKING:
     from tfvae.models.vae import VAE
@@ -47,7 +47,7 @@ class BottomUp(Posterior):
     def __init__(self, networks: Iterable[keras.Model], **kwargs: Any) -> None:
         """Keeps the networks, which `build` checks."""
         super().__init__(**kwargs)
-        self.networks = list(networks)
+        self.networks = arguments.listed("networks", networks)
 
     def build(self, latent_dim: list[int]) -> None:
         """Checks that the networks lead from each layer to the one above.

@@ -12,7 +12,7 @@ from tfvae.ops.networks import in_mode
 from tfvae.posteriors.base import Posterior
 from tfvae.posteriors.normal import DiagonalNormal
 from tfvae.priors.mixture import Mixture
-from tfvae.validation import arguments, compatibility, conditions
+from tfvae.validation import arguments, compatibility, conditions, piece_arguments
 
 serialize = keras.saving.serialize_keras_object
 tfd = tfp.distributions
@@ -59,6 +59,7 @@ class Conditional(Mixture):
     ) -> None:
         """Checks the number of components, and takes from the family what the model asks for."""
         super().__init__(**kwargs)
+        piece_arguments.check_as("posterior", "family", family)
         self.network, self.networks_of_y = network, [network]
         self.family = family or DiagonalNormal()
         self.num_components = arguments.whole_number("num_components", num_components, 1)

@@ -11,6 +11,7 @@ from tfvae.ops.networks import in_mode
 from tfvae.pieces import REAL
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
+from tfvae.validation import piece_arguments
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -43,6 +44,7 @@ class Flow(Prior):
     def __init__(self, flow: FlowMap, base: Prior | None = None, **kwargs: Any) -> None:
         """Checks flow and base."""
         super().__init__(**kwargs)
+        piece_arguments.check_as("prior", "base", base)
         self.flow = flow
         self.base = base or StandardNormal()
         self.networks_of_y = self.base.networks_of_y

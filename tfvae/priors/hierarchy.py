@@ -16,7 +16,7 @@ from tfvae.ops.noise import NormalVector
 from tfvae.pieces import LAYERS, REAL
 from tfvae.priors.base import Prior
 from tfvae.priors.normal import StandardNormal
-from tfvae.validation import compatibility
+from tfvae.validation import arguments, compatibility, piece_arguments
 
 tfd = tfp.distributions
 
@@ -51,7 +51,8 @@ class Hierarchy(Prior):
     ) -> None:
         """Checks that there are networks, and the top."""
         super().__init__(**kwargs)
-        self.networks = list(networks)
+        piece_arguments.check_as("prior", "top", top)
+        self.networks = arguments.listed("networks", networks)
         self.top = top or StandardNormal()
         self.networks_of_y = self.top.networks_of_y
 

@@ -20,7 +20,7 @@ from tfvae.training.alarm import ON_NONFINITE
 from tfvae.training.loop_hooks import LoopHooks
 from tfvae.training.run_state import RunState
 from tfvae.training.step_settings import StepSettings
-from tfvae.validation import arguments
+from tfvae.validation import arguments, call_numbers
 
 _LOG = logging.getLogger("tfvae")
 
@@ -166,6 +166,7 @@ class CompiledFit(StepSettings):
         """
         call = {name: value for name, value in locals().items() if name in _FIT_ARGUMENTS}
         self._check_compiled("fit")
+        call = call_numbers.checked(call)
         call = self.loop_hooks.checked_fit(call)
         self._runs.begin(quiet=batch_callbacks.handles_nan(callbacks))
         try:
@@ -212,6 +213,7 @@ class CompiledFit(StepSettings):
         """
         call = {name: value for name, value in locals().items() if name in _EVALUATE_ARGUMENTS}
         self._check_compiled("evaluate")
+        call = call_numbers.checked(call)
         # Keras' `fit` and the one above pass this for data that they have prepared.
         is_validation = kwargs.get("_use_cached_eval_dataset", False)
         call = call if is_validation else self.loop_hooks.checked_evaluate(call)
@@ -297,10 +299,11 @@ class CompiledFit(StepSettings):
         return getattr(self, function) is None or force or has_changed
 
     def _check_compiled(self, method):
-        if not self.compiled:
+        has_none = self.compiled and self.optimizer is None and method == "fit"
+        if not self.compiled or has_none:
             raise invalid(
-                "a compiled model",
-                f"{method}() before compile()",
+                "a model compiled with an optimizer" if has_none else "a compiled model",
+                "optimizer=None" if has_none else f"{method}() before compile()",
                 "You must call `compile()` before using the model:"
                 " vae.compile(keras.optimizers.Adam(1e-3))",
             )

@@ -4,9 +4,11 @@ NumPy's numbers count as numbers, and so do arrays and tensors of one of them an
 and texts do not.
 """
 
+import contextlib
 import math
 import numbers
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,23 @@ def sizes(name: str, values: Any) -> int | tuple[int, ...] | list[int]:
     if not hasattr(values, "__len__"):
         return found[0]
     return found if isinstance(values, list) else tuple(found)
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """Returns the values of a sequence or an iterator as a list.
+
+    Args:
+        name: name of the argument, for the message.
+        values: the value that was passed.
+
+    Raises:
+        InputTypeError: one value, or a text or dictionary.
+    """
+    if isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping)):
+        with contextlib.suppress(TypeError):  # an array or tensor without axes
+            return list(values)
+    fix = f"pass {name}=[...]"
+    raise invalid(f"{name} to be a list", f"{name}={values!r}", fix, InputTypeError)
 
 
 def real_number(

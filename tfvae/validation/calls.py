@@ -129,7 +129,7 @@ def of_predict(vae: "VAE", x: Any) -> Any:
     if hasattr(x, "__next__"):
         return _checked(x, check)
     check((x,))
-    return [_as_array(part) for part in x]
+    return [_as_array(part, name) for part, name in zip(x, "xy")]
 
 
 def check_pair(inputs: Any) -> None:
@@ -165,18 +165,18 @@ def _with_checked_data(vae, call, most):
 def _checked_parts(vae, parts, most, name="x"):
     """Returns x, y and sample_weight checked, in the forms that Keras takes."""
     x, y, sample_weight = parts
-    y, sample_weight = _as_array(y), _as_array(sample_weight)
+    y, sample_weight = _as_array(y, "y"), _as_array(sample_weight, "sample_weight")
     kinds.check_weights(sample_weight)
     x = data_checks.check_data(_first(x, most), y, vae, name)
     return x, _beside_weights(x, y, sample_weight), sample_weight
 
 
-def _as_array(part):
+def _as_array(part, name):
     """Returns a list or a column of a data frame, to which Keras adds an axis, as an array."""
     if isinstance(part, (np.ndarray, tf.Tensor)):
         return part
     is_other = isinstance(part, (list, tuple)) or hasattr(part, "__array__")
-    return np.asarray(part) if is_other else part
+    return kinds.as_array(part, name) if is_other else part
 
 
 def _check_class_weight(vae, class_weight):

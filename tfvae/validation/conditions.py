@@ -80,7 +80,7 @@ def check(
             no whole number, or a number that is not finite.
     """
     kinds.check_kind(y, "y")
-    values = np.asarray(y)
+    values = kinds.as_array(y, "y")
     given = len(values) if values.ndim else None
     if values.ndim == 0 or values.shape[1:] != tuple(shape) or rows not in (None, given):
         wanted = ", ".join(map(str, ("N" if rows is None else rows, *shape)))

@@ -48,7 +48,7 @@ def check_events(
         InputError: a wrong shape, no examples, or values outside the likelihood's support.
     """
     kinds.check_kind(x, name)
-    x = np.asarray(x)
+    x = kinds.as_array(x, name)
     if x.shape[1:] != tuple(event_shape) or x.ndim == 0:
         raise invalid(
             f"{name} of shape [N, {', '.join(map(str, event_shape))}]",

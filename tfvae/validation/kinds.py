@@ -40,6 +40,23 @@ def check_kind(x: Any, name: str = "x") -> None:
         )
 
 
+def as_array(x: Any, name: str = "x") -> np.ndarray:
+    """Returns data as a NumPy array.
+
+    Args:
+        x: an array, a tensor, a data frame, or lists within lists.
+        name: name of the data, for the message.
+
+    Raises:
+        InputError: lists of different lengths.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        received, fix = "lists of different lengths", "make all examples alike in shape"
+        raise invalid(f"{name} as an array", received, fix) from error
+
+
 def check_numbers(x: np.ndarray, name: str = "x") -> None:
     """Refuses an array without numbers, or with numbers too large for float32.
 
@@ -78,7 +95,7 @@ def check_weights(sample_weight: npt.ArrayLike | None, name: str = "sample_weigh
     """
     if sample_weight is None:
         return
-    weights = np.asarray(sample_weight)
+    weights = as_array(sample_weight, name)
     check_numbers(weights, name)
     if weights.ndim != 1 and weights.shape[1:] != (1,):
         raise invalid(
@@ -101,7 +118,7 @@ def check_labels(y: npt.ArrayLike, num_classes: int | None, name: str = "y") -> 
     Raises:
         InputError: a wrong label; the message has the first one.
     """
-    labels = np.asarray(y)
+    labels = as_array(y, name)
     check_numbers(labels, name)
     high = np.inf if num_classes is None else num_classes - 1
     with np.errstate(invalid="ignore"):
@@ -122,7 +139,7 @@ def check_finite(y: npt.ArrayLike, name: str = "y") -> None:
     Raises:
         InputError: conditions that are not finite numbers; the message has the first one.
     """
-    values = np.asarray(y)
+    values = as_array(y, name)
     check_numbers(values, name)
     _refuse_first(
         ~np.isfinite(values),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfvae.errors import InputTypeError, invalid
 
-# Of each argument the module of its pieces, and the base class in it.
+# Of each kind of piece its module, and the base class in it.
 _BASES = {
     "posterior": ("posteriors", "Posterior"),
     "prior": ("priors", "Prior"),
@@ -22,20 +22,50 @@ def check(**pieces: Any) -> None:
     """Refuses what is no object of its module.
 
     Args:
-        **pieces: arguments of a model, such as `likelihood`; None is the default.
+        **pieces: arguments of a model by the kinds of their pieces, such as `likelihood`; None is
+            the default.
+
+    Raises:
+        InputTypeError: as `check_as` does.
+    """
+    for kind, value in pieces.items():
+        check_as(kind, kind, value)
+
+
+def check_as(kind: str, name: str, value: Any) -> None:
+    """Refuses an argument that is no piece of a kind.
+
+    Args:
+        kind: a kind of piece, such as "prior".
+        name: name of the argument, for the message.
+        value: the value that was passed; None is the default.
 
     Raises:
         InputTypeError: a text, a class, or an object of another kind. The message has the call
             to pass instead.
     """
-    for role, value in pieces.items():
-        module, base = _BASES[role]
-        if value is None or isinstance(value, _class(module, base)):
-            continue
-        article = "an" if base[0] in "EO" else "a"
-        expected = f"{role} to be {article} {base.lower()}, an object of tfvae.{module}"
-        fix = f"pass {role}={_call(module, base, value)}"
-        raise invalid(expected, f"{role}={_told(value)}", fix, InputTypeError)
+    module, base = _BASES[kind]
+    if value is None or isinstance(value, _class(module, base)):
+        return
+    article = "an" if base[0] in "EO" else "a"
+    expected = f"{name} to be {article} {base.lower()}, an object of tfvae.{module}"
+    fix = f"pass {name}={_call(module, base, value)}"
+    raise invalid(expected, f"{name}={_told(value)}", fix, InputTypeError)
+
+
+def check_model(vae: Any, purpose: str) -> None:
+    """Refuses anything but a model.
+
+    Args:
+        vae: what was passed in its place.
+        purpose: what it is wanted for, such as "to evaluate".
+
+    Raises:
+        InputTypeError: anything but a `tfvae.VAE`.
+    """
+    if not isinstance(vae, importlib.import_module("tfvae.models.vae").VAE):
+        fix = "pass the model first, such as tfvae.load_model(path)"
+        raise invalid(f"a tfvae.VAE {purpose}", _told(vae), fix, InputTypeError)
 
 
 def _class(module, base):

@@ -14,7 +14,7 @@ import tfvae.export.schema as schema
 import tfvae.export.sidecar as sidecar
 from tfvae.errors import invalid, of_file
 from tfvae.seeds import as_int32, check_range
-from tfvae.validation import conditions
+from tfvae.validation import conditions, kinds
 
 
 class Sampler:
@@ -161,7 +161,8 @@ class Sampler:
             x, float32 `[n, *event]`.
 
         Raises:
-            InputError: z of another latent size, no rows, or y that is missing or not wanted.
+            InputError: z of another latent size or not finite, no rows, or y that is missing or not
+                wanted.
         """
         self._check_signature("decode")
         layers = [
@@ -177,6 +178,8 @@ class Sampler:
                 f"{shapes}",
                 "pass one row of latents per sample",
             )
+        for part in layers:
+            kinds.check_finite(part, "z")
 
         y = conditions.checked(y, *self._of_y, n)
         rows = dict(zip(_latent_names(len(layers)), layers))
@@ -240,6 +243,7 @@ class Sampler:
             raise invalid(
                 "weights of shape [n]", f"shape {list(weights.shape)}", "pass np.linspace(0, 1, 9)"
             )
+        kinds.check_finite(weights, "weights")
 
         ends = {
             name: np.asarray(x, np.float32)[None]

@@ -202,6 +202,9 @@ def test_what_leaves_the_stream_is_refused_by_the_sampler(samplers):
     for z in (np.zeros((2, 7)), np.zeros(8), np.zeros((0, 8))):
         with pytest.raises(ValueError, match=matches("z of shape")):
             sampler.decode(z)
+    for number in (np.nan, np.inf):
+        with pytest.raises(ValueError, match=matches("finite numbers in z")):
+            sampler.decode(np.full((1, 8), number))
     with pytest.raises(ValueError, match=matches("none for any other")):
         sampler.sample(1, y=np.zeros(1))
 

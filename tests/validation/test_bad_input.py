@@ -91,6 +91,17 @@ def test_a_dataset_is_checked_in_its_first_batch_and_in_every_later_one(small):
         small.vae.fit(later.take(0), verbose=0)
 
 
+def test_a_batch_without_examples_amid_a_dataset_is_named(small):
+    def batches():
+        yield from (small.x[:4], small.x[:0], small.x[4:8])
+
+    shape = tf.TensorSpec([None, *small.x.shape[1:]])
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=shape)
+    with pytest.raises(ValueError, match=matches("a later batch without any", "filter")):
+        small.vae.fit(dataset, verbose=0)
+    small.vae.fit(dataset.filter(lambda x: tf.shape(x)[0] > 0), verbose=0)
+
+
 def test_a_generator_is_checked_in_its_first_batch(small):
     with pytest.raises(ValueError, match=matches("nan")):
         small.vae.fit(((x,) for x in [spoiled(np.nan)]), verbose=0)

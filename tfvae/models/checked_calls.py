@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.validation import call_numbers, calls, data_checks
+from tfvae.validation import call_numbers, calls, later_batches
 
 
 class CheckedCalls:
@@ -55,7 +55,7 @@ class CheckedCalls:
         call = {"batch_size": batch_size, "steps": steps, "callbacks": callbacks}
         call = call_numbers.checked(call)
         x = calls.of_predict(self, x)  # type: ignore[arg-type]
-        with data_checks.later_batches():
+        with later_batches.explained():
             return super().predict(x, verbose=verbose, **call)  # type: ignore[misc]
 
     def predict_on_batch(self, x: Any) -> Any:

@@ -21,7 +21,7 @@ from tfvae.training import (
 )
 from tfvae.training.compilation_plan import forward_flops
 from tfvae.training.loop_hooks import LoopHooks
-from tfvae.validation import calls, data_checks
+from tfvae.validation import calls, later_batches
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -159,7 +159,7 @@ class ObjectiveSteps(LoopHooks):
 
     def explained_errors(self) -> "AbstractContextManager[None]":
         """Returns a context that raises refusals of later batches as `InputError`."""
-        return data_checks.later_batches()
+        return later_batches.explained()
 
     def flops_per_example(self) -> int:
         """Returns the additions and multiplications of a forward pass: one encoder, K decoders."""

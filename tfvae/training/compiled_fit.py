@@ -299,14 +299,17 @@ class CompiledFit(StepSettings):
         return getattr(self, function) is None or force or has_changed
 
     def _check_compiled(self, method):
-        has_none = self.compiled and self.optimizer is None and method == "fit"
-        if not self.compiled or has_none:
-            raise invalid(
-                "a model compiled with an optimizer" if has_none else "a compiled model",
-                "optimizer=None" if has_none else f"{method}() before compile()",
-                "You must call `compile()` before using the model:"
-                " vae.compile(keras.optimizers.Adam(1e-3))",
-            )
+        expected, received = "a compiled model", f"{method}() before compile()"
+        if self.compiled:
+            if self.optimizer is not None or method != "fit":
+                return
+            expected, received = "a model compiled with an optimizer", "optimizer=None"
+
+        fix = (
+            "You must call `compile()` before using the model:"
+            " vae.compile(keras.optimizers.Adam(1e-3))"
+        )
+        raise invalid(expected, received, fix)
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):

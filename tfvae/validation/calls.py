@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfvae._keras.backend import keras
 from tfvae.errors import invalid
-from tfvae.validation import data_checks, kinds
+from tfvae.validation import data_checks, kinds, later_batches
 from tfvae.validation.checked_batches import CheckedBatches
 from tfvae.validation.first_examples import first_examples
 
@@ -117,7 +117,7 @@ def of_predict(vae: "VAE", x: Any) -> Any:
 
     def check_in_graph(*element):
         if isinstance(element[0], tuple) and len(element[0]) == 2:
-            data_checks.assert_conditions(element[0][1], vae)
+            later_batches.assert_conditions(element[0][1], vae)
         return element if isinstance(x.element_spec, tuple) else element[0]
 
     if vae.condition_shape is None:

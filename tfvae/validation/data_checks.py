@@ -5,8 +5,7 @@ batch is checked before training starts. Later batches of a dataset or a generat
 they pass.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +14,14 @@ import tensorflow as tf
 
 from tfvae._files import mapped
 from tfvae._keras.backend import keras
-from tfvae.errors import InputError, invalid
-from tfvae.validation import conditions, kinds, lost_digits
+from tfvae.errors import invalid
+from tfvae.validation import conditions, kinds, later_batches, lost_digits
 from tfvae.validation.checked_batches import CheckedBatches
 
 if TYPE_CHECKING:
     from tfvae.likelihoods import Likelihood
     from tfvae.models.vae import VAE
 
-_MARK = "tfvae data check"
 _NOT_FINITE = (
     "remove or repair NaN and infinite values; "
     "if NaN stands for what is missing, use likelihoods.Observed(...)"
@@ -190,37 +188,6 @@ def condition_tensor(vae: "VAE", y: Any, rows: int | None = None) -> tf.Tensor |
     return tf.cast(y, vae.condition_dtype)
 
 
-def assert_conditions(y: tf.Tensor, vae: "VAE", name: str = "x") -> None:
-    """Checks the conditions of one batch, in the graph of a `tf.data.Dataset`.
-
-    Args:
-        y: conditions `[B, ...]`.
-        vae: the model, which is conditional.
-        name: name of the data, for the message.
-    """
-    message = _MARK + ": " + str(_not_finite_later(vae, name))
-    tf.debugging.Assert(_is_finite(y), [message])
-    if tf.as_dtype(vae.condition_dtype).is_integer:
-        tf.debugging.Assert(_are_labels(y, vae), [message])
-
-
-@contextlib.contextmanager
-def later_batches() -> Iterator[None]:
-    """Returns a context that turns an error of the data pipeline into the refusal behind it.
-
-    Raises:
-        InputError: a later batch that the model cannot learn from.
-    """
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        # From an assertion of `_check_dataset`, or from a generator that TensorFlow reads.
-        for mark in (_MARK + ": ", f"{InputError.__name__}: "):
-            if mark in error.message:
-                raise InputError(error.message.split(mark)[1].split("\n")[0]) from error
-        raise
-
-
 def _checked_batches(batches, vae, name):
     """Returns a generator whose first batch has been checked, and that checks the others.
 
@@ -246,52 +213,12 @@ def _check_dataset(dataset, vae, name):
         raise _no_batch(name, "an empty tf.data.Dataset")
 
     _check_element(first, vae, name)
-    outside = (
-        _MARK + ": " + str(_outside(vae.likelihood, name, "values outside it in a later batch", ""))
-    )
-    beside = _MARK + ": " + str(_not_finite_later(vae, name))
-
-    def check(*element):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
-        # In the dtype of the networks, since TensorFlow compares no whole numbers with infinity.
-        supported = vae.likelihood.in_support(tf.cast(x, tf.float32))
-        tf.debugging.Assert(tf.reduce_all(supported), [outside])
-        if sample_weight is not None:
-            tf.debugging.Assert(_is_finite(sample_weight), [beside])
-        if y is not None:
-            assert_conditions(y, vae, name)
-        return x if len(element) == 1 else element
-
-    return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)
+    outside = _outside(vae.likelihood, name, "values outside it in a later batch", "")
+    return later_batches.checked(dataset, vae, name, outside)
 
 
 def _no_batch(name, received):
     return invalid(f"at least one batch in {name}", received, "pass data that are not empty")
-
-
-def _is_finite(part):
-    finite = tf.math.is_finite(tf.cast(part, tf.float32))
-    return tf.reduce_all(finite)
-
-
-def _are_labels(y, vae):
-    """Returns whether all labels of a batch are whole numbers among the model's classes."""
-    y = tf.cast(y, tf.float32)
-    inside = (y >= 0.0) & (y == tf.round(y))
-    if vae.num_classes:
-        inside &= y < float(vae.num_classes)
-    else:
-        inside &= y < float(2**31)
-    return tf.reduce_all(inside)
-
-
-def _not_finite_later(vae, name):
-    labels = f", and labels from 0 to {vae.num_classes - 1}" if vae.num_classes else ""
-    return invalid(
-        f"finite conditions and weights beside {name}{labels}",
-        "others in a later batch",
-        "repair them in the dataset before it is batched",
-    )
 
 
 def _check_element(element, vae, name):

@@ -138,11 +138,27 @@ MUTANTS = [
     ),
     Mutant(
         name="later-batches-unchecked",
-        path="tfvae/validation/data_checks.py",
+        path="tfvae/validation/later_batches.py",
         old="return dataset.map(check, num_parallel_calls=tf.data.AUTOTUNE)",
         new="return dataset",
         note="Only the first batch of a dataset is checked.",
         about="later_batches|in_every_later_one",
+    ),
+    Mutant(
+        name="batches-without-examples-pass",
+        path="tfvae/validation/later_batches.py",
+        old="        _assert(tf.shape(x)[0] > 0, empty)\n",
+        new="",
+        note="A batch without examples ends the training as a loss that is no number.",
+        about="without_examples",
+    ),
+    Mutant(
+        name="logs-within-logs-lost",
+        path="tfvae/training/loop.py",
+        old="_in_numbers(value) if isinstance(value, dict) else {name: _number(value)}",
+        new="{name: _number(value)}",
+        note="Dictionaries within the logs of a user's own step stay dictionaries.",
+        about="dictionaries_within",
     ),
     Mutant(
         name="label-equal-to-classes-accepted",

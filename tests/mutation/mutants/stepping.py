@@ -213,7 +213,7 @@ MUTANTS = [
     ),
     Mutant(
         name="support-asked-in-the-datas-dtype",
-        path="tfvae/validation/data_checks.py",
+        path="tfvae/validation/later_batches.py",
         old="vae.likelihood.in_support(tf.cast(x, tf.float32))",
         new="vae.likelihood.in_support(x)",
         note="A dataset of bytes is refused.",

@@ -2,6 +2,8 @@
 
 import _thread
 import contextlib
+import importlib
+import sys
 import time
 
 import keras
@@ -67,6 +69,18 @@ def test_a_message_names_the_users_layer_and_not_the_loop(call):
 
 def test_a_message_names_the_pieces_of_the_model():
     assert "tfvae/models/forward_pass.py" in message("arrays")
+
+
+def test_what_calls_a_notebooks_cell_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "ipykernel.py").write_text("def run_cell(cell):\n    cell()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    kernel = importlib.import_module("ipykernel")
+    vae = model()
+    with pytest.raises(tf.errors.InvalidArgumentError) as found:
+        kernel.run_cell(lambda: CALLS["arrays"](vae))
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert __file__ in str(found.value) and "ipykernel.py" not in str(found.value)
 
 
 @contextlib.contextmanager

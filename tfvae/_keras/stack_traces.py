@@ -1,8 +1,8 @@
 """Shortens the stack of calls that TensorFlow keeps with each operation of a graph.
 
-It is what a message of TensorFlow says under "defined at". A step has some sixty calls above each
-of its operations, nearly all of TensorFlow's and Keras' own, and for a program of XLA they stay in
-memory for the life of the process, with their texts: 20 MB for each small model that was trained
+It is what a message of TensorFlow says under "defined at". A step has some forty calls above each
+of its operations, nearly all of Keras, TensorFlow and the loop, and for a program of XLA they stay
+in memory for the life of the process, with their texts: 15 MB for each small model that was trained
 and dropped. The calls of the user and of the pieces of a model are kept.
 
 The filter is TensorFlow's (`tensorflow.python.util.tf_stack`, in TensorFlow 2.21).
@@ -17,7 +17,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.util import tf_stack
 
-_LEFT_OUT = ("tensorflow", "tensorflow_probability", "keras", "tfvae.training", "tfvae._keras")
+_LIBRARIES = ("tensorflow", "tensorflow_probability", "keras", "tfvae.training", "tfvae._keras")
+_NOTEBOOKS = ("IPython", "ipykernel", "tornado", "asyncio")  # which call a user's cell
+_LEFT_OUT = tuple(f"{package}." for package in (*_LIBRARIES, *_NOTEBOOKS))
 # TensorFlow cuts off the innermost calls by their number, and these are what it cuts off.
 _CUT_OFF = (
     "tensorflow.python.framework.ops",
@@ -69,4 +71,4 @@ def _files_left_out(number_of_modules):
 
 
 def _is_left_out(name):
-    return name not in _CUT_OFF and f"{name}.".startswith(tuple(f"{each}." for each in _LEFT_OUT))
+    return name not in _CUT_OFF and f"{name}.".startswith(_LEFT_OUT)

@@ -14,6 +14,7 @@ from tests.support.nightly import nightly
 from tests.support.on_disk import on_disk
 from tfvae.callbacks import Checkpoint, Interrupted, checkpoint, file
 from tfvae.errors import InputError, InputTypeError, WriteError
+from tfvae.training import step_programs
 
 pytestmark = pytest.mark.xdist_group("checkpoint")  # one process makes what they share
 
@@ -42,11 +43,17 @@ def dataset():
     return tf.data.Dataset.from_tensor_slices(X).shuffle(64, seed=2).batch(16, drop_remainder=True)
 
 
+def of_unknown_length():
+    """Three batches, of which the last call of an epoch takes one."""
+    return tf.data.Dataset.from_tensor_slices(X).batch(24).filter(lambda x: True)
+
+
 CALLS = {
     "arrays": lambda: {"x": X, "validation_split": 0.25, "batch_size": 16},
     "arrays on disk": lambda: {"x": on_disk(X), "validation_split": 0.25, "batch_size": 16},
     "passes that no epoch ends": lambda: {"x": X, "batch_size": 16, "steps_per_epoch": 3},
     "a shuffled dataset": lambda: {"x": dataset()},
+    "a dataset of unknown length": lambda: {"x": of_unknown_length()},
     "a dataset that goes on": lambda: {"x": dataset().repeat(), "steps_per_epoch": 3},
 }
 
@@ -115,6 +122,7 @@ def stop_after(monkeypatch):
         # Where the order is that of arrays in memory.
         nightly("arrays on disk", 7),
         ("a shuffled dataset", 5),
+        ("a dataset of unknown length", 2),  # right after its last batch
         nightly("passes that no epoch ends", 5),
         nightly("a dataset that goes on", 6),
     ],
@@ -139,19 +147,45 @@ def test_a_training_that_goes_on_before_a_last_batch_of_another_size_is_the_same
 ):
     """XLA compiles the full batches, and a graph runs the last one, which comes first here."""
 
+    x = np.random.default_rng(0).random((333, 6)).astype(np.float32)
+    assert_goes_on_alike(lambda: data(x, 16), stop_after, tmp_path)
+
+
+def assert_goes_on_alike(data, stop_after, folder, steps="auto"):
+    """A training by XLA that is stopped after its first call ends as one that was not."""
+
     def train(*callbacks):
         keras.utils.set_random_seed(1)
         vae = tfvae.mlp_vae((6,), 16, (64, 64), likelihood=tfvae.likelihoods.Normal(0.1), seed=0)
-        vae.compile(keras.optimizers.Adam(2e-3), jit_compile=True)
-        x = np.random.default_rng(0).random((333, 6)).astype(np.float32)
-        vae.fit(**data(x, 16), epochs=4, verbose=0, callbacks=[*callbacks])
+        vae.compile(keras.optimizers.Adam(2e-3), jit_compile=True, steps_per_execution=steps)
+        vae.fit(**data(), epochs=4, verbose=0, callbacks=[*callbacks])
         return vae
 
     go_on = stop_after(1)
     with pytest.raises(Stop):
-        train(Checkpoint(tmp_path, minutes=0))
+        train(Checkpoint(folder, minutes=0))
     go_on()
-    assert is_same(train(Checkpoint(tmp_path)), train())
+    assert is_same(train(Checkpoint(folder)), train())
+
+
+@pytest.mark.xla
+def test_what_xla_compiles_does_not_depend_on_where_a_training_was_stopped(
+    tmp_path, stop_after, monkeypatch
+):
+    """Of batches of many sizes it compiles those that came first."""
+    monkeypatch.setattr(step_programs, "_MAX_XLA_SHAPES", 1)
+
+    def data():
+        def batches():
+            for start in range(0, 320, 32):
+                yield rows[start : start + 18]
+                yield rows[start + 18 : start + 32]
+
+        spec = tf.TensorSpec([None, 6])
+        return {"x": tf.data.Dataset.from_generator(batches, output_signature=spec)}
+
+    rows = np.random.default_rng(0).random((320, 6)).astype(np.float32)
+    assert_goes_on_alike(data, stop_after, tmp_path, steps=1)
 
 
 class StopAt(keras.callbacks.Callback):

@@ -179,6 +179,7 @@ class _Keeper(Keeper):
         arrays = state.values(self._model)
         content |= {"training": self._training, "variables": len(arrays)}
         content |= {"reader": self._reader.position(), "callbacks": self._memory.kept(arrays)}
+        content |= {"planned": self._model.training_programs().planned()}
         try:
             if workers.is_chief(self._strategy):
                 write_next(self._checkpoint.folder, content, arrays)
@@ -201,6 +202,7 @@ class _Keeper(Keeper):
         state.assign(self._model, arrays[: content["variables"]])
         self._memory.restore(content["callbacks"], arrays)
         self._reader.go_to(content["reader"])
+        self._model.training_programs().plan_again(content.get("planned", []))
 
 
 def _check_same(strategy, folder, found):

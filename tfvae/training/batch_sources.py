@@ -249,9 +249,9 @@ def stack(batches: list[Any], height: int) -> Any:
     return tf.nest.map_structure(_stacked, *batches)
 
 
-def shapes(batch: Any) -> tuple[tuple[tuple[int, ...], np.dtype | tf.DType], ...]:
+def shapes(batch: Any) -> tuple[tuple[tuple[int, ...], str], ...]:
     """Returns the shapes and dtypes of a batch; those that differ need different programs."""
-    return tuple((tuple(part.shape), part.dtype) for part in tf.nest.flatten(batch))
+    return tuple((tuple(part.shape), part.dtype.name) for part in tf.nest.flatten(batch))
 
 
 def rows_of(batch: Any) -> int:

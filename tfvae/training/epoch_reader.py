@@ -31,6 +31,7 @@ class EpochReader:
         self._batches: Any = None
         self._read = 0  # batches of the current pass
         self._passes = 0  # begun so far
+        self.ended = False  # of the epoch
 
     @property
     def num_steps(self) -> int | None:
@@ -91,6 +92,7 @@ class EpochReader:
             "passes": self._passes,
             "read": None if self._batches is None else self._read,
             "left": getattr(self, "_left", None),
+            "ended": self.ended,
             "order": self.source.order,
         }
 
@@ -112,7 +114,7 @@ class EpochReader:
                 self.source.first_size = self.source.first_size or batch_sources.rows_of(batch)
                 self._read += 1
         self._left = position["left"]
-        self.ended = False
+        self.ended = position["ended"]
 
     def _begin_pass(self, order=None):
         self._batches = self.source.next_pass(order)

@@ -44,6 +44,22 @@ class StepPrograms:
         """Prepares for other data, whose first batch decides on the plan."""
         self._plans = {}
 
+    def planned(self) -> list[Any]:
+        """Returns the shapes of the batches that have a plan, in lists, for `plan_again`."""
+        return [[[list(shape), dtype] for shape, dtype in shapes] for shapes in self._plans]
+
+    def plan_again(self, planned: list[Any]) -> None:
+        """Plans batches before the first one, as a training did that goes on here.
+
+        Else which shapes XLA compiles would depend on where the training was stopped.
+
+        Args:
+            planned: what `planned` returned there.
+        """
+        for parts in planned:
+            shapes = tuple((tuple(shape), dtype) for shape, dtype in parts)
+            self._plans[shapes] = self._chosen(shapes[0][0][0])
+
     def refresh(self) -> None:
         """Drops the functions if the model's attributes have changed."""
         self._functions.follow(self._model.traced_state())
@@ -94,9 +110,11 @@ class StepPrograms:
         if (is_other and is_last) or len(self._plans) >= _MAX_XLA_SHAPES:
             return xla.GRAPH
 
-        plan = self._model.compilation_plan(size, training=self._step == "train_step")
-        self._plans[shapes] = plan
-        return plan
+        self._plans[shapes] = self._chosen(size)
+        return self._plans[shapes]
+
+    def _chosen(self, size):
+        return self._model.compilation_plan(size, training=self._step == "train_step")
 
     def _run(self, source, batches, height, plan):
         stacked = batch_sources.stack(batches, height)

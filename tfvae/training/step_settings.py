@@ -44,6 +44,10 @@ class StepSettings(_Trainer):
         programs.begin()
         return programs
 
+    def training_programs(self) -> "StepPrograms":
+        """Returns the `StepPrograms` of the training that runs."""
+        return self._runs.programs["train_step"]
+
     def stated_steps(self) -> int | None:
         """Returns the number of steps in a call, as given to `compile`, or None for "auto"."""
         steps = self._choices["steps_per_execution"]

@@ -96,10 +96,29 @@ class Piece(keras.layers.Layer):
     def __repr__(self) -> str:
         """Returns the call that makes an equal piece."""
         arguments = inspect.signature(type(self).__init__).parameters
-        settings = ", ".join(
-            f"{k}={getattr(self, k)!r}" for k in self.get_config() if k in arguments
-        )
-        return f"{type(self).__name__}({settings})"
+        settings = {k: getattr(self, k) for k in self.get_config() if k in arguments}
+        return as_call(type(self), settings)
+
+
+def as_call(cls: type, settings: dict[str, Any]) -> str:
+    """Returns a call as it would be written in code.
+
+    Args:
+        cls: the class that is called.
+        settings: its arguments by name. Of Keras' schedules the settings are written as well.
+    """
+    written = ", ".join(f"{name}={_as_written(value)}" for name, value in settings.items())
+    return f"{cls.__name__}({written})"
+
+
+def _as_written(value):
+    if not isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return repr(value)
+    try:
+        config = value.get_config()
+    except NotImplementedError:  # of a user's own, which then is told by its class alone
+        config = {}
+    return as_call(type(value), {k: v for k, v in config.items() if k != "name"})
 
 
 _BASES = {"Posterior": "posteriors", "Prior": "priors", "Likelihood": "likelihoods"}

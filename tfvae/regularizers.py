@@ -17,6 +17,7 @@ from tfvae.errors import InputTypeError, invalid
 from tfvae.objectives import Objective
 from tfvae.ops import weighting
 from tfvae.ops.independent import is_independent
+from tfvae.pieces import as_call
 from tfvae.random import seed_for
 from tfvae.validation import arguments
 
@@ -89,10 +90,7 @@ class Regularizer(Stateful):
 
     def __repr__(self) -> str:
         """Returns the class and its settings, as they would be written in code."""
-        return (
-            f"{type(self).__name__}"
-            f"({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
-        )
+        return as_call(type(self), self.get_config())
 
 
 @register

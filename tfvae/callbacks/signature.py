@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +30,8 @@ def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any])
     optimizer = model.optimizer.get_config() | {"name": type(model.optimizer).__name__}
     return {
         "shapes of the weights": state.shapes(state.values(model)),
-        "pieces": model.loop_hooks.description(),
-        "optimizer": json.dumps(optimizer, sort_keys=True, default=str),
+        "pieces": without_address(model.loop_hooks.description()),
+        "optimizer": json.dumps(optimizer, sort_keys=True, default=without_address),
         "number of replicas": None if strategy is None else strategy.num_replicas_in_sync,
         "seed": model.loop_hooks.order_seed(),
         "batch_size": source.batch_size,
@@ -39,6 +40,15 @@ def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any])
         "shuffle": bool(call["shuffle"]),
         "examples": None if source.examples is None else _first_and_last(source.examples),
     }
+
+
+def without_address(value: Any) -> str:
+    """Returns a value in words that are the same in every process.
+
+    Args:
+        value: any object; some are told by their address in memory.
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> str:

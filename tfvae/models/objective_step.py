@@ -1,5 +1,6 @@
 """Trains and evaluates a model on one batch: the steps under `fit` and `evaluate`."""
 
+import re
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -182,7 +183,9 @@ class ObjectiveSteps(LoopHooks):
     def description(self) -> str:
         """Returns the pieces of the model in words, which a checkpoint is compared by."""
         names = ("posterior", "prior", "likelihood", "objective", "estimator")
-        return ", ".join(repr(getattr(self.model, name)) for name in names)
+        written = ", ".join(repr(getattr(self.model, name)) for name in names)
+        # Keras numbers the names of networks.
+        return re.sub(r"<(\w+) name=[^>]*>", r"<\1>", written)
 
     def counters(self) -> tuple[tf.Variable, ...]:
         """Returns the count of steps, a variable that each step changes."""

@@ -1,11 +1,13 @@
 """The base class of all objectives."""
 
+import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
 from tfvae._keras.backend import keras
 from tfvae._keras.stateful import Stateful
 from tfvae.objectives.terms import Terms as Terms
+from tfvae.pieces import as_call
 from tfvae.validation import arguments
 
 if TYPE_CHECKING:
@@ -103,8 +105,9 @@ class Objective(Stateful):
 
     def __repr__(self) -> str:
         """Returns the class and its settings, as they would be written in code."""
-        settings = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.get_config())
-        return f"{type(self).__name__}({settings})"
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        settings = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return as_call(type(self), settings)
 
 
 def at_step(value: "float | LearningRateSchedule", step: "int | tf.Tensor") -> "float | tf.Tensor":

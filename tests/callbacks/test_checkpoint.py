@@ -251,14 +251,14 @@ def ended(tmp_path_factory):
 def test_a_checkpoint_of_another_training_is_refused(ended, change, word):
     options = {name: change.pop(name) for name in ("seed", "rate") if name in change}
     before = [path.read_bytes() for path in checkpoint.numbered(ended)]
-    with pytest.raises(InputError, match=matches("of this training", f"another {word}")):
+    with pytest.raises(InputError, match=matches("of this training", f"other {word}")):
         fit(CALLS["arrays"]() | change, Checkpoint(ended), epochs=2, **options)
     assert [path.read_bytes() for path in checkpoint.numbered(ended)] == before
 
 
 def test_a_checkpoint_of_other_data_on_disk_is_another_training(tmp_path):
     fit({"x": on_disk(X), "batch_size": 16}, Checkpoint(tmp_path), epochs=1)
-    with pytest.raises(InputError, match=matches("of this training", "another examples")):
+    with pytest.raises(InputError, match=matches("of this training", "other examples")):
         fit({"x": on_disk(X[::-1]), "batch_size": 16}, Checkpoint(tmp_path), epochs=2)
 
 

@@ -61,7 +61,7 @@ def test_a_training_goes_on_with_a_model_made_alike(tmp_path, name):
 def test_another_warm_up_is_another_training(tmp_path):
     first, second = model({"objective": warm_up(7)}), model({"objective": warm_up(8)})
     first.fit(X, verbose=0, callbacks=[Checkpoint(tmp_path)])
-    with pytest.raises(InputError, match="another pieces"):
+    with pytest.raises(InputError, match="other pieces"):
         second.fit(X, verbose=0, callbacks=[Checkpoint(tmp_path)])
 
 

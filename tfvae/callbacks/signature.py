@@ -59,7 +59,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
         other: the signature of the other.
     """
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
-    return f"another {', another '.join(names)}" if names else ""
+    return f"other {', other '.join(names)}" if names else ""
 
 
 def _first_and_last(arrays):

@@ -58,6 +58,14 @@ def test_a_training_goes_on_with_a_model_made_alike(tmp_path, name):
     assert second.history.epoch == [0, 1]
 
 
+def test_a_learning_rate_that_cannot_be_saved_is_kept_all_the_same(tmp_path):
+    for epochs in (1, 2):
+        vae = model({})
+        vae.compile(keras.optimizers.SGD(Own()), jit_compile=False)
+        vae.fit(X, epochs=epochs, verbose=0, callbacks=[Checkpoint(tmp_path)])
+    assert int(vae.optimizer.iterations) == 2
+
+
 def test_another_warm_up_is_another_training(tmp_path):
     first, second = model({"objective": warm_up(7)}), model({"objective": warm_up(8)})
     first.fit(X, verbose=0, callbacks=[Checkpoint(tmp_path)])

@@ -27,11 +27,10 @@ def signature(model: "CompiledFit", reader: "EpochReader", call: dict[str, Any])
         call: the arguments of `fit`, by name.
     """
     source, strategy = reader.source, replicas.strategy_of(model)
-    optimizer = model.optimizer.get_config() | {"name": type(model.optimizer).__name__}
     return {
         "shapes of the weights": state.shapes(state.values(model)),
         "pieces": without_address(model.loop_hooks.description()),
-        "optimizer": json.dumps(optimizer, sort_keys=True, default=without_address),
+        "optimizer": _told(model.optimizer),
         "number of replicas": None if strategy is None else strategy.num_replicas_in_sync,
         "seed": model.loop_hooks.order_seed(),
         "batch_size": source.batch_size,
@@ -60,6 +59,16 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
     """
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return f"other {', other '.join(names)}" if names else ""
+
+
+def _told(optimizer):
+    """Returns an optimizer and its settings in words."""
+    name = type(optimizer).__name__
+    try:
+        config = optimizer.get_config()
+    except NotImplementedError:  # of a user's schedule that cannot be saved
+        return name
+    return json.dumps(config | {"name": name}, sort_keys=True, default=without_address)
 
 
 def _first_and_last(arrays):

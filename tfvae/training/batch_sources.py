@@ -37,7 +37,6 @@ class IndexedArrays:
         """Puts the arrays on the device."""
         self.num_examples = len(tf.nest.flatten(arrays)[0])
         self.batch_size = min(batch_size, self.num_examples)
-        self.first_size: int | None = self.batch_size  # examples in the first batch, if known
         self.num_batches = math.ceil(self.num_examples / batch_size)
         dtypes = tf.nest.map_structure(step_dtype, arrays)
         self.element_spec = tf.nest.map_structure(
@@ -133,8 +132,7 @@ class DatasetBatches:
         spec = tf.nest.flatten(dataset.element_spec)
         count = int(dataset.cardinality())
         self.num_batches = count if count > 0 else None
-        self.first_size = spec[0].shape[0]  # examples in the first batch, if known
-        self.batch_size = self.first_size or UNKNOWN_BATCH_SIZE
+        self.batch_size = spec[0].shape[0] or UNKNOWN_BATCH_SIZE
         self.bytes_per_example = sum(
             part.dtype.size * math.prod(size or 1 for size in part.shape[1:]) for part in spec
         )

@@ -4,8 +4,6 @@ import itertools
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from tfvae.training import batch_sources
-
 if TYPE_CHECKING:
     from tfvae.training.batch_sources import DatasetBatches, IndexedArrays
 
@@ -110,8 +108,7 @@ class EpochReader:
         self._batches = None
         if position["read"] is not None:
             self._begin_pass(position["order"])
-            for batch in itertools.islice(self._batches, position["read"]):
-                self.source.first_size = self.source.first_size or batch_sources.rows_of(batch)
+            for _ in itertools.islice(self._batches, position["read"]):
                 self._read += 1
         self._left = position["left"]
         self.ended = position["ended"]

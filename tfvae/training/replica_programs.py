@@ -15,7 +15,7 @@ class ReplicaPrograms(step_programs.StepPrograms):
     are graphs, since XLA compiles no exchange between devices.
     """
 
-    def _plan(self, source, batch, is_last):
+    def _plan(self, batch, is_last):
         return compilation_plan.REPLICAS
 
     def _call(self, source, arguments, plan):

@@ -85,7 +85,7 @@ class StepPrograms:
         groups = [list(group) for _, group in itertools.groupby(batches, batch_sources.shapes)]
         for number, group in enumerate(groups):
             is_last = ends_pass and number == len(groups) - 1 and len(group) == 1
-            plan = self._plan(source, group[0], is_last)
+            plan = self._plan(group[0], is_last)
             # A stack that is more than half empty costs more than the calls it saves.
             pieces = [group] if 2 * len(group) >= height else [[batch] for batch in group]
             for piece in pieces:
@@ -97,20 +97,17 @@ class StepPrograms:
         """Returns the functions made so far, by their keys."""
         return self._functions.made
 
-    def _plan(self, source, batch, is_last):
+    def _plan(self, batch, is_last):
         """Returns the plan for batches of the shape of one."""
         shapes = batch_sources.shapes(batch)
         if shapes in self._plans:
             return self._plans[shapes]
 
-        # XLA takes seconds to compile, too long for a last batch of another size. A training that
-        # goes on may begin with it, and has to compute what one that was never stopped does.
-        size = batch_sources.rows_of(batch)
-        is_other = bool(self._plans) or source.first_size not in (None, size)
-        if (is_other and is_last) or len(self._plans) >= _MAX_XLA_SHAPES:
+        # XLA takes seconds to compile, too long for a last batch of another size.
+        if (self._plans and is_last) or len(self._plans) >= _MAX_XLA_SHAPES:
             return xla.GRAPH
 
-        self._plans[shapes] = self._chosen(size)
+        self._plans[shapes] = self._chosen(batch_sources.rows_of(batch))
         return self._plans[shapes]
 
     def _chosen(self, size):

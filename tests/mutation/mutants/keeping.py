@@ -4,14 +4,6 @@ from tests.mutation.mutant import Mutant
 
 MUTANTS = [
     Mutant(
-        name="resumed-before-a-partial-batch-compiled-otherwise",
-        path="tfvae/training/step_programs.py",
-        old="is_other = bool(self._plans) or source.first_size not in (None, size)",
-        new="is_other = bool(self._plans)",
-        note="A training that goes on before its last, partial batch computes that one by XLA.",
-        about="checkpoint",
-    ),
-    Mutant(
         name="order-drawn-anew",
         path="tfvae/training/epoch_reader.py",
         old='self._begin_pass(position["order"])',

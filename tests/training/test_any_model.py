@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.backend.tensorflow import trainer
 
 from tests.training import subjects
 
@@ -106,18 +107,22 @@ def seen_of_nested_logs(run_eagerly):
     seen: list = []
 
     def keep(*given, logs=None):
-        seen.append(list((logs or given[-1]).items()))
+        seen.append(sorted((logs or given[-1]).items()))  # their order differs between versions
 
     watch = keras.callbacks.Callback()
     watch.on_epoch_end = watch.on_train_batch_end = watch.on_test_batch_end = keep
     watch.on_test_end = keep
     fit = model.fit(Y, Y, batch_size=COUNT, verbose=0, validation_data=(Y, Y), callbacks=[watch])
-    seen.append(list(fit.history.items()))
-    seen.append(list(model.evaluate(Y, Y, verbose=0, return_dict=True, batch_size=COUNT).items()))
+    seen.append(sorted(fit.history.items()))
+    logs = model.evaluate(Y, Y, verbose=0, return_dict=True, batch_size=COUNT)
+    seen.append(sorted(logs.items()))
     seen.append([("list", model.evaluate(Y, Y, verbose=0, batch_size=COUNT))])
     return seen
 
 
+@pytest.mark.skipif(
+    not hasattr(trainer, "pythonify_logs"), reason="an older Keras leaves some as they are"
+)
 def test_dictionaries_within_logs_are_told_as_keras_tells_them():
     found, expected = (seen_of_nested_logs(run_eagerly) for run_eagerly in (False, True))
     assert [[name for name, _ in logs] for logs in found] == [[n for n, _ in e] for e in expected]

@@ -111,7 +111,7 @@ class EpochReader:
             for _ in itertools.islice(self._batches, position["read"]):
                 self._read += 1
         self._left = position["left"]
-        self.ended = position["ended"]
+        self.ended = position.get("ended", False)
 
     def _begin_pass(self, order=None):
         self._batches = self.source.next_pass(order)

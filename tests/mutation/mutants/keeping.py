@@ -102,7 +102,7 @@ MUTANTS = [
     Mutant(
         name="end-of-the-data-not-kept",
         path="tfvae/training/epoch_reader.py",
-        old='        self.ended = position["ended"]\n',
+        old='        self.ended = position.get("ended", False)\n',
         new="        self.ended = False\n",
         note="A checkpoint right after the last batch of unknown many cannot be gone on from.",
         about="goes_on_bit_for_bit",

@@ -70,3 +70,15 @@ def test_files_and_tables_tell_of_them(tmp_path, caplog):
     frame = pandas.DataFrame({"a": NORMAL[:, 0], "time": 1e9 + NORMAL[:, 1]})
     datasets.Table.of(frame).to_array(frame)
     assert "column 'time' [:, 0] lies between" in caplog.text
+
+
+def test_of_a_stream_the_first_batch_tells_and_later_ones_say_nothing(caplog):
+    def batches():
+        for first in range(0, 40, 10):
+            yield (NORMAL[first : first + 10] * 1e-4 + [0, 1e3, 0],)
+
+    vae = tfvae.mlp_vae((3,), 2, (4,), likelihood=tfvae.likelihoods.Normal())
+    vae.compile("adam", jit_compile=False)
+    vae.fit(batches(), steps_per_epoch=4, verbose=0)
+    told = [record.getMessage() for record in caplog.records if "lies between" in record.message]
+    assert len(told) == 1 and told[0].startswith("a batch of x[:, 1]")

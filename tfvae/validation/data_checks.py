@@ -45,6 +45,12 @@ def check_events(
     Raises:
         InputError: a wrong shape, no examples, or values outside the likelihood's support.
     """
+    events = _checked_events(x, likelihood, event_shape, name)
+    lost_digits.tell(events, name)
+    return events
+
+
+def _checked_events(x, likelihood, event_shape, name):
     kinds.check_kind(x, name)
     x = kinds.as_array(x, name)
     if x.shape[1:] != tuple(event_shape) or x.ndim == 0:
@@ -61,7 +67,6 @@ def check_events(
         )
     kinds.check_numbers(x, name)
     _check_support(x, likelihood, name)
-    lost_digits.tell(x, name)
     return x
 
 
@@ -104,7 +109,7 @@ def check_data(x: Any, y: npt.ArrayLike | None, vae: "VAE", name: str = "x") -> 
     if isinstance(x, tf.data.Dataset):
         return _check_dataset(x, vae, name)
     if isinstance(x, keras.utils.PyDataset):
-        _check_element(x[0], vae, name)
+        _check_first(x[0], vae, name)
         return CheckedBatches.of(x, lambda batch: _check_element(batch, vae, name))
     if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
         check_condition(x, y, vae, name)
@@ -196,7 +201,7 @@ def _checked_batches(batches, vae, name):
     first = next(batches, None)
     if first is None:
         raise _no_batch(name, "an iterator that has ended")
-    _check_element(first, vae, name)
+    _check_first(first, vae, name)
 
     def rest():
         yield first
@@ -212,7 +217,7 @@ def _check_dataset(dataset, vae, name):
     if first is None:
         raise _no_batch(name, "an empty tf.data.Dataset")
 
-    _check_element(first, vae, name)
+    _check_first(first, vae, name)
     outside = _outside(vae.likelihood, name, "values outside it in a later batch", "")
     return later_batches.checked(dataset, vae, name, outside)
 
@@ -221,12 +226,18 @@ def _no_batch(name, received):
     return invalid(f"at least one batch in {name}", received, "pass data that are not empty")
 
 
+def _check_first(element, vae, name):
+    """Checks the first batch of a stream. It alone tells of lost digits, as one set of many."""
+    lost_digits.tell(_check_element(element, vae, name), f"a batch of {name}")
+
+
 def _check_element(element, vae, name):
+    """Checks a batch of a stream, and returns its x as an array."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(element)
     kinds.check_kind(x, f"a batch of {name}")
     check_condition(x, y, vae, name)
     kinds.check_weights(sample_weight)
-    check_events(x, vae.likelihood, vae.event_shape, f"a batch of {name}")
+    return _checked_events(x, vae.likelihood, vae.event_shape, f"a batch of {name}")
 
 
 def _check_support(x, likelihood, name):

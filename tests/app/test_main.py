@@ -52,6 +52,7 @@ def test_a_missing_extra_is_named(tfvae_command, monkeypatch, tmp_path):
     ("error", "received"),
     [
         (MemoryError("Unable to allocate 8 TiB"), "Unable to allocate 8 TiB"),
+        (MemoryError(), "MemoryError"),
         (
             tf.errors.ResourceExhaustedError(
                 None, None, "{{function_node __x__}} OOM when allocating [9,9] on /job:localhost"
@@ -59,7 +60,7 @@ def test_a_missing_extra_is_named(tfvae_command, monkeypatch, tmp_path):
             "OOM when allocating [9,9]",
         ),
     ],
-    ids=["Python", "TensorFlow"],
+    ids=["NumPy", "Python", "TensorFlow"],
 )
 def test_what_does_not_fit_into_the_memory_is_told_in_words(
     tfvae_command, monkeypatch, error, received

@@ -103,10 +103,11 @@ def _memory_in_words():
     except Exception as error:
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
-        received = str(error).rpartition("}} ")[2].partition(" on /job")[0]  # TensorFlow's names
+        # Python's own error may say nothing, and TensorFlow's has names of its own around it.
+        said = str(error).rpartition("}} ")[2].partition(" on /job")[0] or type(error).__name__
         fix = "smaller networks (--hidden, --filters, --latent-dim), or fewer and smaller examples"
         expected = "a model and data that fit into the memory"
-        raise invalid(expected, received.splitlines()[0][:200], fix) from error
+        raise invalid(expected, said.splitlines()[0][:200], fix) from error
 
 
 def _end(error):

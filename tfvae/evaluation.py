@@ -155,10 +155,9 @@ def evaluate(
     Raises:
         InputError: as in `log_likelihood`.
     """
-    piece_arguments.check_model(vae, "to evaluate")
     num_samples = arguments.whole_number("num_samples", num_samples, 1)
-    values = _countable(vae, num_samples)
     x, note = _prepared(vae, x, y)
+    values = _countable(vae, num_samples)
     found = _estimate(vae, x, num_samples, seed, y, progress)
 
     nll, nll_stderr = mean_and_stderr(-found.log_likelihood)

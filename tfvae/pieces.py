@@ -9,6 +9,7 @@ return the constructor's arguments from `get_config`.
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -95,18 +96,27 @@ class Piece(keras.layers.Layer):
 
     def __repr__(self) -> str:
         """Returns the call that makes an equal piece."""
-        arguments = inspect.signature(type(self).__init__).parameters
-        settings = {k: getattr(self, k) for k in self.get_config() if k in arguments}
-        return as_call(type(self), settings)
+        arguments = _arguments_of(self)
+        return as_call(self, [name for name in self.get_config() if name in arguments])
 
 
-def as_call(cls: type, settings: dict[str, Any]) -> str:
-    """Returns a call as it would be written in code.
+def as_call(made: Any, names: Sequence[str] | None = None) -> str:
+    """Returns the call that makes an equal object, as it would be written in code.
 
     Args:
-        cls: the class that is called.
-        settings: its arguments by name. Of Keras' schedules the settings are written as well.
+        made: an object that keeps the arguments of its constructor under their names. Of Keras'
+            schedules among them the settings are written as well.
+        names: which arguments to write; by default all, in the order of the constructor.
     """
+    names = _arguments_of(made) if names is None else names
+    return _call(type(made), {name: getattr(made, name) for name in names if hasattr(made, name)})
+
+
+def _arguments_of(made):
+    return list(inspect.signature(type(made).__init__).parameters)[1:]
+
+
+def _call(cls, settings):
     written = ", ".join(f"{name}={_as_written(value)}" for name, value in settings.items())
     return f"{cls.__name__}({written})"
 
@@ -118,7 +128,7 @@ def _as_written(value):
         config = value.get_config()
     except NotImplementedError:  # of a user's own, which then is told by its class alone
         config = {}
-    return as_call(type(value), {k: v for k, v in config.items() if k != "name"})
+    return _call(type(value), {k: v for k, v in config.items() if k != "name"})
 
 
 _BASES = {"Posterior": "posteriors", "Prior": "priors", "Likelihood": "likelihoods"}

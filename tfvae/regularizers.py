@@ -90,7 +90,7 @@ class Regularizer(Stateful):
 
     def __repr__(self) -> str:
         """Returns the class and its settings, as they would be written in code."""
-        return as_call(type(self), self.get_config())
+        return as_call(self)
 
 
 @register

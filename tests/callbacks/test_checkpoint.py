@@ -10,8 +10,10 @@ import tensorflow as tf
 
 import tfvae
 from tests.conftest import matches
+from tests.support import stopping
 from tests.support.nightly import nightly
 from tests.support.on_disk import on_disk
+from tests.support.stopping import Stop
 from tfvae.callbacks import Checkpoint, Interrupted, checkpoint, file
 from tfvae.errors import InputError, InputTypeError, WriteError
 from tfvae.training import step_programs
@@ -19,10 +21,6 @@ from tfvae.training import step_programs
 pytestmark = pytest.mark.xdist_group("checkpoint")  # one process makes what they share
 
 X = np.random.default_rng(0).random((64, 6)).astype(np.float32)
-
-
-class Stop(Exception):
-    """In place of a kill."""
 
 
 def model(seed=3, rate=0.05):
@@ -94,25 +92,6 @@ def alone():
     return of
 
 
-@pytest.fixture
-def stop_after(monkeypatch):
-    """Stops a training right after it has written so many checkpoints."""
-    write = checkpoint.write_next
-
-    def of(count):
-        left = iter(range(count - 1, -1, -1))
-
-        def write_then_stop(*arguments):
-            write(*arguments)
-            if next(left) == 0:
-                raise Stop
-
-        monkeypatch.setattr(checkpoint, "write_next", write_then_stop)
-        return lambda: monkeypatch.setattr(checkpoint, "write_next", write)
-
-    return of
-
-
 @pytest.mark.parametrize(
     ("name", "count"),
     [
@@ -127,11 +106,9 @@ def stop_after(monkeypatch):
         nightly("a dataset that goes on", 6),
     ],
 )
-def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, alone, stop_after, name, count):
-    go_on = stop_after(count)
-    with pytest.raises(Stop):
+def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, alone, name, count):
+    with stopping.after_checkpoints(count), pytest.raises(Stop):
         fit(CALLS[name](), Checkpoint(tmp_path, minutes=0))
-    go_on()
     in_memory = alone(name.removesuffix(" on disk"))
     assert is_same(fit(CALLS[name](), Checkpoint(tmp_path)), in_memory)
 
@@ -142,16 +119,14 @@ def as_dataset(x, _):
 
 @pytest.mark.xla
 @pytest.mark.parametrize("data", [lambda x, size: {"x": x, "batch_size": size}, as_dataset])
-def test_a_training_that_goes_on_before_a_last_batch_of_another_size_is_the_same(
-    tmp_path, stop_after, data
-):
+def test_a_training_that_goes_on_before_a_last_batch_of_another_size_is_the_same(tmp_path, data):
     """XLA compiles the full batches, and a graph runs the last one, which comes first here."""
 
     x = np.random.default_rng(0).random((333, 6)).astype(np.float32)
-    assert_goes_on_alike(lambda: data(x, 16), stop_after, tmp_path)
+    assert_goes_on_alike(lambda: data(x, 16), tmp_path)
 
 
-def assert_goes_on_alike(data, stop_after, folder, steps="auto"):
+def assert_goes_on_alike(data, folder, steps="auto"):
     """A training by XLA that is stopped after its first call ends as one that was not."""
 
     def train(*callbacks):
@@ -161,17 +136,13 @@ def assert_goes_on_alike(data, stop_after, folder, steps="auto"):
         vae.fit(**data(), epochs=4, verbose=0, callbacks=[*callbacks])
         return vae
 
-    go_on = stop_after(1)
-    with pytest.raises(Stop):
+    with stopping.after_checkpoints(1), pytest.raises(Stop):
         train(Checkpoint(folder, minutes=0))
-    go_on()
     assert is_same(train(Checkpoint(folder)), train())
 
 
 @pytest.mark.xla
-def test_what_xla_compiles_does_not_depend_on_where_a_training_was_stopped(
-    tmp_path, stop_after, monkeypatch
-):
+def test_what_xla_compiles_does_not_depend_on_where_a_training_was_stopped(tmp_path, monkeypatch):
     """Of batches of many sizes it compiles those that came first."""
     monkeypatch.setattr(step_programs, "_MAX_XLA_SHAPES", 1)
 
@@ -185,7 +156,7 @@ def test_what_xla_compiles_does_not_depend_on_where_a_training_was_stopped(
         return {"x": tf.data.Dataset.from_generator(batches, output_signature=spec)}
 
     rows = np.random.default_rng(0).random((320, 6)).astype(np.float32)
-    assert_goes_on_alike(data, stop_after, tmp_path, steps=1)
+    assert_goes_on_alike(data, tmp_path, steps=1)
 
 
 class StopAt(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """A training of any kind that is stopped anywhere, several times, ends as one left alone."""
 
+import contextlib
 import itertools
 
 import hypothesis
@@ -10,9 +11,10 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import tfvae
+from tests.support import stopping
 from tests.support.on_disk import on_disk
 from tfvae import objectives
-from tfvae.callbacks import Checkpoint, checkpoint
+from tfvae.callbacks import Checkpoint
 
 pytestmark = pytest.mark.xdist_group("checkpoint")
 
@@ -32,10 +34,6 @@ OBJECTIVES = {
         beta=keras.optimizers.schedules.PolynomialDecay(0.1, 7, 1.0)
     ),
 }
-
-
-class Stop(Exception):
-    """In place of a kill."""
 
 
 def batches(size):
@@ -102,30 +100,18 @@ def fit(training, *callbacks):
     return [np.asarray(v) for v in variables], vae.history.history, vae.history.epoch
 
 
-def stopped_and_gone_on(training, stops, folder, monkeypatch):
+def stopped_and_gone_on(training, stops, folder):
     """What a training leaves that is stopped after so many checkpoints, each time."""
-    write = checkpoint.write_next
     for count in stops:
-        left = itertools.count(count - 1, -1)
-
-        def write_then_stop(*arguments, left=left):
-            write(*arguments)
-            if next(left) == 0:
-                raise Stop
-
-        with monkeypatch.context() as patched:
-            patched.setattr(checkpoint, "write_next", write_then_stop)
-            try:
-                return fit(training, Checkpoint(folder, minutes=0))
-            except Stop:
-                continue
+        with stopping.after_checkpoints(count), contextlib.suppress(stopping.Stop):
+            return fit(training, Checkpoint(folder, minutes=0))
 
     return fit(training, Checkpoint(folder))
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.nightly
-def test_a_training_stopped_anywhere_ends_as_one_left_alone(tmp_path_factory, monkeypatch):
+def test_a_training_stopped_anywhere_ends_as_one_left_alone(tmp_path_factory):
     @hypothesis.settings(
         max_examples=120, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(hypothesis.HealthCheck),
@@ -133,7 +119,7 @@ def test_a_training_stopped_anywhere_ends_as_one_left_alone(tmp_path_factory, mo
     @hypothesis.given(training=TRAININGS, stops=st.lists(st.integers(1, 6), min_size=1, max_size=3))
     def check(training, stops):
         folder = tmp_path_factory.mktemp("kept")
-        found = stopped_and_gone_on(training, stops, folder, monkeypatch)
+        found = stopped_and_gone_on(training, stops, folder)
         alone = fit(training)
         assert all(map(np.array_equal, found[0], alone[0]))
         assert found[1:] == alone[1:]

@@ -225,10 +225,10 @@ def widths(name: str, text: str | None) -> tuple[int, ...] | None:
     """
     if text is None:
         return None
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in text.split(",")):
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
         raise typer.BadParameter(f"--{name} takes whole numbers such as 512,512, not {text!r}")
 
-    parts = text.split(",")
     if max(map(len, parts)) > len(str(MANY)) or not all(1 <= int(part) <= MANY for part in parts):
         raise typer.BadParameter(f"--{name} takes numbers from 1 to {MANY:,}, not {text[:40]!r}")
     return tuple(map(int, parts))

@@ -1,6 +1,5 @@
 """The base class of all objectives."""
 
-import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +104,7 @@ class Objective(Stateful):
 
     def __repr__(self) -> str:
         """Returns the class and its settings, as they would be written in code."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        settings = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return as_call(type(self), settings)
+        return as_call(self)
 
 
 def at_step(value: "float | LearningRateSchedule", step: "int | tf.Tensor") -> "float | tf.Tensor":

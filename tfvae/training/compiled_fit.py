@@ -299,17 +299,14 @@ class CompiledFit(StepSettings):
         return getattr(self, function) is None or force or has_changed
 
     def _check_compiled(self, method):
-        expected, received = "a compiled model", f"{method}() before compile()"
-        if self.compiled:
-            if self.optimizer is not None or method != "fit":
-                return
-            expected, received = "a model compiled with an optimizer", "optimizer=None"
-
         fix = (
             "You must call `compile()` before using the model:"
             " vae.compile(keras.optimizers.Adam(1e-3))"
         )
-        raise invalid(expected, received, fix)
+        if not self.compiled:
+            raise invalid("a compiled model", f"{method}() before compile()", fix)
+        if method == "fit" and self.optimizer is None:
+            raise invalid("a model compiled with an optimizer", "optimizer=None", fix)
 
 
 def _choices(jit_compile, steps_per_execution, on_nonfinite):
